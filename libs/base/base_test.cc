@@ -1,0 +1,61 @@
+// Money, time and ids: the values that everything else trusts.
+#include <gtest/gtest.h>
+
+#include "libs/base/ids.h"
+#include "libs/base/money.h"
+#include "libs/base/time.h"
+
+namespace micropay {
+namespace {
+
+TEST(Money, ParsesExactlyWhatTheCurrencyCarries) {
+  struct Case { const char* text; int exponent; std::optional<int64_t> minor; };
+  const Case cases[] = {
+      {"12.34", 2, 1234},  {"12.3", 2, 1230},   {"12", 2, 1200},     {"0.01", 2, 1},    {"-0.01", 2, -1},
+      {"500", 0, 500},     {"1.234", 3, 1234},  {"0", 2, 0},         {"", 2, {}},       {".5", 2, {}},
+      {"5.", 2, {}},       {"1.234", 2, {}},    {"1.0", 0, {}},      {"+1", 2, {}},     {"1e3", 2, {}},
+      {" 1", 2, {}},       {"01", 2, {}},       {"1,00", 2, {}},     {"--1", 2, {}},    {"1.2.3", 2, {}},
+      {"92233720368547758.07", 2, INT64_MAX},   {"92233720368547758.08", 2, {}},        {"NaN", 2, {}},
+  };
+  for (const Case& c : cases) EXPECT_EQ(parse_minor(c.text, c.exponent), c.minor) << c.text;
+}
+
+TEST(Money, FormatsBack) {
+  EXPECT_EQ(format_minor(1234, "EUR"), "12.34");
+  EXPECT_EQ(format_minor(-5, "EUR"), "-0.05");
+  EXPECT_EQ(format_minor(0, "EUR"), "0.00");
+  EXPECT_EQ(format_minor(500, "JPY"), "500");
+  EXPECT_EQ(format_minor(1, "KWD"), "0.001");
+  EXPECT_EQ(format_minor(INT64_MIN, "EUR"), "-92233720368547758.08");
+}
+
+TEST(Time, RoundTrips) {
+  EXPECT_EQ(format_time(0), "1970-01-01T00:00:00Z");
+  for (const char* text : {"2026-11-21T01:39:47.123456Z", "2024-02-29T23:59:59.5Z", "1969-12-31T23:59:59Z"})
+    EXPECT_EQ(parse_time(format_time(*parse_time(text))), parse_time(text));
+  EXPECT_EQ(parse_time("2026-11-21T02:39:47+01:00"), parse_time("2026-11-21T01:39:47Z"));
+  for (const char* bad : {"", "2026", "2026-13-01", "2026-02-30", "2026-11-21T25:00:00Z", "2026-11-21T01:39:47",
+                          "2026-11-21T01:39:47.Z", "2026-11-21T01:39:47+1:00"})
+    EXPECT_FALSE(parse_time(bad)) << bad;
+}
+
+TEST(Time, Durations) {
+  EXPECT_EQ(parse_duration("15m"), 15 * kMinute);
+  EXPECT_EQ(format_duration(15 * kMinute), "15m");
+  EXPECT_FALSE(parse_duration("15"));
+  EXPECT_FALSE(parse_duration("-1s"));
+}
+
+TEST(Ids, AreOrderedEvenWhenTheClockJumpsBack) {
+  IdGenerator ids(42);
+  std::string last;
+  for (int i = 0; i < 1000; ++i) {
+    const std::string id = ids.next(1'700'000'000 * kSecond - (i % 7) * kHour);
+    EXPECT_TRUE(is_uuid(id));
+    EXPECT_LT(last, id);
+    last = id;
+  }
+}
+
+}  // namespace
+}  // namespace micropay

@@ -1,0 +1,36 @@
+// Ids are UUIDv7 (RFC 9562) in their 36-character text form; 16 bytes where they are stored. They sort by time.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "libs/base/time.h"
+
+namespace micropay {
+
+using Uuid = std::array<uint8_t, 16>;
+
+std::string format_uuid(const Uuid& uuid);
+std::optional<Uuid> parse_uuid(std::string_view text);  // lower or upper case, with hyphens
+bool is_uuid(std::string_view text);                    // the canonical lower-case form
+Time uuid_time(const Uuid& uuid);                       // of a v7
+
+// A UUID derived from text: the same text gives the same id (version 8 of RFC 9562 over BLAKE2b).
+std::string derived_uuid(std::string_view text);
+
+// Makes ids that are unique and ordered even when the clock stands or jumps back: the millisecond never decreases, a
+// counter of 32 bits fills the gap, and 42 seeded bits keep two processes apart. Not a secret.
+class IdGenerator {
+ public:
+  explicit IdGenerator(uint64_t seed) : seed_(seed) {}
+  std::string next(Time now);
+
+ private:
+  uint64_t seed_;
+  uint64_t last_ms_ = 0;
+  uint32_t counter_ = 0;
+};
+
+}  // namespace micropay
