@@ -1,0 +1,106 @@
+// Where rows and the log are kept. The engine is the only one that commits; anyone may read.
+//
+//   Tick tick{...};                       // everything one tick did: its events and the rows as they are now
+//   TRY(store.commit(std::move(tick)));   // durable when it returns; visible to get() from then on
+//
+// Two implementations: EmbeddedStore (a log of packed ticks that is the truth, and SQLite tables made from it behind
+// the hot path) and MemoryStore (tests, simulator). decisions/0001 says why the log is not a table.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "contracts/runtime.pb.h"
+#include "libs/base/error.h"
+#include "libs/base/time.h"
+#include "libs/contract/model.h"
+
+namespace micropay {
+
+using Row = std::shared_ptr<const google::protobuf::Message>;  // null: no such row
+
+struct RowChange {
+  const contract::Table* table = nullptr;
+  std::string key;  // Table::key_of
+  Row row;          // null: erased
+};
+
+// An event with its envelope (Envelope.position set) and its message, parsed.
+struct EventRecord {
+  Envelope envelope;  // envelope.data may be empty until the event is stored
+  const contract::Event* type = nullptr;
+  std::shared_ptr<const google::protobuf::Message> message;
+};
+
+struct Tick {
+  uint64_t number = 0;          // from 1, without gaps
+  uint64_t first_position = 0;  // of events[0]; positions are from 1, without gaps
+  Time time = 0;
+  std::vector<std::shared_ptr<const EventRecord>> events;
+  std::vector<RowChange> changes;
+};
+
+// One condition of a list: column (JSON or column name of a scalar field), comparison, value in API text form.
+struct Filter {
+  std::string field;
+  enum class Op : uint8_t { kEqual, kGreaterEqual, kLess, kIn } op = Op::kEqual;
+  std::string value;
+  std::vector<std::string> any_of;  // of kIn, at most 100
+};
+
+struct ListQuery {
+  const contract::Table* table = nullptr;
+  std::vector<Filter> filters;
+  std::string order_by;   // "createdAt desc"; a column of an index or of the primary key; empty: primary key, newest first
+                          // when the first key field is a UUID
+  uint32_t page_size = 0; // 0: 50; at most 500
+  std::string page_token; // opaque, from an earlier page of the same query; or "offset:N"
+};
+
+struct Page {
+  std::vector<Row> rows;
+  std::string next_page_token;  // empty on the last page
+};
+
+// What the log says of itself.
+struct LogEnd {
+  uint64_t tick = 0;           // last
+  uint64_t next_position = 1;  // of the next event
+};
+
+class RowReader {
+ public:
+  virtual ~RowReader() = default;
+  virtual Row get(const contract::Table& table, const std::string& key) const = 0;
+  // Errors: unknown field or order (invalid_filter, invalid_order), a token of another query (invalid_page_token).
+  virtual Result<Page> list(const ListQuery& query) const = 0;
+};
+
+class Store : public RowReader {
+ public:
+  // Durable when it returns; an error leaves nothing behind (kUnavailable, storage_full or storage_failed) and the same
+  // tick number may be tried again.
+  virtual Result<void> commit(Tick tick) = 0;
+  virtual LogEnd end() const = 0;
+  // Events from `position` on, at most `limit`, in order. Any thread.
+  virtual Result<std::vector<std::shared_ptr<const EventRecord>>> read_events(uint64_t position, size_t limit) const = 0;
+  // Rows of a table in key order, for verify and replay: calls until `each` returns false.
+  virtual void scan(const contract::Table& table, const std::function<bool(const Row&)>& each) const = 0;
+  // Waits until everything committed before the call is in the tables and in the projections.
+  virtual void catch_up() const = 0;
+};
+
+// Changes of projections: what Projector returns for some ticks, written together with the rows of these ticks.
+// `reader` sees the tables as they were before these ticks, with what it returned earlier.
+class Projector {
+ public:
+  virtual ~Projector() = default;
+  virtual std::vector<RowChange> project(const std::vector<std::shared_ptr<const EventRecord>>& events,
+                                         const RowReader& reader) = 0;
+};
+
+std::unique_ptr<Store> make_memory_store(const contract::Model& model, Projector* projector = nullptr);
+
+}  // namespace micropay
