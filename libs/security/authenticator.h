@@ -1,0 +1,28 @@
+// Who is behind a bearer token. The gateway asks for every request, so an implementation answers from a cache and pays
+// for a signature once a token; any thread may call. Errors are kUnauthenticated with the stable reason token_expired
+// or invalid_token (forged, unknown key, alg none, revoked session): nothing else is said about why.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "libs/base/error.h"
+#include "libs/base/time.h"
+#include "libs/runtime/context.h"
+
+namespace micropay {
+
+struct Identity {
+  Principal principal;
+  Time expires_at = 0;  // a live stream ends then; 0: never
+};
+
+class Authenticator {
+ public:
+  virtual ~Authenticator() = default;
+  virtual Result<Identity> authenticate(std::string_view bearer_token) = 0;
+  // The public keys as a JSON Web Key Set (RFC 7517), for /.well-known/jwks.json.
+  virtual std::string jwks() const = 0;
+};
+
+}  // namespace micropay
