@@ -1,0 +1,278 @@
+// Settings: layers of given text, typed readers over them, and one report of everything that was wrong.
+#include "libs/base/settings.h"
+
+#include <fmt/format.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <charconv>
+#include <fstream>
+#include <functional>
+#include <numeric>
+#include <optional>
+#include <set>
+#include <sstream>
+
+#include "libs/base/check.h"
+
+namespace micropay {
+namespace {
+
+constexpr std::string_view kPrefix = "MICROPAY_";
+constexpr std::string_view kTestPrefix = "MICROPAY_TEST_";  // for test tools, not settings
+constexpr std::string_view kMask = "***";
+
+std::string variable_of(std::string_view key) {
+  std::string name(kPrefix);
+  for (const char c : key) name += c == '.' || c == '-' ? '_' : char(std::toupper(static_cast<unsigned char>(c)));
+  return name;
+}
+
+// Lower-case words with underscores, joined by dots: what maps to one variable name and to a YAML path.
+bool well_formed(std::string_view key) {
+  if (key.empty() || key.front() == '.' || key.back() == '.') return false;
+  return std::ranges::all_of(key, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
+  });
+}
+
+// Levenshtein, one row at a time.
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), 0);
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = std::exchange(row[0], i);
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
+      diagonal = row[j];
+      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row[b.size()];
+}
+
+std::optional<int64_t> parse_integer(std::string_view text) {
+  int64_t value;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return {};
+  return value;
+}
+
+std::string joined(std::initializer_list<std::string_view> words) { return fmt::format("{}", fmt::join(words, ", ")); }
+
+Error unreadable(std::string detail) { return {Code::kInvalidArgument, "config_unreadable", std::move(detail), {}, {}}; }
+
+using Put = std::function<void(const std::string& key, std::string value, int line)>;
+
+// Calls `put` for every leaf. A section or key with nothing after its colon counts as absent.
+void flatten(const YAML::Node& node, const std::string& key, const Put& put) {
+  const int line = node.Mark().line + 1;
+  if (node.IsMap()) {
+    for (const auto& entry : node)
+      flatten(entry.second, key.empty() ? entry.first.Scalar() : key + "." + entry.first.Scalar(), put);
+  } else if (node.IsSequence()) {
+    std::string list;
+    for (const auto& item : node) list += (list.empty() ? "" : ",") + item.as<std::string>();
+    put(key, list, line);
+  } else if (node.IsScalar()) {
+    put(key, node.Scalar(), line);
+  }
+}
+
+}  // namespace
+
+Result<void> Settings::load_file(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) return std::unexpected(unreadable(fmt::format("cannot read the configuration file {}", path)));
+  try {
+    const YAML::Node root = YAML::Load(file);
+    if (!root.IsMap() && !root.IsNull())
+      return std::unexpected(unreadable(fmt::format("{}: expected a map of settings at the top", path)));
+    flatten(root, "", [&](const std::string& key, std::string value, int line) {
+      const auto [at, fresh] = layers_[kFile].try_emplace(key, std::move(value), fmt::format("{}:{}", path, line));
+      if (!fresh) problems_.push_back(fmt::format("{}:{}: {} is given a second time, first at {}", path, line, key,
+                                                  at->second.source));
+    });
+  } catch (const YAML::Exception& error) {
+    return std::unexpected(unreadable(fmt::format("{}:{}: {}", path, error.mark.line + 1, error.msg)));
+  }
+  return {};
+}
+
+void Settings::load_environment(const char* const* environment) {
+  for (; *environment != nullptr; ++environment) {
+    const std::string_view entry(*environment);
+    const size_t equals = entry.find('=');
+    if (!entry.starts_with(kPrefix) || entry.starts_with(kTestPrefix) || equals == std::string_view::npos) continue;
+    const std::string name(entry.substr(0, equals));
+    layers_[kEnvironment][name] = {std::string(entry.substr(equals + 1)), name};
+  }
+}
+
+Result<void> Settings::set(std::string_view assignment) {
+  const size_t equals = assignment.find('=');
+  if (equals == std::string_view::npos || equals == 0)
+    return fail(Code::kInvalidArgument, "invalid_setting",
+                fmt::format("--set {}: expected key=value, such as --set fraud.mode=shadow", assignment));
+  give(assignment.substr(0, equals), assignment.substr(equals + 1), "--set");
+  return {};
+}
+
+void Settings::give(std::string_view key, std::string_view value, std::string_view source) {
+  layers_[kFlags][std::string(key)] = {std::string(value), std::string(source)};
+}
+
+const Settings::Given* Settings::given(std::string_view key) const {
+  for (int layer = kLayers - 1; layer >= 0; --layer) {
+    const auto found = layer == kEnvironment ? layers_[layer].find(variable_of(key)) : layers_[layer].find(key);
+    if (found != layers_[layer].end()) return &found->second;
+  }
+  return nullptr;
+}
+
+SettingInfo& Settings::declare(std::string_view key, std::string standard, std::string allowed, std::string_view help) {
+  for (const SettingInfo& info : declared_) {
+    if (variable_of(info.key) != variable_of(key)) continue;
+    fmt::print(stderr, "setting {} is declared in two places (also as {})\n", key, info.key);
+    CHECK(!"a setting has one reader: let it pass the value on");
+  }
+  CHECK(well_formed(key));
+  SettingInfo info{std::string(key), standard, standard, "default", std::move(allowed), std::string(help)};
+  if (const Given* given = this->given(key)) info.value = given->value, info.source = given->source;
+  return declared_.emplace_back(std::move(info));
+}
+
+void Settings::reject(SettingInfo& info, const Given& given) {
+  problems_.push_back(fmt::format("{}: {} = \"{}\" is not allowed; expected {}", given.source, info.key, given.value,
+                                  info.allowed));
+  info.value = info.standard, info.source = "default";
+}
+
+Duration Settings::duration(std::string_view key, Duration standard, std::string_view help) {
+  SettingInfo& info = declare(key, format_duration(standard), "a duration such as 250ms, 30s, 15m, 2h or 7d", help);
+  const Given* given = this->given(key);
+  if (given == nullptr) return standard;
+  if (const auto value = parse_duration(given->value)) return *value;
+  reject(info, *given);
+  return standard;
+}
+
+int64_t Settings::integer(std::string_view key, int64_t standard, int64_t min, int64_t max, std::string_view help) {
+  CHECK(min <= standard && standard <= max);
+  SettingInfo& info = declare(key, fmt::format("{}", standard), fmt::format("an integer from {} to {}", min, max), help);
+  const Given* given = this->given(key);
+  if (given == nullptr) return standard;
+  const auto value = parse_integer(given->value);
+  if (value && min <= *value && *value <= max) return *value;
+  reject(info, *given);
+  return standard;
+}
+
+std::string Settings::text(std::string_view key, std::string_view standard, std::string_view help) {
+  return declare(key, std::string(standard), "text", help).value;
+}
+
+bool Settings::flag(std::string_view key, bool standard, std::string_view help) {
+  SettingInfo& info = declare(key, standard ? "on" : "off", "on, off, true or false", help);
+  const Given* given = this->given(key);
+  if (given == nullptr) return standard;
+  if (given->value == "on" || given->value == "true") return true;
+  if (given->value == "off" || given->value == "false") return false;
+  reject(info, *given);
+  return standard;
+}
+
+std::string Settings::choice(std::string_view key, std::string_view standard,
+                             std::initializer_list<std::string_view> choices, std::string_view help) {
+  CHECK(std::ranges::count(choices, standard) == 1);
+  SettingInfo& info = declare(key, std::string(standard), "one of " + joined(choices), help);
+  const Given* given = this->given(key);
+  if (given != nullptr && std::ranges::count(choices, given->value) == 0) reject(info, *given);
+  return info.value;
+}
+
+std::string Settings::secret(std::string_view key, std::string_view help) {
+  const std::string file_key = std::string(key) + "_file";
+  SettingInfo& info = declare(key, "", fmt::format("a secret, or {} with its path", file_key), help);
+  info.secret = true;
+  const Given* direct = given(key);
+  const Given* file = given(file_key);
+  if (direct != nullptr && file != nullptr) {
+    problems_.push_back(fmt::format("{} ({}) and {} ({}) are both given; remove one", key, direct->source, file_key,
+                                    file->source));
+  }
+  std::string value = direct != nullptr ? direct->value : "";
+  if (direct == nullptr && file != nullptr) {
+    info.source = file->source;
+    std::ifstream stream(file->value, std::ios::binary);
+    std::ostringstream content;
+    if (!stream || !(content << stream.rdbuf()))
+      problems_.push_back(fmt::format("{}: {} = \"{}\" cannot be read", file->source, file_key, file->value));
+    value = content.str();
+    if (value.ends_with('\n')) value.pop_back();
+    if (value.ends_with('\r')) value.pop_back();
+  }
+  info.value = value.empty() ? "" : kMask;
+  return value;
+}
+
+// Takes a key or a variable name and answers in kind. A key written without its section is matched to its end first.
+std::string Settings::nearest(std::string_view name) const {
+  const bool variable = name.starts_with(kPrefix);
+  std::string best;
+  size_t least = SIZE_MAX;
+  for (const SettingInfo& info : declared_) {
+    for (const char* suffix : {"", "_file"}) {
+      if (*suffix != 0 && !info.secret) continue;
+      const std::string key = info.key + suffix;
+      const std::string candidate = variable ? variable_of(key) : key;
+      const size_t distance = !variable && candidate.ends_with("." + std::string(name)) ? 0 : edit_distance(name, candidate);
+      if (distance < least) least = distance, best = candidate;
+    }
+  }
+  return best;
+}
+
+Result<void> Settings::finish() const {
+  std::set<std::string, std::less<>> known;
+  for (const SettingInfo& info : declared_) {
+    for (const char* suffix : {"", "_file"}) {
+      if (*suffix != 0 && !info.secret) continue;
+      known.insert(info.key + suffix);
+      known.insert(variable_of(info.key + suffix));
+    }
+  }
+  std::vector<std::string> unknown;
+  for (const auto& layer : layers_) {
+    for (const auto& [name, given] : layer) {
+      if (known.contains(name)) continue;
+      const std::string subject = given.source == name ? name : given.source + ": " + name;
+      unknown.push_back(fmt::format("{} is no setting; the nearest is {}", subject, nearest(name)));
+    }
+  }
+  const char* reason = unknown.empty() ? "invalid_setting" : "unknown_setting";
+  unknown.insert(unknown.end(), problems_.begin(), problems_.end());
+  if (unknown.empty()) return {};
+  return fail(Code::kInvalidArgument, reason, fmt::format("{}", fmt::join(unknown, "\n")));
+}
+
+std::string Settings::print() const {
+  std::vector<const SettingInfo*> sorted;
+  size_t key_width = 3, value_width = 5, source_width = 6;
+  for (const SettingInfo& info : declared_) {
+    sorted.push_back(&info);
+    key_width = std::max(key_width, info.key.size());
+    value_width = std::max(value_width, std::min<size_t>(info.value.size(), 32));
+    source_width = std::max(source_width, info.source.size());
+  }
+  std::ranges::sort(sorted, {}, &SettingInfo::key);
+  std::string out;
+  const auto row = [&](std::string_view key, std::string_view value, std::string_view source, std::string_view help) {
+    out += fmt::format("{:{}}  {:{}}  {:{}}  {}\n", key, key_width, value, value_width, source, source_width, help);
+  };
+  row("KEY", "VALUE", "SOURCE", "HELP");
+  for (const SettingInfo* info : sorted) row(info->key, info->value, info->source, info->help);
+  return out;
+}
+
+}  // namespace micropay

@@ -1,0 +1,167 @@
+// Settings: which source wins, and that every mistake is reported, at once and by name.
+#include "libs/base/settings.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace micropay {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+// A file of this test's own, gone with it.
+class TemporaryFile {
+ public:
+  TemporaryFile(const std::string& name, std::string_view content)
+      : path_(std::filesystem::temp_directory_path() / (std::to_string(::getpid()) + "_" + name)) {
+    std::ofstream(path_) << content;
+  }
+  ~TemporaryFile() { std::filesystem::remove(path_); }
+  std::string path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+TEST(Settings, TheStrongestSourceWins) {
+  const TemporaryFile file("rank.yaml", "a:\n  file: 2\n  environment: 2\n  flag: 2\n");
+  const char* environment[] = {"MICROPAY_A_ENVIRONMENT=3", "MICROPAY_A_FLAG=3", "HOME=/", "MICROPAY_TEST_X=1", nullptr};
+  Settings settings;
+  ASSERT_TRUE(settings.load_file(file.path()));
+  settings.load_environment(environment);
+  ASSERT_TRUE(settings.set("a.flag=9"));
+  ASSERT_TRUE(settings.set("a.flag=4"));
+  EXPECT_EQ(settings.integer("a.nothing", 1, 0, 10, "none given"), 1);
+  EXPECT_EQ(settings.integer("a.file", 1, 0, 10, "in the file"), 2);
+  EXPECT_EQ(settings.integer("a.environment", 1, 0, 10, "above the file"), 3);
+  EXPECT_EQ(settings.integer("a.flag", 1, 0, 10, "above all"), 4);
+  EXPECT_TRUE(settings.finish());
+  std::vector<std::string> sources;
+  for (const SettingInfo& info : settings.declared()) sources.push_back(info.source);
+  EXPECT_THAT(sources, testing::ElementsAre("default", file.path() + ":2", "MICROPAY_A_ENVIRONMENT", "--set"));
+}
+
+TEST(Settings, ReadsEveryType) {
+  Settings settings;
+  settings.give("x.duration", "250ms", "--x");
+  settings.give("x.off", "false", "--x");
+  settings.give("x.on", "on", "--x");
+  settings.give("x.text", "a=b", "--x");
+  settings.give("x.choice", "shadow", "--x");
+  EXPECT_EQ(settings.duration("x.duration", kMinute, "how long"), 250 * kMillisecond);
+  EXPECT_FALSE(settings.flag("x.off", true, "whether"));
+  EXPECT_TRUE(settings.flag("x.on", false, "whether"));
+  EXPECT_EQ(settings.text("x.text", "", "what"), "a=b");
+  EXPECT_EQ(settings.choice("x.choice", "enforce", {"enforce", "shadow", "off"}, "which"), "shadow");
+  EXPECT_TRUE(settings.finish());
+}
+
+TEST(Settings, ABadValueYieldsTheDefaultAndAllAreReported) {
+  Settings settings;
+  settings.give("x.duration", "15", "--set");
+  settings.give("x.integer", "11", "--set");
+  settings.give("x.word", "1x", "--set");
+  settings.give("x.flag", "yes", "--set");
+  settings.give("x.choice", "none", "--set");
+  EXPECT_EQ(settings.duration("x.duration", kMinute, ""), kMinute);
+  EXPECT_EQ(settings.integer("x.integer", 5, 0, 10, ""), 5);
+  EXPECT_EQ(settings.integer("x.word", 5, 0, 10, ""), 5);
+  EXPECT_TRUE(settings.flag("x.flag", true, ""));
+  EXPECT_EQ(settings.choice("x.choice", "on", {"on", "off"}, ""), "on");
+  const auto result = settings.finish();
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().reason, "invalid_setting");
+  for (const char* key : {"x.duration", "x.integer", "x.word", "x.flag", "x.choice", "from 0 to 10", "one of on, off"})
+    EXPECT_THAT(result.error().detail, HasSubstr(key));
+}
+
+TEST(Settings, AnUnknownKeyNamesTheNearest) {
+  const TemporaryFile file("unknown.yaml", "payment:\n  reservation_tl: 15m\n");
+  const char* environment[] = {"MICROPAY_FRAUD_MOD=off", nullptr};
+  Settings settings;
+  ASSERT_TRUE(settings.load_file(file.path()));
+  settings.load_environment(environment);
+  ASSERT_TRUE(settings.set("rate_limits=off"));
+  settings.duration("payment.reservation_ttl", kMinute, "");
+  settings.choice("fraud.mode", "enforce", {"enforce", "off"}, "");
+  settings.flag("gateway.rate_limits", true, "");
+  const auto result = settings.finish();
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().reason, "unknown_setting");
+  EXPECT_THAT(result.error().detail, HasSubstr(":2: payment.reservation_tl is no setting; the nearest is payment.reservation_ttl"));
+  EXPECT_THAT(result.error().detail, HasSubstr("MICROPAY_FRAUD_MOD is no setting; the nearest is MICROPAY_FRAUD_MODE"));
+  EXPECT_THAT(result.error().detail, HasSubstr("--set: rate_limits is no setting; the nearest is gateway.rate_limits"));
+}
+
+TEST(Settings, SecretsAreMaskedAndMayComeFromAFile) {
+  const TemporaryFile file("secret", "hunter2\n");
+  Settings settings;
+  settings.give("mail.password", "swordfish", "--set");
+  settings.give("provider.key_file", file.path(), "--set");
+  EXPECT_EQ(settings.secret("mail.password", "of the mail server"), "swordfish");
+  EXPECT_EQ(settings.secret("provider.key", "of the provider"), "hunter2");
+  EXPECT_EQ(settings.secret("provider.other", "not given"), "");
+  EXPECT_TRUE(settings.finish());
+  EXPECT_THAT(settings.print(), Not(HasSubstr("swordfish")));
+  EXPECT_THAT(settings.print(), Not(HasSubstr("hunter2")));
+  EXPECT_THAT(settings.print(), HasSubstr("***"));
+}
+
+TEST(Settings, ASecretGivenTwiceOrWithoutItsFileIsReported) {
+  Settings settings;
+  settings.give("a.key", "swordfish", "--set");
+  settings.give("a.key_file", "/nowhere", "--set");
+  settings.give("b.key_file", "/nowhere", "--set");
+  settings.secret("a.key", "");
+  settings.secret("b.key", "");
+  const auto result = settings.finish();
+  ASSERT_FALSE(result);
+  EXPECT_THAT(result.error().detail, HasSubstr("a.key_file (--set) are both given"));
+  EXPECT_THAT(result.error().detail, HasSubstr("b.key_file = \"/nowhere\" cannot be read"));
+  EXPECT_THAT(result.error().detail, Not(HasSubstr("swordfish")));
+}
+
+TEST(Settings, FilesThatCannotBeReadSayWhereAndWhy) {
+  const TemporaryFile malformed("malformed.yaml", "a: 1\nb: [1\n");
+  const TemporaryFile list("list.yaml", "- a\n");
+  for (const std::string& path : {std::string("/nowhere.yaml"), malformed.path(), list.path()}) {
+    const auto result = Settings().load_file(path);
+    ASSERT_FALSE(result) << path;
+    EXPECT_EQ(result.error().reason, "config_unreadable");
+    EXPECT_THAT(result.error().detail, HasSubstr(path));
+  }
+  const TemporaryFile twice("twice.yaml", "a:\n  b: 1\na:\n  b: 2\n");
+  Settings settings;
+  ASSERT_TRUE(settings.load_file(twice.path()));
+  settings.integer("a.b", 0, 0, 9, "");
+  EXPECT_FALSE(settings.finish());
+  const TemporaryFile empty("empty.yaml", "# nothing\npayment:\n");
+  EXPECT_TRUE(Settings().load_file(empty.path()));
+}
+
+TEST(Settings, ListsBecomeCommas) {
+  const TemporaryFile file("list.yaml", "cors:\n  origins: [a, b]\n");
+  Settings settings;
+  ASSERT_TRUE(settings.load_file(file.path()));
+  EXPECT_EQ(settings.text("cors.origins", "", ""), "a,b");
+}
+
+TEST(Settings, AnAssignmentNeedsAKeyAndAnEquals) {
+  Settings settings;
+  EXPECT_FALSE(settings.set("fraud.mode"));
+  EXPECT_FALSE(settings.set("=x"));
+  EXPECT_TRUE(settings.set("a.b="));
+}
+
+TEST(SettingsDeathTest, ASettingHasOneReader) {
+  Settings settings;
+  settings.flag("a.b", true, "");
+  EXPECT_DEATH(settings.flag("a.b", true, ""), "declared in two places");
+}
+
+}  // namespace
+}  // namespace micropay
