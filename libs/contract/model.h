@@ -12,6 +12,7 @@
 #include <google/protobuf/message.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,8 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
 struct Service;
+struct ModelState;
+class ColumnPlan;
 
 struct Index {
   std::string name;                              // SQL name
@@ -42,13 +45,19 @@ struct Table {
   std::vector<Index> indexes;
   const FieldDescriptor* owner = nullptr;        // user id of the owner
   bool projection = false;
+  const Message* prototype = nullptr;
+  std::shared_ptr<const ColumnPlan> columns;     // see columns.h
 
   std::unique_ptr<Message> make() const;
   // The primary key of a row in an order-preserving, self-delimiting encoding: a UUID its 16 bytes, another string its
   // bytes and a zero, an integer 8 bytes big-endian with the sign flipped. A key of one UUID field is just 16 bytes.
+  // Throws std::invalid_argument for a row without a usable key (a UUID field that is none, text with a zero byte):
+  // the runtime answers for a handler that throws.
   std::string key_of(const Message& row) const;
   // The same from the text of the fields in order; none when a part is not of its field's form.
   std::optional<std::string> encode_key(const std::vector<std::string_view>& parts) const;
+  // Back to the text of the fields; none when the bytes are no key of this table.
+  std::optional<std::vector<std::string>> decode_key(std::string_view key) const;
 };
 
 struct Event {
@@ -59,6 +68,7 @@ struct Event {
   const FieldDescriptor* key = nullptr;
   std::vector<const FieldDescriptor*> audience;  // user ids that may see it live
   std::string summary;
+  const Message* prototype = nullptr;
   std::unique_ptr<Message> make() const;
 };
 
@@ -82,6 +92,9 @@ struct Method {
   uint32_t success = 200;
   OwnerCheck owner;
   const Table* resource = nullptr;               // the table of its answer, when the answer is a record
+  std::vector<const FieldDescriptor*> variables; // the {variables} of its path, in order
+  const Message* request_prototype = nullptr;
+  const Message* response_prototype = nullptr;
   std::unique_ptr<Message> make_request() const;
   std::unique_ptr<Message> make_response() const;
 };
@@ -123,8 +136,7 @@ class Model {
   template <typename Request> const Method* method_of() const { return method(Request::descriptor()); }
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  std::unique_ptr<ModelState> state_;
 };
 
 // Of the contracts linked into this process; built at first use. Ends the process when they are unsound.
@@ -132,6 +144,7 @@ const Model& model();
 
 // The JSON name of an enum value: "COMPLETED".
 std::string_view enum_text(const google::protobuf::EnumValueDescriptor& value);
+// Of a field of any pool; for one that is not the generated one the answer is kept for ever.
 const FieldOptions& options_of(const FieldDescriptor& field);
 bool is_money(const FieldDescriptor& field);      // of type micropay.Money
 bool is_metadata(const FieldDescriptor& field);   // of type micropay.Metadata
