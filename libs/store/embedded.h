@@ -13,13 +13,17 @@
 
 namespace micropay {
 
+class LogFolder;  // libs/store/log_file.h: the log's files, replaceable by a simulator's
+
 struct EmbeddedOptions {
   std::string folder;
-  bool read_only = false;               // verify, events: no lock needed for reading a stopped folder
+  bool read_only = false;               // verify, replay: takes no lock, changes nothing, sees the log as it is now
   size_t cache_rows = 200'000;          // clean rows kept in memory
   size_t segment_bytes = 64 << 20;
   size_t max_unapplied_bytes = 256 << 20;  // commit waits for the applier beyond this
   Duration apply_interval = 20 * kMillisecond;
+  std::function<void(const std::string& line)> progress;  // what a long start is doing
+  std::shared_ptr<LogFolder> log_files;                   // null: DIR/log
 };
 
 struct EmbeddedStats {

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "contracts/runtime.pb.h"
@@ -87,18 +88,24 @@ class Store : public RowReader {
   // Events from `position` on, at most `limit`, in order. Any thread.
   virtual Result<std::vector<std::shared_ptr<const EventRecord>>> read_events(uint64_t position, size_t limit) const = 0;
   // Rows of a table in key order, for verify and replay: calls until `each` returns false.
-  virtual void scan(const contract::Table& table, const std::function<bool(const Row&)>& each) const = 0;
-  // Waits until everything committed before the call is in the tables and in the projections.
-  virtual void catch_up() const = 0;
+  virtual Result<void> scan(const contract::Table& table, const std::function<bool(const Row&)>& each) const = 0;
+  // Waits until everything committed before the call is in the tables and in the projections. Fails when the tables
+  // cannot be written at present (storage_full); get() stays right all the same.
+  virtual Result<void> catch_up() const = 0;
 };
 
-// Changes of projections: what Projector returns for some ticks, written together with the rows of these ticks.
-// `reader` sees the tables as they were before these ticks, with what it returned earlier.
+// Makes the rows of projection tables from events; they are written together with the rows of the same ticks.
+// Rebuilding from the log gives the same bytes only when the answer depends on nothing but the events in order and
+// the service's own projection rows. So: `reader` shows projection tables alone (CHECK), as they are after all earlier
+// events; how events are cut into calls must not matter; and it must not throw.
 class Projector {
  public:
   virtual ~Projector() = default;
+  // The services that have projections. One that is new to a data folder gets the whole log before open returns.
+  virtual std::vector<std::string> services() const = 0;
+  // `only_service`: of this service alone (it catches up); empty: of all.
   virtual std::vector<RowChange> project(const std::vector<std::shared_ptr<const EventRecord>>& events,
-                                         const RowReader& reader) = 0;
+                                         const RowReader& reader, std::string_view only_service) = 0;
 };
 
 std::unique_ptr<Store> make_memory_store(const contract::Model& model, Projector* projector = nullptr);
