@@ -76,6 +76,8 @@ class Engine {
 
   // Any thread. Answers through command.done; at once when the queue is full or the engine drains.
   void submit(Command command);
+  // An event of another process (or of a test): handled once however often it comes, by the watermark of its key.
+  void deliver(std::shared_ptr<const EventRecord> event);
   // Waits for the answer. Not on the engine thread.
   Answer call(Command command);
   // Any thread, on a snapshot; on_engine methods are answered by the engine thread.
