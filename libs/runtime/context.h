@@ -163,6 +163,7 @@ class ContextHost : public TableWriter {
   virtual std::string request_effect(const google::protobuf::Message& request, const EffectOptions& options) = 0;
   virtual void set_timer(std::string_view key, Time due, const google::protobuf::Message& timer) = 0;
   virtual void cancel_timer(std::string_view type, std::string_view key) = 0;
+  virtual void keep_changes() = 0;
 };
 
 class Context {
@@ -207,6 +208,8 @@ class Context {
   void cancel_timer(std::string_view key) {
     host_.cancel_timer(M::descriptor()->name(), key);
   }
+  // What this input did so far stays although an error is returned: a failed sign-in is counted, and refused.
+  void keep_changes() { host_.keep_changes(); }
   template <typename M>
   const M& prepared() const {
     CHECK(input_.prepared && input_.prepared->GetDescriptor() == M::descriptor());
