@@ -1,5 +1,6 @@
-// The log: formatting on the caller's thread, one bounded queue, one writer thread. The state is never destroyed, so
-// that records of ending threads are safe; after the writer has stopped at exit, records are written at once.
+// The log: formatting on the caller's thread, one bounded queue, one writer thread. The state is never
+// destroyed, so that records of ending threads are safe; after the writer has stopped at exit, records are
+// written at once.
 #include "libs/base/log.h"
 
 #include <fmt/format.h>
@@ -47,14 +48,16 @@ size_t utf8_length(std::string_view text) {
   return (first != 0xF0 || byte(1) >= 0x90) && (first != 0xF4 || byte(1) < 0x90) ? 4 : 0;
 }
 
-// For inside JSON quotes; used for readable lines too, so that nobody's input can forge a line or steer a terminal.
+// For inside JSON quotes; used for readable lines too, so that nobody's input can forge a line or steer a
+// terminal.
 void append_escaped(std::string& out, std::string_view text) {
   for (size_t i = 0; i < text.size();) {
     const char c = text[i];
     const size_t length = utf8_length(text.substr(i));
     if (c == '"' || c == '\\') (out += '\\') += c;
     else if (c == '\n') out += "\\n";
-    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) fmt::format_to(std::back_inserter(out), "\\u{:04x}", int(c));
+    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F)
+      fmt::format_to(std::back_inserter(out), "\\u{:04x}", int(c));
     else if (length == 0) out += "\\ufffd";
     else out.append(text, i, length);
     i += std::max<size_t>(length, 1);
@@ -93,7 +96,8 @@ void append_json_line(std::string& out, std::string_view service, LogLevel level
   append_json(out, "ecs.version", "8.11.0");
   append_json(out, "service.name", current_ids.service.empty() ? service : current_ids.service);
   append_json(out, "event.action", action);
-  if (!current_ids.trace_id.empty() && !has_field(fields, "trace.id")) append_json(out, "trace.id", current_ids.trace_id);
+  if (!current_ids.trace_id.empty() && !has_field(fields, "trace.id"))
+    append_json(out, "trace.id", current_ids.trace_id);
   const auto is_label = [](const LogField& field) { return field.key.find('.') == std::string_view::npos; };
   for (const LogField& field : fields)
     if (!is_label(field)) append_json(out, field.key, field.value);
@@ -109,9 +113,11 @@ void append_json_line(std::string& out, std::string_view service, LogLevel level
 }
 
 // 01:39:47.123 INFO  payment.completed  Payment completed  payment_id=… amount_minor=1234
-void append_text_line(std::string& out, bool colour, LogLevel level, std::string_view action, std::string_view message,
-                      LogFields fields) {
-  const auto paint = [&](const char* code) { if (colour) out += code; };
+void append_text_line(std::string& out, bool colour, LogLevel level, std::string_view action,
+                      std::string_view message, LogFields fields) {
+  const auto paint = [&](const char* code) {
+    if (colour) out += code;
+  };
   const Duration of_day = system_clock().now() % kDay;
   paint(kDim);
   fmt::format_to(std::back_inserter(out), "{:02}:{:02}:{:02}.{:03} ", of_day / kHour, of_day / kMinute % 60,
@@ -132,7 +138,8 @@ void append_text_line(std::string& out, bool colour, LogLevel level, std::string
     append_json(value, "", field.value);
     std::string_view shown(value);
     shown.remove_prefix(4);  // {"":
-    const bool bare = field.value.kind == LogValue::Kind::kText && shown.find_first_of(" =\\") == std::string_view::npos;
+    const bool bare =
+        field.value.kind == LogValue::Kind::kText && shown.find_first_of(" =\\") == std::string_view::npos;
     out += bare ? shown.substr(1, shown.size() - 2) : shown;
   }
   paint(kPlain);
@@ -285,11 +292,14 @@ LogOptions log_options(Settings& settings) {
                                              "Form of the logs; auto is text on a terminal, else JSON");
   const std::string level = settings.choice("log.level", "info", {"debug", "info", "warn", "error", "off"},
                                             "The least severe records that are written");
-  options.format = format == "json" ? LogFormat::kJson : format == "text" ? LogFormat::kText : LogFormat::kAuto;
-  options.level = level == "debug"  ? LogLevel::kDebug
-                  : level == "info" ? LogLevel::kInfo
-                  : level == "warn" ? LogLevel::kWarn
-                  : level == "error" ? LogLevel::kError : LogLevel::kOff;
+  options.format = format == "json"   ? LogFormat::kJson
+                   : format == "text" ? LogFormat::kText
+                                      : LogFormat::kAuto;
+  options.level = level == "debug"   ? LogLevel::kDebug
+                  : level == "info"  ? LogLevel::kInfo
+                  : level == "warn"  ? LogLevel::kWarn
+                  : level == "error" ? LogLevel::kError
+                                     : LogLevel::kOff;
   return options;
 }
 

@@ -1,11 +1,12 @@
-// Structured logs: one line a record on stderr, JSON in the field names of the Elastic Common Schema, or coloured and
-// readable when stderr is a terminal.
+// Structured logs: one line a record on stderr, JSON in the field names of the Elastic Common Schema, or
+// coloured and readable when stderr is a terminal.
 //
 //   log_info("payment.completed", "Payment completed", {{"payment_id", id}, {"amount_minor", minor}});
 //
-// The caller formats into memory; a thread of the log's own writes. A full queue drops the record and counts it (metric
-// micropay_log_dropped_total): logging never blocks and never fails. Whatever is queued is written at a normal exit.
-// Personal and secret data does not belong in here: log ids, mask messages with libs/contract first.
+// The caller formats into memory; a thread of the log's own writes. A full queue drops the record and counts
+// it (metric micropay_log_dropped_total): logging never blocks and never fails. Whatever is queued is written
+// at a normal exit. Personal and secret data does not belong in here: log ids, mask messages with
+// libs/contract first.
 #pragma once
 
 #include <atomic>
@@ -90,9 +91,9 @@ class LogScope {
 struct LogOptions {
   LogFormat format = LogFormat::kAuto;
   LogLevel level = LogLevel::kInfo;
-  std::string service = "micropay";               // service.name
-  size_t queue_bytes = 4 << 20;                   // beyond it records are dropped
-  std::function<void(std::string_view)> write;    // whole lines; empty: stderr. A test's own.
+  std::string service = "micropay";             // service.name
+  size_t queue_bytes = 4 << 20;                 // beyond it records are dropped
+  std::function<void(std::string_view)> write;  // whole lines; empty: stderr. A test's own.
 };
 
 // Declares log.format and log.level.

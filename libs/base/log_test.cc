@@ -1,4 +1,5 @@
-// Logs: their two forms, that input cannot forge a line, and that a stuck reader costs records but never blocks.
+// Logs: their two forms, that input cannot forge a line, and that a stuck reader costs records but never
+// blocks.
 #include "libs/base/log.h"
 
 #include <gmock/gmock.h>
@@ -43,12 +44,16 @@ class Captured {
 
 TEST(Log, WritesElasticCommonSchema) {
   Captured log;
-  log_info("payment.completed", "Payment completed",
-           {{"payment_id", "p1"}, {"amount_minor", 1234}, {"user.id", "u1"}, {"replayed", false}, {"share", 0.5}});
-  EXPECT_THAT(log.text(), MatchesRegex(
-      R"re(\{"@timestamp":"[0-9T:.-]+Z","log.level":"info","message":"Payment completed","ecs.version":"8.11.0",)re"
-      R"re("service.name":"micropay","event.action":"payment.completed","user.id":"u1",)re"
-      R"re("labels":\{"payment_id":"p1","amount_minor":1234,"replayed":false,"share":0.5\}\})re" "\n"));
+  log_info(
+      "payment.completed", "Payment completed",
+      {{"payment_id", "p1"}, {"amount_minor", 1234}, {"user.id", "u1"}, {"replayed", false}, {"share", 0.5}});
+  EXPECT_THAT(
+      log.text(),
+      MatchesRegex(
+          R"re(\{"@timestamp":"[0-9T:.-]+Z","log.level":"info","message":"Payment completed","ecs.version":"8.11.0",)re"
+          R"re("service.name":"micropay","event.action":"payment.completed","user.id":"u1",)re"
+          R"re("labels":\{"payment_id":"p1","amount_minor":1234,"replayed":false,"share":0.5\}\})re"
+          "\n"));
 }
 
 TEST(Log, AScopeAddsItsIdsAndEnds) {
@@ -70,7 +75,8 @@ TEST(Log, AScopeAddsItsIdsAndEnds) {
 TEST(Log, InputCannotForgeALine) {
   for (const LogFormat format : {LogFormat::kJson, LogFormat::kText}) {
     Captured log({.format = format});
-    log_info("a", "x\ny\"z\\", {{"name", "\033[31mred\x7f"}, {"bad", "\xff\xc3 \xed\xa0\x80 \xf0\x9f\x92\xb6"}});
+    log_info("a", "x\ny\"z\\",
+             {{"name", "\033[31mred\x7f"}, {"bad", "\xff\xc3 \xed\xa0\x80 \xf0\x9f\x92\xb6"}});
     const std::string text = log.text();
     EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1);
     EXPECT_THAT(text, AllOf(HasSubstr(R"(x\ny\"z\\)"), HasSubstr(R"(\u001b[31mred\u007f)")));
@@ -100,9 +106,12 @@ TEST(Log, AStuckReaderCostsRecordsButNeverBlocks) {
   std::once_flag once;
   std::string text;
   start_log({.queue_bytes = 1000, .write = [&](std::string_view lines) {
-    std::call_once(once, [&] { entered.set_value(); release.get_future().wait(); });
-    text += lines;
-  }});
+               std::call_once(once, [&] {
+                 entered.set_value();
+                 release.get_future().wait();
+               });
+               text += lines;
+             }});
   log_error("first", "");
   entered.get_future().wait();
   for (int i = 0; i < 100; ++i) log_info("more", "");
@@ -117,7 +126,9 @@ TEST(Log, RecordsOfManyThreadsAllArriveWhole) {
   Captured log;
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i)
-    threads.emplace_back([] { for (int n = 0; n < 1000; ++n) log_info("a", "", {{"n", n}}); });
+    threads.emplace_back([] {
+      for (int n = 0; n < 1000; ++n) log_info("a", "", {{"n", n}});
+    });
   for (std::thread& thread : threads) thread.join();
   const std::string text = log.text();
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 4000);

@@ -99,8 +99,8 @@ std::string number(double value) {
   return fmt::format("{}", value);
 }
 
-void render_histogram(std::string& out, const std::string& name, const std::string& labels, const Histogram& histogram,
-                      int64_t units_per_shown) {
+void render_histogram(std::string& out, const std::string& name, const std::string& labels,
+                      const Histogram& histogram, int64_t units_per_shown) {
   const std::vector<uint64_t> counts = histogram.counts();
   const std::string prefix = labels.empty() ? "" : labels + ",";
   const auto shown = [&](int64_t value) { return number(double(value) / double(units_per_shown)); };
@@ -118,7 +118,8 @@ void render_family(std::string& out, const std::string& name, const Family& fami
   out += fmt::format("# HELP {} ", name);
   escape(out, family.help, false);
   out += fmt::format("\n# TYPE {} {}\n", name, kTypeNames[size_t(family.type)]);
-  for (const auto& [labels, counter] : family.counters) sample(out, name, labels, fmt::to_string(counter->value()));
+  for (const auto& [labels, counter] : family.counters)
+    sample(out, name, labels, fmt::to_string(counter->value()));
   for (const auto& [labels, histogram] : family.histograms)
     render_histogram(out, name, labels, *histogram, family.units_per_shown);
   std::map<std::string, double> gauges;
@@ -189,9 +190,9 @@ Histogram& duration_histogram(std::string_view name, std::string_view help, cons
   const std::lock_guard lock(registry().mutex);
   auto& metric = family(name, help, Type::kHistogram, kSecond).histograms[label_text(labels)];
   if (!metric)
-    metric = std::make_unique<Histogram>(std::vector<int64_t>{
-        50, 100, 250, 500, 1'000, 2'500, 5'000, 10'000, 25'000, 50'000, 100'000, 250'000, 500'000, 1 * kSecond,
-        5 * kSecond / 2, 5 * kSecond, 10 * kSecond});
+    metric = std::make_unique<Histogram>(
+        std::vector<int64_t>{50, 100, 250, 500, 1'000, 2'500, 5'000, 10'000, 25'000, 50'000, 100'000, 250'000,
+                             500'000, 1 * kSecond, 5 * kSecond / 2, 5 * kSecond, 10 * kSecond});
   return *metric;
 }
 

@@ -1,11 +1,13 @@
-// Metrics for Prometheus: a value is one relaxed atomic, so that hot paths may count. Register once, keep the reference:
+// Metrics for Prometheus: a value is one relaxed atomic, so that hot paths may count. Register once, keep the
+// reference:
 //
-//   Counter& completed_ = counter("micropay_payments_total", "Payments by outcome", {{"outcome", "completed"}});
-//   completed_.add();
+//   Counter& completed_ = counter("micropay_payments_total", "Payments by outcome", {{"outcome",
+//   "completed"}}); completed_.add();
 //
-// Names follow OpenMetrics: counters end in _total, times are in _seconds, sizes in _bytes. Labels are fixed at
-// registration and come from small closed sets: never an id. The same name and labels give the same metric; a name with
-// another type, or one that is malformed, ends the process. Metrics live as long as the process.
+// Names follow OpenMetrics: counters end in _total, times are in _seconds, sizes in _bytes. Labels are fixed
+// at registration and come from small closed sets: never an id. The same name and labels give the same
+// metric; a name with another type, or one that is malformed, ends the process. Metrics live as long as the
+// process.
 #pragma once
 
 #include <atomic>
@@ -72,8 +74,8 @@ Histogram& duration_histogram(std::string_view name, std::string_view help, cons
 Histogram& histogram(std::string_view name, std::string_view help, const MetricLabels& labels,
                      std::vector<int64_t> bounds);
 
-// A gauge whose value is asked for when metrics are read; the handle's end removes it. Several with the same name and
-// labels are summed. The callback may not register metrics.
+// A gauge whose value is asked for when metrics are read; the handle's end removes it. Several with the same
+// name and labels are summed. The callback may not register metrics.
 class [[nodiscard]] GaugeCallback {
  public:
   GaugeCallback() = default;

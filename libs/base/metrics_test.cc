@@ -64,14 +64,17 @@ TEST(Metrics, CountsOfManyThreadsAddUp) {
   Histogram& observed = histogram("test_threads_sizes", "", {}, {10});
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i)
-    threads.emplace_back([&] { for (int n = 0; n < 10'000; ++n) counted.add(), observed.observe(n % 20); });
+    threads.emplace_back([&] {
+      for (int n = 0; n < 10'000; ++n) counted.add(), observed.observe(n % 20);
+    });
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(counted.value(), 40'000u);
   EXPECT_EQ(observed.count(), 40'000u);
 }
 
 TEST(Metrics, TheProcessIsIncluded) {
-  for (const char* name : {"\nprocess_cpu_seconds_total ", "\nprocess_resident_memory_bytes ", "\nprocess_open_fds "})
+  for (const char* name :
+       {"\nprocess_cpu_seconds_total ", "\nprocess_resident_memory_bytes ", "\nprocess_open_fds "})
     EXPECT_THAT(render_metrics(), HasSubstr(name));
 }
 

@@ -24,16 +24,16 @@ constexpr std::string_view kMask = "***";
 
 std::string variable_of(std::string_view key) {
   std::string name(kPrefix);
-  for (const char c : key) name += c == '.' || c == '-' ? '_' : char(std::toupper(static_cast<unsigned char>(c)));
+  for (const char c : key)
+    name += c == '.' || c == '-' ? '_' : char(std::toupper(static_cast<unsigned char>(c)));
   return name;
 }
 
 // Lower-case words with underscores, joined by dots: what maps to one variable name and to a YAML path.
 bool well_formed(std::string_view key) {
   if (key.empty() || key.front() == '.' || key.back() == '.') return false;
-  return std::ranges::all_of(key, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
-  });
+  return std::ranges::all_of(
+      key, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.'; });
 }
 
 // Levenshtein, one row at a time.
@@ -58,11 +58,15 @@ std::optional<int64_t> parse_integer(std::string_view text) {
   return value;
 }
 
-std::string joined(std::initializer_list<std::string_view> words) { return fmt::format("{}", fmt::join(words, ", ")); }
+std::string joined(std::initializer_list<std::string_view> words) {
+  return fmt::format("{}", fmt::join(words, ", "));
+}
 
-Error unreadable(std::string detail) { return {Code::kInvalidArgument, "config_unreadable", std::move(detail), {}, {}}; }
+Error unreadable(std::string detail) {
+  return {Code::kInvalidArgument, "config_unreadable", std::move(detail), {}, {}};
+}
 
-using Put = std::function<void(const std::string& key, std::string value, int line)>;
+using Put = std::function<void(const std::string& key, const std::string& value, int line)>;
 
 // Calls `put` for every leaf. A section or key with nothing after its colon counts as absent.
 void flatten(const YAML::Node& node, const std::string& key, const Put& put) {
@@ -88,10 +92,11 @@ Result<void> Settings::load_file(const std::string& path) {
     const YAML::Node root = YAML::Load(file);
     if (!root.IsMap() && !root.IsNull())
       return std::unexpected(unreadable(fmt::format("{}: expected a map of settings at the top", path)));
-    flatten(root, "", [&](const std::string& key, std::string value, int line) {
-      const auto [at, fresh] = layers_[kFile].try_emplace(key, std::move(value), fmt::format("{}:{}", path, line));
-      if (!fresh) problems_.push_back(fmt::format("{}:{}: {} is given a second time, first at {}", path, line, key,
-                                                  at->second.source));
+    flatten(root, "", [&](const std::string& key, const std::string& value, int line) {
+      const auto [at, fresh] = layers_[kFile].try_emplace(key, value, fmt::format("{}:{}", path, line));
+      if (!fresh)
+        problems_.push_back(
+            fmt::format("{}:{}: {} is given a second time, first at {}", path, line, key, at->second.source));
     });
   } catch (const YAML::Exception& error) {
     return std::unexpected(unreadable(fmt::format("{}:{}: {}", path, error.mark.line + 1, error.msg)));
@@ -103,7 +108,8 @@ void Settings::load_environment(const char* const* environment) {
   for (; *environment != nullptr; ++environment) {
     const std::string_view entry(*environment);
     const size_t equals = entry.find('=');
-    if (!entry.starts_with(kPrefix) || entry.starts_with(kTestPrefix) || equals == std::string_view::npos) continue;
+    if (!entry.starts_with(kPrefix) || entry.starts_with(kTestPrefix) || equals == std::string_view::npos)
+      continue;
     const std::string name(entry.substr(0, equals));
     layers_[kEnvironment][name] = {std::string(entry.substr(equals + 1)), name};
   }
@@ -124,13 +130,15 @@ void Settings::give(std::string_view key, std::string_view value, std::string_vi
 
 const Settings::Given* Settings::given(std::string_view key) const {
   for (int layer = kLayers - 1; layer >= 0; --layer) {
-    const auto found = layer == kEnvironment ? layers_[layer].find(variable_of(key)) : layers_[layer].find(key);
+    const auto found =
+        layer == kEnvironment ? layers_[layer].find(variable_of(key)) : layers_[layer].find(key);
     if (found != layers_[layer].end()) return &found->second;
   }
   return nullptr;
 }
 
-SettingInfo& Settings::declare(std::string_view key, std::string standard, std::string allowed, std::string_view help) {
+SettingInfo& Settings::declare(std::string_view key, const std::string& standard, std::string allowed,
+                               std::string_view help) {
   for (const SettingInfo& info : declared_) {
     if (variable_of(info.key) != variable_of(key)) continue;
     fmt::print(stderr, "setting {} is declared in two places (also as {})\n", key, info.key);
@@ -143,13 +151,14 @@ SettingInfo& Settings::declare(std::string_view key, std::string standard, std::
 }
 
 void Settings::reject(SettingInfo& info, const Given& given) {
-  problems_.push_back(fmt::format("{}: {} = \"{}\" is not allowed; expected {}", given.source, info.key, given.value,
-                                  info.allowed));
+  problems_.push_back(fmt::format("{}: {} = \"{}\" is not allowed; expected {}", given.source, info.key,
+                                  given.value, info.allowed));
   info.value = info.standard, info.source = "default";
 }
 
 Duration Settings::duration(std::string_view key, Duration standard, std::string_view help) {
-  SettingInfo& info = declare(key, format_duration(standard), "a duration such as 250ms, 30s, 15m, 2h or 7d", help);
+  SettingInfo& info =
+      declare(key, format_duration(standard), "a duration such as 250ms, 30s, 15m, 2h or 7d", help);
   const Given* given = this->given(key);
   if (given == nullptr) return standard;
   if (const auto value = parse_duration(given->value)) return *value;
@@ -157,9 +166,11 @@ Duration Settings::duration(std::string_view key, Duration standard, std::string
   return standard;
 }
 
-int64_t Settings::integer(std::string_view key, int64_t standard, int64_t min, int64_t max, std::string_view help) {
+int64_t Settings::integer(std::string_view key, int64_t standard, int64_t min, int64_t max,
+                          std::string_view help) {
   CHECK(min <= standard && standard <= max);
-  SettingInfo& info = declare(key, fmt::format("{}", standard), fmt::format("an integer from {} to {}", min, max), help);
+  SettingInfo& info =
+      declare(key, fmt::format("{}", standard), fmt::format("an integer from {} to {}", min, max), help);
   const Given* given = this->given(key);
   if (given == nullptr) return standard;
   const auto value = parse_integer(given->value);
@@ -198,8 +209,8 @@ std::string Settings::secret(std::string_view key, std::string_view help) {
   const Given* direct = given(key);
   const Given* file = given(file_key);
   if (direct != nullptr && file != nullptr) {
-    problems_.push_back(fmt::format("{} ({}) and {} ({}) are both given; remove one", key, direct->source, file_key,
-                                    file->source));
+    problems_.push_back(fmt::format("{} ({}) and {} ({}) are both given; remove one", key, direct->source,
+                                    file_key, file->source));
   }
   std::string value = direct != nullptr ? direct->value : "";
   if (direct == nullptr && file != nullptr) {
@@ -216,7 +227,8 @@ std::string Settings::secret(std::string_view key, std::string_view help) {
   return value;
 }
 
-// Takes a key or a variable name and answers in kind. A key written without its section is matched to its end first.
+// Takes a key or a variable name and answers in kind. A key written without its section is matched to its end
+// first.
 std::string Settings::nearest(std::string_view name) const {
   const bool variable = name.starts_with(kPrefix);
   std::string best;
@@ -226,7 +238,8 @@ std::string Settings::nearest(std::string_view name) const {
       if (*suffix != 0 && !info.secret) continue;
       const std::string key = info.key + suffix;
       const std::string candidate = variable ? variable_of(key) : key;
-      const size_t distance = !variable && candidate.ends_with("." + std::string(name)) ? 0 : edit_distance(name, candidate);
+      const size_t distance =
+          !variable && candidate.ends_with("." + std::string(name)) ? 0 : edit_distance(name, candidate);
       if (distance < least) least = distance, best = candidate;
     }
   }
@@ -267,8 +280,10 @@ std::string Settings::print() const {
   }
   std::ranges::sort(sorted, {}, &SettingInfo::key);
   std::string out;
-  const auto row = [&](std::string_view key, std::string_view value, std::string_view source, std::string_view help) {
-    out += fmt::format("{:{}}  {:{}}  {:{}}  {}\n", key, key_width, value, value_width, source, source_width, help);
+  const auto row = [&](std::string_view key, std::string_view value, std::string_view source,
+                       std::string_view help) {
+    out += fmt::format("{:{}}  {:{}}  {:{}}  {}\n", key, key_width, value, value_width, source, source_width,
+                       help);
   };
   row("KEY", "VALUE", "SOURCE", "HELP");
   for (const SettingInfo* info : sorted) row(info->key, info->value, info->source, info->help);

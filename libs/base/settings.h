@@ -1,10 +1,13 @@
-// Settings, each declared once beside its reader; a part reads its own in its constructor and keeps the value:
+// Settings, each declared once beside its reader; a part reads its own in its constructor and keeps the
+// value:
 //
-//   ttl_(settings.duration("payment.reservation_ttl", 15 * kMinute, "How long reserved money waits for its payment"))
+//   ttl_(settings.duration("payment.reservation_ttl", 15 * kMinute, "How long reserved money waits for its
+//   payment"))
 //
-// Values come from, weakest first: the default, a YAML file, the environment (MICROPAY_PAYMENT_RESERVATION_TTL), flags
-// and --set. A bad value yields the default and is remembered; after all parts have read theirs, finish() reports every
-// mistake at once. Used at start by one thread. Declaring a key twice ends the process: a setting has one reader.
+// Values come from, weakest first: the default, a YAML file, the environment
+// (MICROPAY_PAYMENT_RESERVATION_TTL), flags and --set. A bad value yields the default and is remembered;
+// after all parts have read theirs, finish() reports every mistake at once. Used at start by one thread.
+// Declaring a key twice ends the process: a setting has one reader.
 #pragma once
 
 #include <cstdint>
@@ -33,8 +36,8 @@ struct SettingInfo {
 class Settings {
  public:
   // --- given values ---
-  // Nested maps become dotted keys; a list of scalars becomes one value with commas. An unreadable or malformed file is
-  // reason config_unreadable.
+  // Nested maps become dotted keys; a list of scalars becomes one value with commas. An unreadable or
+  // malformed file is reason config_unreadable.
   Result<void> load_file(const std::string& path);
   // Every MICROPAY_… variable but MICROPAY_TEST_…; `environment` ends with a null, as ::environ does.
   void load_environment(const char* const* environment);
@@ -48,14 +51,14 @@ class Settings {
   int64_t integer(std::string_view key, int64_t standard, int64_t min, int64_t max, std::string_view help);
   std::string text(std::string_view key, std::string_view standard, std::string_view help);
   bool flag(std::string_view key, bool standard, std::string_view help);  // on, off, true, false
-  std::string choice(std::string_view key, std::string_view standard, std::initializer_list<std::string_view> choices,
-                     std::string_view help);
+  std::string choice(std::string_view key, std::string_view standard,
+                     std::initializer_list<std::string_view> choices, std::string_view help);
   // Never printed. Also takes <key>_file, a path whose content (less the last newline) is the secret.
   std::string secret(std::string_view key, std::string_view help);
 
   // --- after all readers ---
-  // unknown_setting when there is any key that nobody declared, else invalid_setting; the detail lists all problems,
-  // one a line, an unknown key with the nearest known one.
+  // unknown_setting when there is any key that nobody declared, else invalid_setting; the detail lists all
+  // problems, one a line, an unknown key with the nearest known one.
   Result<void> finish() const;
   const std::vector<SettingInfo>& declared() const { return declared_; }
   std::string print() const;  // --print-config: key, value, source, help
@@ -69,7 +72,8 @@ class Settings {
   enum Layer : uint8_t { kFile, kEnvironment, kFlags, kLayers };
 
   const Given* given(std::string_view key) const;
-  SettingInfo& declare(std::string_view key, std::string standard, std::string allowed, std::string_view help);
+  SettingInfo& declare(std::string_view key, const std::string& standard, std::string allowed,
+                       std::string_view help);
   void reject(SettingInfo& info, const Given& given);
   std::string nearest(std::string_view key) const;
 

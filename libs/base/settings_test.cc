@@ -29,7 +29,8 @@ class TemporaryFile {
 
 TEST(Settings, TheStrongestSourceWins) {
   const TemporaryFile file("rank.yaml", "a:\n  file: 2\n  environment: 2\n  flag: 2\n");
-  const char* environment[] = {"MICROPAY_A_ENVIRONMENT=3", "MICROPAY_A_FLAG=3", "HOME=/", "MICROPAY_TEST_X=1", nullptr};
+  const char* environment[] = {"MICROPAY_A_ENVIRONMENT=3", "MICROPAY_A_FLAG=3", "HOME=/", "MICROPAY_TEST_X=1",
+                               nullptr};
   Settings settings;
   ASSERT_TRUE(settings.load_file(file.path()));
   settings.load_environment(environment);
@@ -42,7 +43,8 @@ TEST(Settings, TheStrongestSourceWins) {
   EXPECT_TRUE(settings.finish());
   std::vector<std::string> sources;
   for (const SettingInfo& info : settings.declared()) sources.push_back(info.source);
-  EXPECT_THAT(sources, testing::ElementsAre("default", file.path() + ":2", "MICROPAY_A_ENVIRONMENT", "--set"));
+  EXPECT_THAT(sources,
+              testing::ElementsAre("default", file.path() + ":2", "MICROPAY_A_ENVIRONMENT", "--set"));
 }
 
 TEST(Settings, ReadsEveryType) {
@@ -75,7 +77,8 @@ TEST(Settings, ABadValueYieldsTheDefaultAndAllAreReported) {
   const auto result = settings.finish();
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().reason, "invalid_setting");
-  for (const char* key : {"x.duration", "x.integer", "x.word", "x.flag", "x.choice", "from 0 to 10", "one of on, off"})
+  for (const char* key :
+       {"x.duration", "x.integer", "x.word", "x.flag", "x.choice", "from 0 to 10", "one of on, off"})
     EXPECT_THAT(result.error().detail, HasSubstr(key));
 }
 
@@ -92,9 +95,12 @@ TEST(Settings, AnUnknownKeyNamesTheNearest) {
   const auto result = settings.finish();
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().reason, "unknown_setting");
-  EXPECT_THAT(result.error().detail, HasSubstr(":2: payment.reservation_tl is no setting; the nearest is payment.reservation_ttl"));
-  EXPECT_THAT(result.error().detail, HasSubstr("MICROPAY_FRAUD_MOD is no setting; the nearest is MICROPAY_FRAUD_MODE"));
-  EXPECT_THAT(result.error().detail, HasSubstr("--set: rate_limits is no setting; the nearest is gateway.rate_limits"));
+  EXPECT_THAT(result.error().detail,
+              HasSubstr(":2: payment.reservation_tl is no setting; the nearest is payment.reservation_ttl"));
+  EXPECT_THAT(result.error().detail,
+              HasSubstr("MICROPAY_FRAUD_MOD is no setting; the nearest is MICROPAY_FRAUD_MODE"));
+  EXPECT_THAT(result.error().detail,
+              HasSubstr("--set: rate_limits is no setting; the nearest is gateway.rate_limits"));
 }
 
 TEST(Settings, SecretsAreMaskedAndMayComeFromAFile) {
