@@ -12,10 +12,12 @@ namespace micropay::contract {
 std::string openapi(const Model& model, std::string_view version);
 
 enum class Dialect { kSqlite, kPostgres };
-// CREATE TABLE and CREATE INDEX statements of one table, scalar fields as columns.
+// CREATE TABLE and CREATE INDEX statements of one table, scalar fields as columns; each ends with a semicolon and does
+// nothing when it was done. A table that lacks columns needs additive_sql first: the indexes may be over new columns.
 std::string create_table_sql(const Table& table, Dialect dialect);
 // ADD COLUMN statements that bring a table with these columns to the contract; empty when it is there.
-std::vector<std::string> additive_sql(const Table& table, const std::vector<std::string>& present_columns, Dialect dialect);
+std::vector<std::string> additive_sql(const Table& table, const std::vector<std::string>& present_columns,
+                                      Dialect dialect);
 
 // Markdown: every event with type, topic, key, emitter, fields. docs/events.md is this, and a test compares.
 std::string event_catalogue(const Model& model);

@@ -10,8 +10,10 @@ namespace micropay::contract {
 // Also normalises: EMAIL fields to lower case, UUID fields to lower case.
 Result<void> validate(Message& message);
 
-// The principal's view of a method: may any caller with these roles, or its owner, call it? The owner check itself
-// needs the record and is the runtime's.
+// The principal's view of a method: may any caller with these roles call it, whoever owns the record? True for public
+// methods, for signed-in callers (any role bit) where that suffices or where the handler restricts the list itself
+// (Owner without `by`), and for callers with one of the roles. An owner check with a record is the runtime's, and an
+// API key's scope the gateway's: both ask when this says no.
 bool allowed_by_role(const Method& method, uint32_t role_bits);
 inline uint32_t role_bit(Role role) { return uint32_t(1) << role; }
 

@@ -1,0 +1,80 @@
+// The contracts as Markdown for docs/: which events there are and who may call which route. Deterministic, in the
+// order of the contracts, so that a test can compare the committed pages.
+#include "libs/contract/documents.h"
+#include "libs/contract/plan.h"
+
+namespace micropay::contract {
+namespace {
+
+std::string joined(const std::vector<std::string>& parts) { return fmt::format("{}", fmt::join(parts, ", ")); }
+
+std::string type_text(const FieldPlan& field) {
+  std::string text;
+  switch (field.kind) {
+    case Kind::kText: text = field.options->format() == NONE ? "string" : Format_Name(field.options->format()); break;
+    case Kind::kTime: text = "TIME"; break;
+    case Kind::kEnum: text = field.field->enum_type()->name(); break;
+    case Kind::kMoney: case Kind::kMetadata: case Kind::kMessage: text = field.field->message_type()->name(); break;
+    default: text = field.field->type_name();
+  }
+  return field.repeated ? "list of " + text : text;
+}
+
+std::string field_list(const Descriptor& descriptor) {
+  std::vector<std::string> fields;
+  for (const FieldPlan& field : plan_of(descriptor).fields) {
+    std::string text = fmt::format("`{}` {}", field.name, type_text(field));
+    if (field.options->personal()) text += " (personal)";
+    fields.push_back(std::move(text));
+  }
+  return joined(fields);
+}
+
+std::string access_text(const Access& access) {
+  if (access.public_()) return "public";
+  std::vector<std::string> parts;
+  if (access.signed_in()) parts.push_back("signed in");
+  if (access.has_owner())
+    parts.push_back(access.owner().by().empty() ? "own records of " + access.owner().record()
+                                                : "owner of " + access.owner().record());
+  for (const int role : access.roles()) parts.push_back(Role_Name(Role(role)));
+  if (!access.scope().empty()) parts.push_back("API key `" + access.scope() + "`");
+  return joined(parts);
+}
+
+}  // namespace
+
+std::string event_catalogue(const Model& model) {
+  std::string out =
+      "# Events\n\nMade from the contracts; do not edit. Each event is a CloudEvent on its service's topic, kept in order "
+      "per key.\n";
+  for (const Service* service : model.services()) {
+    if (service->events.empty()) continue;
+    out += fmt::format("\n## {}\n\nTopic `{}`. {}\n\n", service->name, service->topic, service->summary);
+    out += "| type | key | meaning | fields |\n|---|---|---|---|\n";
+    for (const Event* event : service->events)
+      out += fmt::format("| `{}` | `{}` | {} | {} |\n", event->type, event->key->json_name(), event->summary,
+                         field_list(*event->descriptor));
+  }
+  return out;
+}
+
+std::string route_catalogue(const Model& model) {
+  std::string out =
+      "# Routes\n\nMade from the contracts; do not edit. `/openapi.json` of a running platform says more, and `/docs` "
+      "can call it.\n";
+  for (const Service* service : model.services()) {
+    std::string rows;
+    for (const Method* method : service->methods)
+      if (!method->verb.empty())
+        rows += fmt::format("| {} | `{}` | {} | {} | {} | {} |\n", method->verb, method->path,
+                            access_text(method->options.access()), RateClass_Name(method->options.rate()),
+                            method->success, method->options.summary());
+    if (rows.empty()) continue;
+    out += fmt::format("\n## {}\n\n{}\n\n", service->name, service->summary);
+    out += "| verb | path | who | rate class | success | what |\n|---|---|---|---|---|---|\n" + rows;
+  }
+  return out;
+}
+
+}  // namespace micropay::contract
