@@ -1,0 +1,56 @@
+# MicroPay's commands; `make help` lists them. Each sets up what it needs: packages once per list of packages
+# (tools/setup.sh keeps a stamp below build/), then an incremental build.
+BUILD ?= build
+DATA ?= data
+ARGS ?=
+export BUILD
+# ccache may use the precompiled header.
+export CCACHE_SLOPPINESS = pch_defines,time_macros,include_file_mtime,include_file_ctime
+
+.PHONY: run build build-all test check tidy format bench clean help setup setup-test
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+run: build  ## set up, build and start the platform with demo data on 127.0.0.1:8080 (ARGS="--set …", DATA=folder)
+	@exec $(BUILD)/micropay serve --demo --data $(DATA) $(ARGS)
+
+build: $(BUILD)/build.ninja  ## build the binary, build/micropay
+	@ninja -C $(BUILD) micropay
+
+build-all: $(BUILD)/build.ninja  ## build the binary, the unit tests and the benchmarks
+	@cmake --build $(BUILD)
+
+test: setup-test build-all  ## set up, build everything and run every test and check
+	@tools/test.py
+
+check: setup-test $(BUILD)/build.ninja  ## format, clang-tidy, include direction, sizes, determinism of services
+	@ninja -C $(BUILD) contract_headers
+	@tools/check.py
+
+tidy: setup-test $(BUILD)/build.ninja  ## clang-tidy over every source, not only those that `make check` looks at
+	@ninja -C $(BUILD) contract_headers
+	@tools/check.py tidy --all
+
+format: setup-test  ## rewrite the C++ sources as .clang-format says
+	@tools/check.py format --fix
+
+bench: setup-test build-all  ## measure, each figure beside its floor (BENCH=name for one)
+	@bench/run.sh $(BENCH)
+
+clean:  ## remove what was built; data/ stays
+	rm -rf $(BUILD) .venv
+
+help:  ## this list
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
+
+setup:
+	@tools/setup.sh
+
+setup-test:
+	@tools/setup.sh test
+
+# The first configuration; afterwards ninja itself notices new files and changed CMakeLists.txt.
+$(BUILD)/build.ninja: | setup
+	@echo "configuring…"
+	@mkdir -p $(BUILD)
+	@cmake -S . -B $(BUILD) -G Ninja > $(BUILD)/configure.log 2>&1 || { cat $(BUILD)/configure.log; exit 1; }

@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+# Runs every test there is: the gtest binaries in build/, the checks of tools/check.py, and pytest over tests/ and
+# tools/. Each suite's output goes to build/test-logs/ and is shown when it fails. The last line is
+# "N passed, N failed"; a suite that ran nothing, crashed or overran its time counts as failed.
+import concurrent.futures
+import os
+import pathlib
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as xml
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUILD = ROOT / os.environ.get("BUILD", "build")
+LOGS = BUILD / "test-logs"
+UNIT_SECONDS = 300
+FLOW_SECONDS = 900
+SHOWN_LINES = 60
+
+
+def count_junit(path):
+    """(passed, failed, skipped) of a JUnit file as gtest and pytest write it; a torn one counts as a failure."""
+    passed = failed = skipped = 0
+    try:
+        root = xml.parse(path).getroot()
+    except xml.ParseError:
+        return 0, 1, 0
+    for case in root.iter("testcase"):
+        if case.find("failure") is not None or case.find("error") is not None:
+            failed += 1
+        elif case.find("skipped") is not None or case.get("status") == "notrun":
+            skipped += 1
+        else:
+            passed += 1
+    return passed, failed, skipped
+
+
+def count_checks(log):
+    """The same of tools/check.py, whose every line about a check starts with ok or FAILED."""
+    words = [line.split(" ")[0] for line in log.read_text(errors="replace").splitlines()]
+    return words.count("ok"), words.count("FAILED"), 0
+
+
+def run(name, command, seconds):
+    """Runs one suite, tells how it went, and returns (passed, failed)."""
+    log, result = LOGS / f"{name}.log", LOGS / f"{name}.xml"
+    result.unlink(missing_ok=True)
+    command = [str(part).replace("{result}", str(result)) for part in command]
+    began, note = time.monotonic(), ""
+    with open(log, "w") as out:
+        try:
+            code = subprocess.run(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, timeout=seconds,
+                                  stdin=subprocess.DEVNULL).returncode
+        except subprocess.TimeoutExpired:
+            code, note = 1, f"stopped after {seconds} s"
+    passed, failed, skipped = count_junit(result) if result.exists() else count_checks(log)
+    if passed + failed == 0:
+        note = note or "ran nothing"
+    if code != 0 or passed + failed == 0:
+        note, failed = note or f"ended with code {code}", max(failed, 1)
+    counts = f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else "")
+    text = f"{'FAILED' if failed else 'ok':8}{name:32}{counts:32}{time.monotonic() - began:7.1f} s  {note if failed else ''}"
+    if failed:
+        tail = log.read_text(errors="replace").splitlines()[-SHOWN_LINES:]
+        text += "\n" + "\n".join("    " + line for line in tail) + f"\n    (all of it: {log})"
+    print(text, flush=True)
+    return passed, failed
+
+
+def main():
+    LOGS.mkdir(parents=True, exist_ok=True)
+    pytest = [ROOT / ".venv/bin/pytest", "-q", "--color=no", "-p", "no:cacheprovider", "--junitxml={result}"]
+    results = []
+    units = sorted(BUILD.glob("*_test"))
+    with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
+        waiting = [pool.submit(run, unit.name, [unit, "--gtest_output=xml:{result}", "--gtest_color=no"], UNIT_SECONDS)
+                   for unit in units]
+        results += [future.result() for future in waiting]
+    if not units:
+        print(f"FAILED  no *_test binary in {BUILD}")
+        results.append((0, 1))
+    results.append(run("checks", ["tools/check.py"], FLOW_SECONDS))
+    results.append(run("tools", pytest + ["tools"], UNIT_SECONDS))
+    results.append(run("flows", pytest + ["tests"], FLOW_SECONDS))
+    passed, failed = (sum(counts) for counts in zip(*results))
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
