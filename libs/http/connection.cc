@@ -1,0 +1,320 @@
+// One HTTP/1.1 connection. It reads when the socket has something, hands over one request at a time, and reads on when
+// that is answered, so a client that sends faster than it is answered is held back by TCP.
+//
+//   kHead -> kBody -> kAnswering -> kHead ...        kClosing (write what is left) -> kDraining (read over, end) -> gone
+#include <sys/socket.h>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
+#include "libs/http/loop.h"
+#include "libs/http/request_parser.h"
+
+namespace micropay {
+namespace {
+
+namespace asio = boost::asio;
+using Socket = asio::basic_stream_socket<asio::ip::tcp, asio::io_context::executor_type>;
+using SystemError = boost::system::error_code;
+
+constexpr size_t kMaxUnwritten = 256 << 10;      // pipelined answers gather up to here
+constexpr size_t kKeptBuffer = 64 << 10;         // larger buffers are given back
+constexpr Duration kDrainTimeout = 2 * kSecond;
+
+class Connection final : public LoopMember,
+                         public Responder::Target,
+                         public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(ServerCore& core, Loop& loop, int fd, std::string remote)
+      : core_(core), loop_(loop), token_(core), socket_(loop.context()), remote_(std::move(remote)),
+        limits_{core.options.max_header_bytes, core.options.max_headers, core.options.max_target_bytes},
+        deadline_(loop.now() + core.options.idle_timeout) {
+    socket_.assign(asio::ip::tcp::v4(), fd);
+    SystemError ignored;
+    socket_.native_non_blocking(true, ignored);
+    socket_.non_blocking(true, ignored);
+  }
+
+  void start() { wait_to_read(); }
+  void on_tick(Time now) override;
+  void finish_soon() override {
+    if (state_ == State::kHead && !head_started_ && out_.empty()) close();
+  }
+  void close() override;
+
+  void finish(uint64_t sequence, HttpResponse&& response) override;
+  void upgrade(uint64_t sequence, WebSocketEvents&& events, std::string&& subprotocol) override;
+  Loop& loop() override { return loop_; }
+
+ private:
+  enum class State : uint8_t { kHead, kBody, kAnswering, kClosing, kDraining, kClosed };
+
+  void wait_to_read();
+  void readable();
+  void read_on();
+  void process(std::string_view& bytes);
+  bool take_head(std::string_view& bytes);
+  void take_body(std::string_view& bytes);
+  void dispatch(std::string_view rest);
+  void refuse(const ParseError& error);
+  void append_response(const HttpResponse& response);
+  bool flush();
+  void start_draining();
+
+  ServerCore& core_;
+  Loop& loop_;
+  ConnectionToken token_;
+  Socket socket_;
+  std::string remote_;
+  HeadLimits limits_;
+  State state_ = State::kHead;
+  bool processing_ = false;     // inside process(): an answer given now is written by it
+  bool waiting_to_read_ = false;
+  bool waiting_to_write_ = false;
+  bool head_started_ = false;
+  bool keep_alive_ = true;
+  bool http11_ = true;
+  bool head_method_ = false;    // HEAD: no body in the answer
+  Time deadline_;               // of the present state
+  uint64_t sequence_ = 0;       // of the request that is answered
+  std::string in_;              // arrived, not processed
+  std::string out_;             // answers, from written_ on not sent
+  size_t written_ = 0;
+  HeadScanner scanner_;
+  RequestHead head_;
+  BodyReader body_;
+  std::string websocket_key_;
+};
+
+void Connection::wait_to_read() {
+  if (waiting_to_read_ || state_ == State::kAnswering || state_ == State::kClosed) return;
+  waiting_to_read_ = true;
+  socket_.async_wait(Socket::wait_read, [self = shared_from_this()](const SystemError& error) {
+    self->waiting_to_read_ = false;
+    if (!error) self->readable();
+  });
+}
+
+void Connection::readable() {
+  if (state_ == State::kClosed || state_ == State::kAnswering) return;
+  SystemError error;
+  size_t count = socket_.read_some(asio::buffer(loop_.scratch(), Loop::kScratchBytes), error);
+  if (error == asio::error::would_block) return wait_to_read();
+  if (error) return close();
+  if (state_ == State::kDraining || state_ == State::kClosing) return wait_to_read();
+  std::string_view bytes(loop_.scratch(), count);
+  if (!in_.empty()) {
+    in_.append(bytes);
+    return read_on();
+  }
+  process(bytes);  // usually a whole request: nothing is copied into in_
+  in_.assign(bytes);
+  if (flush()) read_on();
+}
+
+// Goes on with what has arrived already, then waits for more.
+void Connection::read_on() {
+  while (!in_.empty() && (state_ == State::kHead || state_ == State::kBody)) {
+    std::string_view bytes = in_;
+    process(bytes);
+    bool taken = bytes.size() < in_.size();
+    in_.erase(0, in_.size() - bytes.size());
+    if (!flush()) return;
+    if (!taken) break;
+  }
+  if (in_.empty() && in_.capacity() > kKeptBuffer) std::string().swap(in_);
+  wait_to_read();
+}
+
+void Connection::process(std::string_view& bytes) {
+  processing_ = true;
+  while (!bytes.empty() && out_.size() < kMaxUnwritten) {
+    if (state_ == State::kHead) {
+      if (!take_head(bytes)) break;
+    } else if (state_ == State::kBody) {
+      take_body(bytes);
+    } else {
+      break;
+    }
+  }
+  processing_ = false;
+}
+
+// False when more bytes are needed.
+bool Connection::take_head(std::string_view& bytes) {
+  while (!head_started_ && bytes.starts_with("\r\n")) bytes.remove_prefix(2);
+  if (bytes.empty() || (!head_started_ && bytes == "\r")) return false;
+  size_t length = 0;
+  if (auto error = scanner_.scan(bytes, limits_, length)) {
+    head_method_ = false;
+    refuse(*error);
+    return true;
+  }
+  if (length == 0) {
+    if (!head_started_) deadline_ = loop_.now() + core_.options.header_timeout;
+    head_started_ = true;
+    return false;
+  }
+  head_ = {};
+  auto error = parse_head(bytes.substr(0, length), limits_, head_);
+  bytes.remove_prefix(length);
+  scanner_.reset();
+  head_started_ = false;
+  http11_ = head_.http11;
+  head_method_ = head_.request.method == "HEAD";
+  if (!error && !head_.chunked && head_.content_length > core_.options.max_body_bytes) {
+    error = ParseError{413, "body_too_large", "The body is too large."};
+  }
+  if (error) {
+    refuse(*error);
+    return true;
+  }
+  keep_alive_ = head_.request.keep_alive;
+  body_.start(head_, core_.options.max_body_bytes);
+  if (body_.done()) {
+    dispatch(bytes);
+    return true;
+  }
+  state_ = State::kBody;
+  deadline_ = loop_.now() + core_.options.body_timeout;
+  head_.request.body.reserve(head_.content_length);
+  if (head_.expects_continue && bytes.empty()) out_ += "HTTP/1.1 100 Continue\r\n\r\n";
+  return true;
+}
+
+void Connection::take_body(std::string_view& bytes) {
+  if (auto error = body_.feed(bytes, head_.request.body)) return refuse(*error);
+  if (body_.done()) dispatch(bytes);
+}
+
+void Connection::dispatch(std::string_view rest) {
+  state_ = State::kAnswering;
+  deadline_ = loop_.now() + core_.options.answer_timeout;
+  ++sequence_;
+  HttpRequest& request = head_.request;
+  request.remote_address = remote_;
+  if (request.websocket) {
+    if (!rest.empty()) return refuse({400, "early_frames", "Frames may follow the answer to the handshake only."});
+    websocket_key_ = request.header("sec-websocket-key");
+  }
+  core_.handler(std::move(request), Responder(shared_from_this(), sequence_));
+}
+
+void Connection::refuse(const ParseError& error) {
+  HttpResponse response;
+  if (core_.options.problem) {
+    response = core_.options.problem(error.status, error.reason, error.detail);
+  } else {
+    response = {.status = error.status, .headers = "Content-Type: text/plain\r\n", .body = std::string(error.detail)};
+  }
+  keep_alive_ = false;
+  state_ = State::kAnswering;
+  finish(++sequence_, std::move(response));
+}
+
+void Connection::finish(uint64_t sequence, HttpResponse&& response) {
+  if (state_ != State::kAnswering || sequence != sequence_) return;
+  if (response.close || core_.stopping.load(std::memory_order_relaxed)) keep_alive_ = false;
+  append_response(response);
+  state_ = keep_alive_ ? State::kHead : State::kClosing;
+  deadline_ = loop_.now() + core_.options.idle_timeout;
+  if (processing_) return;
+  if (flush()) read_on();
+}
+
+void Connection::append_response(const HttpResponse& response) {
+  std::string_view content = response.content();
+  bool bodiless = response.status == 204 || response.status == 304;
+  fmt::format_to(std::back_inserter(out_), "HTTP/1.1 {} {}\r\n", response.status, status_phrase(response.status));
+  out_ += response.headers;
+  out_ += loop_.date_line();
+  if (!bodiless) fmt::format_to(std::back_inserter(out_), "Content-Length: {}\r\n", content.size());
+  if (!keep_alive_) out_ += "Connection: close\r\n";
+  else if (!http11_) out_ += "Connection: keep-alive\r\n";
+  out_ += "\r\n";
+  if (!bodiless && !head_method_) out_ += content;
+}
+
+// False when the socket takes no more for now, or the connection ends.
+bool Connection::flush() {
+  if (waiting_to_write_ || state_ == State::kClosed) return false;
+  while (written_ < out_.size()) {
+    SystemError error;
+    written_ += socket_.write_some(asio::buffer(out_.data() + written_, out_.size() - written_), error);
+    if (error == asio::error::would_block) {
+      waiting_to_write_ = true;
+      deadline_ = loop_.now() + core_.options.write_timeout;
+      socket_.async_wait(Socket::wait_write, [self = shared_from_this()](const SystemError& failed) {
+        self->waiting_to_write_ = false;
+        if (failed) return;
+        self->deadline_ = self->loop_.now() + self->core_.options.idle_timeout;
+        if (self->flush()) self->read_on();
+      });
+      return false;
+    }
+    if (error) {
+      close();
+      return false;
+    }
+  }
+  written_ = 0;
+  out_.clear();
+  if (out_.capacity() > kKeptBuffer) std::string().swap(out_);
+  if (state_ == State::kClosing) {
+    start_draining();
+    return false;
+  }
+  return true;
+}
+
+// Closing with unread bytes would reset the connection, and the client might lose the answer: so we end our side and
+// read over what it still sends.
+void Connection::start_draining() {
+  state_ = State::kDraining;
+  deadline_ = loop_.now() + kDrainTimeout;
+  SystemError ignored;
+  socket_.shutdown(Socket::shutdown_send, ignored);
+  wait_to_read();
+}
+
+void Connection::on_tick(Time now) {
+  if (now < deadline_) return;
+  if (waiting_to_write_ || state_ == State::kDraining || state_ == State::kClosing) return close();
+  if (state_ == State::kHead && !head_started_) return close();
+  if (state_ == State::kAnswering) return refuse({504, "answer_timeout", "The answer took too long."});
+  refuse({408, "request_timeout", "The request took too long to arrive."});
+}
+
+void Connection::upgrade(uint64_t sequence, WebSocketEvents&& events, std::string&& subprotocol) {
+  if (state_ != State::kAnswering || sequence != sequence_ || websocket_key_.empty()) {
+    if (events.on_close) events.on_close();
+    return;
+  }
+  state_ = State::kClosed;
+  SystemError error;
+  int fd = socket_.release(error);
+  auto self = shared_from_this();
+  loop_.remove(*this);
+  if (error) return events.on_close ? events.on_close() : void();
+  start_websocket(core_, loop_, fd, std::move(token_), {std::move(websocket_key_), std::move(subprotocol)},
+                  std::move(events));
+}
+
+void Connection::close() {
+  if (state_ == State::kClosed) return;
+  state_ = State::kClosed;
+  SystemError ignored;
+  socket_.close(ignored);
+  loop_.remove(*this);
+}
+
+}  // namespace
+
+void start_connection(ServerCore& core, Loop& loop, int fd, std::string remote_address) {
+  auto connection = std::make_shared<Connection>(core, loop, fd, std::move(remote_address));
+  loop.add(connection);
+  connection->start();
+}
+
+}  // namespace micropay

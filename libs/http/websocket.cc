@@ -1,0 +1,158 @@
+// One WebSocket (RFC 6455) over Boost.Beast: text messages, no compression, pings, a bounded queue outwards.
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/message.hpp>
+#include <boost/beast/websocket/rfc6455.hpp>
+#include <boost/beast/websocket/stream.hpp>
+
+#include "libs/http/loop.h"
+
+namespace micropay {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace websocket = beast::websocket;
+using Socket = asio::basic_stream_socket<asio::ip::tcp, asio::io_context::executor_type>;
+using SystemError = boost::system::error_code;
+
+constexpr auto kHandshakeTimeout = std::chrono::seconds(5);
+constexpr Duration kCloseTimeout = 3 * kSecond;  // then the connection is cut
+
+class Session final : public LoopMember, public WebSocket, public std::enable_shared_from_this<Session> {
+ public:
+  Session(ServerCore& core, Loop& loop, int fd, ConnectionToken token, WebSocketEvents events)
+      : core_(core), loop_(loop), token_(std::move(token)), stream_(Socket(loop.context(), asio::ip::tcp::v4(), fd)),
+        events_(std::move(events)) {
+    stream_.read_message_max(core.options.max_message_bytes);
+    stream_.set_option(websocket::stream_base::timeout{
+        kHandshakeTimeout, std::chrono::microseconds(core.options.websocket_idle), true});
+    stream_.text(true);
+  }
+
+  void start(const WebSocketHandshake& handshake);
+  void send(std::shared_ptr<const std::string> text) override;
+  void close(uint16_t code, std::string_view reason) override;
+  size_t loop() const override { return loop_.index(); }
+
+  void on_tick(Time now) override {
+    if (closing_at_ != 0 && now - closing_at_ > kCloseTimeout) close();
+  }
+  void finish_soon() override { close(websocket::close_code::going_away, "The server stops."); }
+  void close() override;  // cuts
+
+ private:
+  void read();
+  void on_read(const SystemError& error);
+  void write_next();
+  void end();
+
+  ServerCore& core_;
+  Loop& loop_;
+  ConnectionToken token_;
+  websocket::stream<Socket, false> stream_;
+  WebSocketEvents events_;
+  beast::flat_buffer incoming_;
+  std::deque<std::shared_ptr<const std::string>> queue_;  // the first one is being written
+  size_t queued_bytes_ = 0;
+  bool writing_ = false;
+  bool open_ = false;
+  bool ended_ = false;
+  Time closing_at_ = 0;                                   // when the closing handshake began
+};
+
+void Session::start(const WebSocketHandshake& handshake) {
+  auto request = std::make_shared<beast::http::request<beast::http::empty_body>>(beast::http::verb::get, "/", 11);
+  request->set(beast::http::field::host, "localhost");
+  request->set(beast::http::field::upgrade, "websocket");
+  request->set(beast::http::field::connection, "upgrade");
+  request->set(beast::http::field::sec_websocket_key, handshake.key);
+  request->set(beast::http::field::sec_websocket_version, "13");
+  stream_.set_option(websocket::stream_base::decorator(
+      [subprotocol = handshake.subprotocol](websocket::response_type& response) {
+        response.erase(beast::http::field::server);
+        if (!subprotocol.empty()) response.set(beast::http::field::sec_websocket_protocol, subprotocol);
+      }));
+  stream_.async_accept(*request, [self = shared_from_this(), request](const SystemError& error) {
+    if (error) return self->end();
+    self->open_ = true;
+    if (self->events_.on_open) self->events_.on_open(self);
+    self->read();
+  });
+}
+
+void Session::read() {
+  stream_.async_read(incoming_, [self = shared_from_this()](const SystemError& error, size_t) { self->on_read(error); });
+}
+
+void Session::on_read(const SystemError& error) {
+  if (error) return end();
+  if (!stream_.got_text()) {
+    close(websocket::close_code::unknown_data, "Text messages only.");
+  } else if (closing_at_ == 0 && events_.on_message) {
+    auto data = incoming_.cdata();
+    events_.on_message({static_cast<const char*>(data.data()), data.size()});
+  }
+  incoming_.consume(incoming_.size());
+  if (!ended_) read();  // also after our close: the peer's close frame has to be read
+}
+
+void Session::send(std::shared_ptr<const std::string> text) {
+  if (!open_ || ended_ || closing_at_ != 0) return;
+  queued_bytes_ += text->size();
+  queue_.push_back(std::move(text));
+  if (queued_bytes_ > core_.options.max_queued_bytes || queue_.size() > core_.options.max_queued_messages) {
+    return close(websocket::close_code::try_again_later, "Events are read too slowly.");
+  }
+  if (!writing_) write_next();
+}
+
+void Session::write_next() {
+  writing_ = true;
+  stream_.async_write(asio::buffer(*queue_.front()), [self = shared_from_this()](const SystemError& error, size_t) {
+    self->writing_ = false;
+    self->queued_bytes_ -= self->queue_.front()->size();
+    self->queue_.pop_front();
+    if (!error && !self->queue_.empty()) self->write_next();
+  });
+}
+
+void Session::close(uint16_t code, std::string_view reason) {
+  if (!open_ || ended_ || closing_at_ != 0) return;
+  closing_at_ = std::max<Time>(loop_.now(), 1);
+  while (queue_.size() > (writing_ ? 1 : 0)) {
+    queued_bytes_ -= queue_.back()->size();
+    queue_.pop_back();
+  }
+  websocket::close_reason frame(static_cast<websocket::close_code>(code),
+                                beast::string_view(reason.data(), std::min<size_t>(reason.size(), 120)));
+  stream_.async_close(frame, [self = shared_from_this()](const SystemError&) { self->end(); });
+}
+
+void Session::close() {
+  SystemError ignored;
+  stream_.next_layer().close(ignored);
+  end();
+}
+
+void Session::end() {
+  if (std::exchange(ended_, true)) return;
+  SystemError ignored;
+  stream_.next_layer().close(ignored);
+  auto events = std::exchange(events_, {});
+  if (events.on_close) events.on_close();
+  loop_.remove(*this);
+}
+
+}  // namespace
+
+void start_websocket(ServerCore& core, Loop& loop, int fd, ConnectionToken token, WebSocketHandshake handshake,
+                     WebSocketEvents events) {
+  auto session = std::make_shared<Session>(core, loop, fd, std::move(token), std::move(events));
+  loop.add(session);
+  session->start(handshake);
+}
+
+}  // namespace micropay
