@@ -1,0 +1,196 @@
+// Commands in the engine: one idempotency key one effect, and answers that wait for the final event.
+#include <algorithm>
+
+#include "libs/base/ids.h"
+#include "libs/contract/etag.h"
+#include "libs/contract/json.h"
+#include "libs/runtime/engine_impl.h"
+
+namespace micropay {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+
+std::string text_of(const Message& row, const std::string& field_name) {
+  const FieldDescriptor* field = row.GetDescriptor()->FindFieldByName(field_name);
+  return field == nullptr ? std::string() : row.GetReflection()->GetString(row, field);
+}
+
+// "Payment" -> "paymentId"
+std::string id_member(std::string name) {
+  name[0] = char(std::tolower(name[0]));
+  return name + "Id";
+}
+
+bool contains(const google::protobuf::RepeatedPtrField<std::string>& list, std::string_view value) {
+  return std::find(list.begin(), list.end(), value) != list.end();
+}
+
+}  // namespace
+
+void Engine::Impl::run_command(PreparedCommand& input) {
+  Command& command = input.command;
+  const Handlers::CommandEntry& entry = *handlers_.command(*command.method);
+  if (command.correlation_id.empty()) command.correlation_id = host_.new_id();
+  std::string idempotency_id;
+  if (!command.idempotency_key.empty() && command.method->options.idempotency() == BY_KEY) {
+    idempotency_id = derived_uuid(fmt::format("{}\n{}", command.principal.actor(), command.idempotency_key));
+    if (const auto* record = find_row<IdempotencyRecord>(host_, idempotency_id))
+      return answer(command, replay(command, *record));
+  }
+  if (const auto matched = check_match(command); !matched) return answer(command, {.result = std::unexpected(matched.error())});
+  const std::string actor = command.principal.actor();
+  const InputFrame frame{.service = entry.service->contract, .principal = &command.principal,
+                         .correlation_id = command.correlation_id, .causation_id = command.correlation_id,
+                         .traceparent = command.traceparent, .actor = actor, .prepared = input.prepared.get()};
+  const size_t first_event = host_.emitted().size();
+  Result<MessagePtr> response =
+      host_.run(frame, [&](Context& ctx) { return entry.handler->handle(ctx, *command.request); });
+  drain();
+  if (!response) return answer(command, {.result = std::unexpected(std::move(response).error())});
+  settle(command, std::move(idempotency_id), *response, first_event);
+}
+
+// If-Match is checked against the record that the first path variable names, as the API shows it.
+Result<void> Engine::Impl::check_match(const Command& command) {
+  const contract::Table* table = command.method->resource;
+  if (command.if_match == 0 || table == nullptr || table->key.size() != 1) return {};
+  const FieldDescriptor* id = command.request->GetDescriptor()->FindFieldByName(table->key[0]->name());
+  if (id == nullptr) return {};
+  const std::string key = detail::encode_key(*table, {contract::field_text(*command.request, *id)});
+  const Message* row = host_.work().find(*table, key);
+  if (row != nullptr && contract::etag_of(*row) == command.if_match) return {};
+  return fail(Code::kPreconditionFailed, "etag_mismatch", "The record has changed since it was read: read it again.");
+}
+
+Answer Engine::Impl::replay(const Command& command, const IdempotencyRecord& record) {
+  if (record.fingerprint() != command.fingerprint)
+    return {.result = fail(Code::kUnprocessable, "idempotency_key_reused",
+                           "This Idempotency-Key was used with another request.")};
+  const contract::Method& method = *command.method;
+  if (record.state() == IdempotencyRecord::PENDING) {
+    for (const auto& [key, waiter] : waiters_)
+      if (waiter.idempotency_id == record.key())
+        return {.result = fail(Code::kAborted, "idempotency_in_progress", "The first request with this key still runs.")};
+    // Whoever waited is gone (a restart): the record as it is now.
+    Row row = host_.work().share(*method.resource, detail::encode_key(*method.resource, {record.resource_key()}));
+    return {.result = judged(method, std::move(row), true), .status = 202, .replayed = true};
+  }
+  if (!record.reason().empty()) {
+    Error error{.code = Code::kPaymentRequired, .reason = record.reason(), .detail = record.detail()};
+    if (method.resource != nullptr && !record.resource_key().empty())
+      error.extensions.emplace_back(id_member(method.resource->descriptor->name()), record.resource_key());
+    return {.result = std::unexpected(std::move(error)), .status = record.status(), .replayed = true};
+  }
+  MessagePtr response(method.make_response());
+  CHECK(response->ParseFromString(record.response()));
+  return {.result = Row(std::move(response)), .status = record.status(), .replayed = true};
+}
+
+Engine::Impl::Waiter::Found Engine::Impl::outcome_of(const contract::Method& method, const EventRecord& event) const {
+  if (contains(method.options.awaits(), event.type->type)) return Waiter::Found::kFinal;
+  if (contains(method.options.pauses(), event.type->type)) return Waiter::Found::kPause;
+  return Waiter::Found::kNothing;
+}
+
+void Engine::Impl::settle(Command& command, std::string idempotency_id, const MessagePtr& response, size_t first_event) {
+  const contract::Method& method = *command.method;
+  if (method.options.awaits().empty() || method.resource == nullptr)
+    return finish(command, idempotency_id, response, method.success, false);
+  const std::string key = contract::field_text(*response, *method.resource->key[0]);
+  const std::string row_key = method.resource->key_of(*response);
+  // The last event of the saga that tells: a payment that was held and then declined is final.
+  auto found = Waiter::Found::kNothing;
+  for (size_t i = first_event; i < host_.emitted().size(); ++i) {
+    const EventRecord& event = *host_.emitted()[i];
+    if (event.envelope.key() != key) continue;
+    const auto outcome = outcome_of(method, event);
+    if (outcome != Waiter::Found::kNothing) found = outcome;
+  }
+  Row row = host_.work().share(*method.resource, row_key);
+  if (found == Waiter::Found::kFinal) return finish(command, idempotency_id, std::move(row), method.success, true);
+  if (found == Waiter::Found::kPause || command.respond_async)
+    return finish(command, idempotency_id, std::move(row), 202, false);
+  if (!idempotency_id.empty()) {
+    IdempotencyRecord record;
+    record.set_key(idempotency_id);
+    record.set_fingerprint(command.fingerprint);
+    record.set_resource_key(key);
+    record.set_created_at(host_.now());
+    host_.put(record);
+  }
+  const Time deadline = clock_.monotonic() + options_.wait_timeout;
+  // Only the newest command of a record waits; an older one is told that it is not final yet.
+  if (const auto older = waiters_.find(key); older != waiters_.end())
+    finish(older->second.command, older->second.idempotency_id, row, 202, false);
+  waiters_[key] = {std::move(command), std::move(idempotency_id), row_key, deadline, Waiter::Found::kNothing};
+}
+
+// The record as the caller gets it: final with its failure field set, it is an error.
+Result<Row> Engine::Impl::judged(const contract::Method& method, Row row, bool final) const {
+  if (row == nullptr) return fail(Code::kNotFound, "not_found", "The record is gone.");
+  const std::string& field = method.options.failure_field();
+  if (!final || field.empty()) return row;
+  std::string reason = text_of(*row, field);
+  if (reason.empty()) return row;
+  Error error{.code = Code::kPaymentRequired, .reason = std::move(reason), .detail = text_of(*row, "failure_detail")};
+  error.extensions.emplace_back(id_member(method.resource->descriptor->name()),
+                                contract::field_text(*row, *method.resource->key[0]));
+  return std::unexpected(std::move(error));
+}
+
+void Engine::Impl::finish(Command& command, const std::string& idempotency_id, Row row, uint32_t status, bool final) {
+  Answer result{.result = judged(*command.method, std::move(row), final), .status = status};
+  if (!idempotency_id.empty()) remember(command, idempotency_id, result);
+  answer(command, std::move(result));
+}
+
+void Engine::Impl::remember(const Command& command, const std::string& idempotency_id, const Answer& answer) {
+  IdempotencyRecord record;
+  record.set_key(idempotency_id);
+  record.set_fingerprint(command.fingerprint);
+  record.set_state(IdempotencyRecord::ANSWERED);
+  record.set_status(answer.status);
+  record.set_created_at(host_.now());
+  if (answer.result) {
+    (*answer.result)->SerializeToString(record.mutable_response());
+  } else {
+    record.set_reason(answer.result.error().reason);
+    record.set_detail(answer.result.error().detail);
+    if (!answer.result.error().extensions.empty()) record.set_resource_key(answer.result.error().extensions[0].second);
+  }
+  host_.put(record);
+}
+
+void Engine::Impl::notice_waiters(const EventRecord& event) {
+  const auto at = waiters_.find(event.envelope.key());
+  if (at == waiters_.end()) return;
+  const auto outcome = outcome_of(*at->second.command.method, event);
+  if (outcome == Waiter::Found::kNothing) return;
+  if (at->second.found == Waiter::Found::kNothing) finished_waiters_.push_back(at->first);
+  at->second.found = outcome;
+}
+
+// Those whose event came in this tick, and those that waited long enough.
+void Engine::Impl::finish_waiters() {
+  const Time now = clock_.monotonic();
+  if (!waiters_.empty())
+    for (auto& [key, waiter] : waiters_)
+      if (waiter.found == Waiter::Found::kNothing && waiter.deadline <= now) {
+        waiter.found = Waiter::Found::kPause;
+        finished_waiters_.push_back(key);
+      }
+  for (const std::string& key : finished_waiters_) {
+    auto node = waiters_.extract(key);
+    if (node.empty()) continue;
+    Waiter& waiter = node.mapped();
+    const contract::Method& method = *waiter.command.method;
+    const bool final = waiter.found == Waiter::Found::kFinal;
+    finish(waiter.command, waiter.idempotency_id, host_.work().share(*method.resource, waiter.row_key),
+           final ? method.success : 202, final);
+  }
+  finished_waiters_.clear();
+}
+
+}  // namespace micropay

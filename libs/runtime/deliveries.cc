@@ -1,0 +1,321 @@
+// What follows from events in the engine: reactions in the tick, followers behind it, retries in order of their key,
+// timers, effect results, and dead letters for what fails for good.
+#include "libs/runtime/engine_impl.h"
+
+namespace micropay {
+namespace {
+
+constexpr Duration kFirstRetry = 200 * kMillisecond;
+constexpr Duration kLongestRetry = kMinute;
+
+Duration retry_after(uint32_t attempts) {
+  Duration wait = kFirstRetry;
+  for (uint32_t i = 1; i < attempts && wait < kLongestRetry; ++i) wait *= 2;
+  return std::min(wait, kLongestRetry);
+}
+
+Event restored(const Envelope& envelope) {
+  const contract::Event* type = contract::model().event(envelope.type());
+  if (type == nullptr) return nullptr;
+  auto event = std::make_shared<EventRecord>();
+  event->envelope = envelope;
+  event->type = type;
+  std::shared_ptr<google::protobuf::Message> message(type->make());
+  if (!message->ParseFromString(envelope.data())) return nullptr;
+  event->message = std::move(message);
+  return event;
+}
+
+}  // namespace
+
+// Delivers what was emitted, and what that emits, until all is quiet: a whole saga is one tick.
+void Engine::Impl::drain() {
+  while (delivered_ < host_.emitted().size()) {
+    const Event event = host_.emitted()[delivered_++];
+    deliver(event, handlers_.reactions(*event->type));
+    if (!waiters_.empty()) notice_waiters(*event);
+  }
+}
+
+void Engine::Impl::deliver(const Event& event, const std::vector<Reaction>& reactions) {
+  for (const Reaction& reaction : reactions) {
+    if (!lanes_.empty() && lanes_.contains({reaction.service->name, event->envelope.key()})) {
+      hold(reaction, *event, 0, {});
+      continue;
+    }
+    if (const auto result = run_reaction(reaction, *event); !result) hold(reaction, *event, 1, result.error());
+  }
+}
+
+Result<void> Engine::Impl::run_reaction(const Reaction& reaction, const EventRecord& event) {
+  const Envelope& envelope = event.envelope;
+  const InputFrame frame{.service = reaction.service->contract, .principal = &system_principal(),
+                         .correlation_id = envelope.correlation_id(), .causation_id = envelope.id(),
+                         .traceparent = envelope.traceparent(), .actor = envelope.actor(), .envelope = &envelope};
+  return host_.run(frame, [&](Context& ctx) { return reaction.handler->handle(ctx, event); });
+}
+
+// The event waits, and with it all later ones of its key for this consumer.
+void Engine::Impl::hold(const Reaction& reaction, const EventRecord& event, uint32_t attempts, const Error& error) {
+  DeliveryRecord record;
+  record.set_service(reaction.service->name);
+  record.set_event_key(event.envelope.key());
+  record.set_position(event.envelope.position());
+  *record.mutable_envelope() = event.envelope;
+  event.message->SerializeToString(record.mutable_envelope()->mutable_data());
+  record.set_attempts(attempts);
+  record.set_next_at(host_.now() + (attempts == 0 ? 0 : retry_after(attempts)));
+  if (attempts != 0) record.set_last_error(fmt::format("{}: {}", error.reason, error.detail));
+  host_.put(record);
+  lanes_[{record.service(), record.event_key()}].emplace(record.position(), record);
+}
+
+void Engine::Impl::retry_deliveries() {
+  for (auto at = lanes_.begin(); at != lanes_.end();) {
+    while (!at->second.empty() && at->second.begin()->second.next_at() <= host_.now())
+      if (!retry_head(at->second)) break;
+    at = at->second.empty() ? lanes_.erase(at) : std::next(at);
+  }
+}
+
+// Tries the first of a lane; true when it is done with, one way or the other.
+bool Engine::Impl::retry_head(std::map<uint64_t, DeliveryRecord>& lane) {
+  DeliveryRecord record = lane.begin()->second;
+  numbers_.retries.add();
+  const Event event = restored(record.envelope());
+  Result<void> result = event ? Result<void>() : fail(Code::kInternal, "unreadable_event", "The event cannot be read.");
+  if (event)
+    for (const Reaction& reaction : handlers_.of_service(*event->type, record.service()))
+      if (result) result = run_reaction(reaction, *event);
+  const contract::Table& table = detail::table_or_die(DeliveryRecord::descriptor());
+  if (!result) {
+    record.set_attempts(record.attempts() + 1);
+    record.set_last_error(fmt::format("{}: {}", result.error().reason, result.error().detail));
+    record.set_next_at(host_.now() + retry_after(record.attempts()));
+    if (record.attempts() < options_.delivery_attempts) {
+      host_.put(record);
+      lane.begin()->second = record;
+      return false;
+    }
+    dead_letter(DeadLetter::EVENT, record.service(), record.envelope().type(), record.event_key(), result.error(),
+                record.attempts(), record.envelope().correlation_id(), record.envelope());
+  }
+  host_.work().erase(table, table.key_of(record));
+  lane.erase(lane.begin());
+  drain();
+  return true;
+}
+
+// An event of another process becomes part of this log, once: its position has to be beyond its source's watermark.
+void Engine::Impl::accept_foreign(const Event& event) {
+  const std::string source = "source:" + event->envelope.service();
+  const auto* seen = find_row<ConsumerRecord>(host_, source);
+  if (seen != nullptr && event->envelope.position() <= seen->position()) return;
+  ConsumerRecord mark;
+  mark.set_service(source);
+  mark.set_position(event->envelope.position());
+  host_.put(mark);
+  const InputFrame frame{.service = event->type->service, .principal = &system_principal(),
+                         .correlation_id = event->envelope.correlation_id(), .causation_id = event->envelope.causation_id(),
+                         .traceparent = event->envelope.traceparent(), .actor = event->envelope.actor()};
+  const auto result = host_.run(frame, [&](Context&) -> Result<void> {
+    host_.emit(*event->type, *event->message);
+    return {};
+  });
+  CHECK(result.has_value());
+  drain();
+}
+
+void Engine::Impl::follow(size_t budget) {
+  for (; budget > 0 && !follow_queue_.empty(); --budget) {
+    following_now_.push_back(std::move(follow_queue_.front()));
+    follow_queue_.pop_front();
+    const Event& event = following_now_.back();
+    for (const Reaction& reaction : handlers_.followers(*event->type))
+      if (event->envelope.position() >= follow_positions_[reaction.service->name]) deliver(event, {reaction});
+    drain();
+  }
+  if (following_now_.empty()) return;
+  const uint64_t next = following_now_.back()->envelope.position() + 1;
+  for (const Service* service : handlers_.following()) {
+    ConsumerRecord record;
+    record.set_service(service->name);
+    record.set_position(std::max(next, follow_positions_[service->name]));
+    host_.put(record);
+  }
+}
+
+void Engine::Impl::fire_timers() {
+  const contract::Table& table = detail::table_or_die(TimerRecord::descriptor());
+  while (!timers_.empty() && std::get<0>(*timers_.begin()) <= host_.now()) {
+    const std::string key = std::get<1>(*timers_.begin());
+    timers_.erase(timers_.begin());
+    const Row row = host_.work().share(table, key);
+    if (row == nullptr) continue;
+    const auto& record = static_cast<const TimerRecord&>(*row);
+    if (record.due() > host_.now()) continue;  // it was moved; its new place in the index comes with the commit
+    const auto* entry = handlers_.timer(record.type());
+    if (entry == nullptr) continue;            // of a service that does not run here
+    host_.work().erase(table, key);
+    std::unique_ptr<google::protobuf::Message> message = contract::model().make(record.type());
+    CHECK(message && message->ParseFromString(record.message()));
+    const InputFrame frame{.service = entry->first->contract, .principal = &system_principal(),
+                           .correlation_id = record.correlation_id(), .causation_id = record.correlation_id(), .actor = "system"};
+    const auto result = host_.run(frame, [&](Context& ctx) { return entry->second->handle(ctx, *message); });
+    if (!result)
+      dead_letter(DeadLetter::TIMER, record.service(), record.type(), record.timer_key(), result.error(), 1,
+                  record.correlation_id(), record);
+    drain();
+  }
+}
+
+void Engine::Impl::run_effect_result(const EffectResult& result) {
+  if (!effects_.finished(result, clock_.monotonic())) return;  // late: the attempt was given up
+  results_.push_back(result);
+  const auto* present = find_row<EffectRecord>(host_, result.id);
+  if (present == nullptr) return;
+  EffectRecord record = *present;
+  const auto& [service, handler] = *handlers_.effect(record.type());
+  record.set_attempts(record.attempts() + 1);
+  record.set_last_error(result.outcome.error);
+  const Duration wait = EffectRunner::backoff(handler->policy, record.attempts(), record.id());
+  record.set_next_at(clock_.monotonic() + wait);
+  using Kind = AnyOutcome::Kind;
+  if (result.outcome.kind == Kind::kUnknown) {
+    const bool first = !record.unknown();
+    record.set_unknown(true);
+    host_.put(record);
+    if (first) end_effect(record, *service, *handler, result.outcome);
+  } else if (result.outcome.kind == Kind::kRetry && record.attempts() < handler->policy.max_attempts) {
+    record.set_unknown(false);
+    host_.put(record);
+  } else {
+    AnyOutcome last = result.outcome;
+    if (last.kind == Kind::kRetry) last.kind = Kind::kFailed;
+    if (last.kind == Kind::kFailed)
+      dead_letter(DeadLetter::EFFECT, record.service(), record.type(), record.id(),
+                  {.code = Code::kUnavailable, .reason = "effect_failed", .detail = last.error}, record.attempts(),
+                  record.correlation_id(), record);
+    host_.work().erase(detail::table_or_die(EffectRecord::descriptor()),
+                       detail::table_or_die(EffectRecord::descriptor()).key_of(record));
+    end_effect(record, *service, *handler, last);
+  }
+}
+
+void Engine::Impl::end_effect(const EffectRecord& record, const Service& service, const Service::EffectHandler& handler,
+                              const AnyOutcome& outcome) {
+  std::unique_ptr<google::protobuf::Message> request = contract::model().make(record.type());
+  CHECK(request && request->ParseFromString(record.request()));
+  const InputFrame frame{.service = service.contract, .principal = &system_principal(),
+                         .correlation_id = record.correlation_id(), .causation_id = record.causation_id(), .actor = record.actor()};
+  const auto result = host_.run(frame, [&](Context& ctx) { return handler.on_outcome(ctx, *request, outcome); });
+  if (!result)
+    dead_letter(DeadLetter::EFFECT, record.service(), record.type(), record.id(), result.error(), record.attempts(),
+                record.correlation_id(), record);
+  drain();
+}
+
+void Engine::Impl::dead_letter(DeadLetter::Kind kind, std::string_view service, std::string_view type, std::string_view key,
+                               const Error& error, uint32_t attempts, std::string_view correlation,
+                               const google::protobuf::Message& payload) {
+  DeadLetter letter;
+  letter.set_id(host_.new_id());
+  letter.set_service(std::string(service));
+  letter.set_kind(kind);
+  letter.set_type(std::string(type));
+  letter.set_key(std::string(key));
+  letter.set_reason(error.reason);
+  letter.set_detail(error.detail);
+  letter.set_attempts(attempts);
+  letter.set_created_at(host_.now());
+  letter.set_correlation_id(std::string(correlation));
+  payload.SerializeToString(letter.mutable_payload());
+  host_.put(letter);
+  numbers_.dead_letters.add();
+}
+
+// Gives a dead letter to the machinery it fell out of.
+Result<void> Engine::Impl::redrive(Context& ctx, const DeadLetter& letter) {
+  switch (letter.kind()) {
+    case DeadLetter::EVENT: {
+      DeliveryRecord record;
+      CHECK(record.mutable_envelope()->ParseFromString(letter.payload()));
+      record.set_service(letter.service());
+      record.set_event_key(letter.key());
+      record.set_position(record.envelope().position());
+      record.set_next_at(ctx.now());
+      host_.put(record);
+      lanes_[{record.service(), record.event_key()}].emplace(record.position(), record);
+      return {};
+    }
+    case DeadLetter::EFFECT: {
+      EffectRecord record;
+      CHECK(record.ParseFromString(letter.payload()));
+      record.set_attempts(0);
+      record.set_next_at(clock_.monotonic());
+      host_.put(record);
+      return {};
+    }
+    case DeadLetter::TIMER: {
+      TimerRecord record;
+      CHECK(record.ParseFromString(letter.payload()));
+      record.set_due(ctx.now());
+      host_.put(record);
+      return {};
+    }
+    default: return fail(Code::kFailedPrecondition, "not_redrivable", "A projection is repaired by rebuilding it.");
+  }
+}
+
+// Staff's view of dead letters; the only handlers that reach into the engine.
+Service Engine::Impl::runtime_service() {
+  Service service{"runtime"};
+  service.query([](QueryContext& ctx, const ListDeadLettersRequest& request) -> Result<ListDeadLettersResponse> {
+    ListQuery query{.page_size = uint32_t(request.page_size()), .page_token = request.page_token()};
+    if (!request.status().empty()) query.filters.push_back({.field = "status", .value = request.status()});
+    if (!request.service().empty()) query.filters.push_back({.field = "service", .value = request.service()});
+    query.order_by = request.order_by();
+    const auto page = TRY(ctx.table<DeadLetter>().list(query));
+    ListDeadLettersResponse response;
+    for (size_t i = 0; i < page.size(); ++i) *response.add_dead_letters() = page[i];
+    response.set_next_page_token(page.next_page_token);
+    return response;
+  });
+  service.query([](QueryContext& ctx, const GetDeadLetterRequest& request) -> Result<DeadLetter> {
+    return TRY(ctx.table<DeadLetter>().get(request.id())).get();
+  });
+  service.command([this](Context& ctx, const RedriveDeadLetterRequest& request) -> Result<DeadLetter> {
+    const DeadLetter& letter = TRY(ctx.table<DeadLetter>().get(request.id()));
+    if (letter.status() == DeadLetter::REDRIVEN) return letter;
+    TRY(redrive(ctx, letter));
+    DeadLetter& edited = ctx.table<DeadLetter>().edit(request.id());
+    edited.set_status(DeadLetter::REDRIVEN);
+    edited.set_redriven_at(ctx.now());
+    return edited;
+  });
+  return service;
+}
+
+void Engine::Impl::load_deliveries() {
+  lanes_.clear();
+  store_.scan(detail::table_or_die(DeliveryRecord::descriptor()), [&](const Row& row) {
+    const auto& record = static_cast<const DeliveryRecord&>(*row);
+    lanes_[{record.service(), record.event_key()}].emplace(record.position(), record);
+    return true;
+  });
+}
+
+// The engine's own indexes follow what was committed.
+void Engine::Impl::index_changes(const Tick&) {
+  const contract::Table& timers = detail::table_or_die(TimerRecord::descriptor());
+  host_.work().each_changed(timers, [&](const Row& before, const Row& after) {
+    if (before) timers_.erase({static_cast<const TimerRecord&>(*before).due(), timers.key_of(*before)});
+    if (after) timers_.emplace(static_cast<const TimerRecord&>(*after).due(), timers.key_of(*after));
+  });
+  host_.work().each_changed(detail::table_or_die(EffectRecord::descriptor()), [&](const Row& before, const Row& after) {
+    if (after) effects_.add(static_cast<const EffectRecord&>(*after));
+    else if (before) effects_.remove(static_cast<const EffectRecord&>(*before).id());
+  });
+}
+
+}  // namespace micropay

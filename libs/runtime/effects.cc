@@ -1,0 +1,124 @@
+#include "libs/runtime/effects.h"
+
+#include "libs/base/metrics.h"
+
+namespace micropay {
+
+bool Breaker::allows(Time now, const EffectPolicy& policy) const {
+  if (failures_ < policy.breaker_failures) return true;
+  return !half_open_ && now >= retry_at(policy);
+}
+
+void Breaker::began(Time now, const EffectPolicy& policy) {
+  if (failures_ >= policy.breaker_failures && now >= retry_at(policy)) half_open_ = true;
+}
+
+void Breaker::failed(Time now, const EffectPolicy& policy) {
+  ++failures_;
+  half_open_ = false;
+  if (failures_ >= policy.breaker_failures) opened_at_ = now;
+}
+
+Breaker::State Breaker::state(Time now, const EffectPolicy& policy) const {
+  if (failures_ < policy.breaker_failures) return State::kClosed;
+  return half_open_ || now >= retry_at(policy) ? State::kHalfOpen : State::kOpen;
+}
+
+EffectRunner::EffectRunner(const Handlers& handlers, Executor executor, Done done)
+    : handlers_(handlers), executor_(std::move(executor)), done_(std::move(done)) {}
+EffectRunner::~EffectRunner() = default;
+
+Duration EffectRunner::backoff(const EffectPolicy& policy, uint32_t attempts, std::string_view id) {
+  Duration wait = policy.first_backoff;
+  for (uint32_t i = 1; i < attempts && wait < policy.max_backoff; ++i) wait *= 2;
+  wait = std::min(wait, policy.max_backoff);
+  // Jitter of up to a quarter, from the id: two effects that failed together do not come back together.
+  const size_t spread = std::hash<std::string_view>{}(id) + attempts * 7919;
+  return wait - wait / 4 + Duration(spread % size_t(wait / 2 + 1));
+}
+
+void EffectRunner::add(const EffectRecord& record) {
+  if (running_.contains(record.id())) return;  // its end decides what comes next
+  remove(record.id());
+  waiting_[record.id()] = {record, record.next_at()};
+  due_.emplace(record.next_at(), record.id());
+}
+
+void EffectRunner::remove(const std::string& id) {
+  const auto at = waiting_.find(id);
+  if (at == waiting_.end()) return;
+  const auto [from, to] = due_.equal_range(at->second.due);
+  for (auto due = from; due != to; ++due)
+    if (due->second == id) {
+      due_.erase(due);
+      break;
+    }
+  waiting_.erase(at);
+}
+
+void EffectRunner::dispatch(Time now) {
+  for (auto at = due_.begin(); at != due_.end() && at->first <= now;) {
+    const EffectRecord& record = waiting_.at(at->second).record;
+    const auto* entry = handlers_.effect(record.type());
+    if (entry == nullptr) {  // of a service that does not run here
+      ++at;
+      continue;
+    }
+    Target& target = targets_[record.target()];
+    const EffectPolicy& policy = entry->second->policy;
+    if (target.running >= policy.concurrency || !target.breaker.allows(now, policy)) {
+      ++at;
+      continue;
+    }
+    target.breaker.began(now, policy);
+    ++target.running;
+    const EffectRecord copy = record;
+    waiting_.erase(at->second);
+    at = due_.erase(at);
+    start(copy, *entry->second, now);
+  }
+}
+
+void EffectRunner::start(const EffectRecord& record, const Service::EffectHandler& handler, Time now) {
+  running_[record.id()] = {record.target(), &handler.policy, record.attempts(), now + handler.policy.timeout};
+  std::shared_ptr<google::protobuf::Message> request(contract::model().make(record.type()));
+  CHECK(request && request->ParseFromString(record.request()));
+  executor_([this, handler = &handler, request, id = record.id(), attempt = record.attempts(), poll = record.unknown()] {
+    AnyOutcome outcome;
+    try {
+      outcome = handler->perform(*request, id, poll);
+    } catch (const std::exception& error) {
+      outcome = {AnyOutcome::Kind::kUnknown, nullptr, error.what()};
+    }
+    done_({id, attempt, std::move(outcome)});
+  });
+}
+
+bool EffectRunner::finished(const EffectResult& result, Time now) {
+  const auto at = running_.find(result.id);
+  if (at == running_.end() || at->second.attempt != result.attempt) return false;
+  Target& target = targets_[at->second.target];
+  --target.running;
+  const bool answered = result.outcome.kind == AnyOutcome::Kind::kDone || result.outcome.kind == AnyOutcome::Kind::kFailed;
+  if (answered) target.breaker.succeeded();
+  else target.breaker.failed(now, *at->second.policy);
+  running_.erase(at);
+  return true;
+}
+
+std::vector<EffectResult> EffectRunner::expired(Time now) {
+  std::vector<EffectResult> results;
+  for (const auto& [id, running] : running_)
+    if (running.deadline <= now)
+      results.push_back({id, running.attempt, {AnyOutcome::Kind::kUnknown, nullptr, "no answer in time"}});
+  return results;
+}
+
+Time EffectRunner::next_due() const {
+  Time next = INT64_MAX;
+  if (!due_.empty()) next = due_.begin()->first;
+  for (const auto& [id, running] : running_) next = std::min(next, running.deadline);
+  return next;
+}
+
+}  // namespace micropay

@@ -1,0 +1,88 @@
+// Carries out effects on worker threads: when they are due, within the concurrency of their target, behind its breaker.
+// The engine owns it and calls everything from its thread; only the workers' answers come from others.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "contracts/runtime.pb.h"
+#include "libs/base/time.h"
+#include "libs/runtime/handlers.h"
+
+namespace micropay {
+
+struct EffectResult {
+  std::string id;
+  uint32_t attempt = 0;
+  AnyOutcome outcome;
+};
+
+// closed -> open after so many failures in a row; open -> half-open after a while; half-open: one attempt decides.
+class Breaker {
+ public:
+  bool allows(Time now, const EffectPolicy& policy) const;
+  void began(Time now, const EffectPolicy& policy);
+  void succeeded() { failures_ = 0, half_open_ = false; }
+  void failed(Time now, const EffectPolicy& policy);
+  Time retry_at(const EffectPolicy& policy) const { return opened_at_ + policy.breaker_open; }
+  enum class State : uint8_t { kClosed, kOpen, kHalfOpen };
+  State state(Time now, const EffectPolicy& policy) const;
+
+ private:
+  uint32_t failures_ = 0;
+  Time opened_at_ = 0;
+  bool half_open_ = false;  // an attempt is under way to see
+};
+
+class EffectRunner {
+ public:
+  // Hands work to a worker; in tests it is run on the spot.
+  using Executor = std::function<void(std::function<void()>)>;
+  using Done = std::function<void(EffectResult)>;
+  EffectRunner(const Handlers& handlers, Executor executor, Done done);
+  ~EffectRunner();
+
+  void add(const EffectRecord& record);   // new, or its row changed
+  void remove(const std::string& id);
+  // Starts what may start now.
+  void dispatch(Time now);
+  // An attempt ended: the breaker learns. False when it is not the attempt under way (it came late).
+  bool finished(const EffectResult& result, Time now);
+  // Attempts that outlived their policy's timeout, now of unknown outcome.
+  std::vector<EffectResult> expired(Time now);
+  Time next_due() const;                  // INT64_MAX when nothing waits
+  size_t pending() const { return waiting_.size() + running_.size(); }
+  size_t running() const { return running_.size(); }
+
+  static Duration backoff(const EffectPolicy& policy, uint32_t attempts, std::string_view id);
+
+ private:
+  struct Waiting {
+    EffectRecord record;
+    Time due = 0;
+  };
+  struct Running {
+    std::string target;
+    const EffectPolicy* policy = nullptr;
+    uint32_t attempt = 0;
+    Time deadline = 0;
+  };
+  struct Target {
+    Breaker breaker;
+    uint32_t running = 0;
+  };
+  void start(const EffectRecord& record, const Service::EffectHandler& handler, Time now);
+
+  const Handlers& handlers_;
+  Executor executor_;
+  Done done_;
+  std::unordered_map<std::string, Waiting> waiting_;
+  std::multimap<Time, std::string> due_;
+  std::unordered_map<std::string, Running> running_;
+  std::unordered_map<std::string, Target> targets_;
+};
+
+}  // namespace micropay

@@ -1,0 +1,332 @@
+#include "libs/runtime/engine.h"
+
+#include <future>
+
+#include "libs/base/log.h"
+#include "libs/contract/json.h"
+#include "libs/contract/validate.h"
+#include "libs/runtime/engine_impl.h"
+
+namespace micropay {
+namespace {
+
+constexpr Duration kFollowDelay = 3 * kMillisecond;   // followers wait this long for a tick that comes anyway
+constexpr Duration kCommitRetry = 100 * kMillisecond;
+constexpr size_t kFollowIdle = 2'000;                 // events followed in a tick of their own
+constexpr size_t kFollowBusy = 64;                    // and beside commands, at least
+
+// Reads rows for queries: a committed state, kept alive as long as the query runs.
+class Snapshot final : public TableReader {
+ public:
+  explicit Snapshot(const Store& store) : store_(store) {}
+  const google::protobuf::Message* find_row(const contract::Table& table, const std::string& key) override {
+    if (key.empty()) return nullptr;
+    kept_.push_back(store_.get(table, key));
+    return kept_.back().get();
+  }
+  Result<std::vector<Row>> list_rows(ListQuery query, std::string* next_page_token) override {
+    Page page = TRY(store_.list(query));
+    *next_page_token = std::move(page.next_page_token);
+    return std::move(page.rows);
+  }
+
+ private:
+  const Store& store_;
+  std::vector<Row> kept_;
+};
+
+Error overloaded(std::string_view detail) {
+  return {.code = Code::kUnavailable, .reason = "overloaded", .detail = std::string(detail), .retry_after_s = 1};
+}
+
+}  // namespace
+
+Engine::Impl::Impl(EngineOptions options, Store& store, const Clock& clock, std::vector<Service> services)
+    : options_(options), store_(store), clock_(clock),
+      services_([&] {
+        services.push_back(runtime_service());
+        return std::move(services);
+      }()),
+      handlers_(services_), host_(store, options.seed), preparers_(options.prepare_threads, options.prepare_queued),
+      effect_workers_(options.effect_threads, 10'000),
+      effects_(handlers_, [this](std::function<void()> work) { effect_workers_.run(std::move(work)); },
+               [this](EffectResult result) { push(std::move(result), false); }) {}
+
+Result<void> Engine::Impl::open() {
+  state_ = State::kStarting;
+  const contract::Table& timers = detail::table_or_die(TimerRecord::descriptor());
+  store_.scan(timers, [&](const Row& row) {
+    timers_.emplace(static_cast<const TimerRecord&>(*row).due(), timers.key_of(*row));
+    return true;
+  });
+  store_.scan(detail::table_or_die(EffectRecord::descriptor()), [&](const Row& row) {
+    EffectRecord record = static_cast<const EffectRecord&>(*row);
+    // An attempt may have been under way when the process ended: what it did is unknown, so it is asked for first.
+    record.set_unknown(true);
+    record.set_next_at(0);
+    effects_.add(record);
+    return true;
+  });
+  load_deliveries();
+  const LogEnd end = store_.end();
+  uint64_t from = end.next_position;
+  const contract::Table& consumers = detail::table_or_die(ConsumerRecord::descriptor());
+  for (const Service* service : handlers_.following()) {
+    const Row row = store_.get(consumers, detail::encode_key(consumers, {service->name}));
+    const uint64_t position = row ? static_cast<const ConsumerRecord&>(*row).position() : end.next_position;
+    follow_positions_[service->name] = position;
+    from = std::min(from, position);
+  }
+  while (from < end.next_position) {
+    const auto events = TRY(store_.read_events(from, 2'000));
+    if (events.empty()) break;
+    for (const Event& event : events)
+      if (!handlers_.followers(*event->type).empty()) follow_queue_.push_back(event);
+    from = events.back()->envelope.position() + 1;
+  }
+  if (end.tick != 0) return {};
+  host_.begin_tick(clock_.now(), 1, 1);
+  delivered_ = 0;
+  for (const Service& service : services_)
+    for (const auto& seed : service.seeds) {
+      const InputFrame frame{.service = service.contract, .principal = &system_principal(),
+                             .correlation_id = "seed", .causation_id = "seed", .actor = "system"};
+      TRY(host_.run(frame, seed));
+    }
+  drain();
+  if (!host_.tick_empty() && !commit()) return fail(Code::kUnavailable, "storage_failed", "The first tick failed.");
+  return {};
+}
+
+bool Engine::Impl::push(EngineInput input, bool bounded) {
+  bool wake;
+  {
+    const std::lock_guard lock(mutex_);
+    if (bounded && inbox_.size() >= options_.max_queued) return false;
+    inbox_.push_back(std::move(input));
+    queued_.store(inbox_.size(), std::memory_order_relaxed);
+    wake = waiting_;
+  }
+  if (wake) wake_.notify_one();
+  return true;
+}
+
+void Engine::Impl::submit(Command command) {
+  const auto* entry = handlers_.command(*command.method);
+  const auto refuse = [&](Error error) { command.done({.result = std::unexpected(std::move(error))}); };
+  if (entry == nullptr)
+    return refuse({.code = Code::kUnimplemented, .reason = "not_served", .detail = "No service here handles " + command.method->name});
+  if (state_.load(std::memory_order_relaxed) >= State::kDraining) return refuse(overloaded("The platform is shutting down."));
+  if (queued_.load(std::memory_order_relaxed) >= options_.max_queued) {
+    numbers_.overload.add();
+    return refuse(overloaded("Too many requests wait; try again."));
+  }
+  if (entry->handler->prepare) return prepare(*entry, std::move(command));
+  push(PreparedCommand{std::move(command), nullptr}, false);
+}
+
+void Engine::Impl::prepare(const Handlers::CommandEntry& entry, Command command) {
+  auto shared = std::make_shared<Command>(std::move(command));
+  const bool taken = preparers_.run([this, &entry, shared] {
+    Snapshot snapshot(store_);
+    QueryContext ctx(snapshot, shared->principal, clock_.now(), *entry.service->contract);
+    Result<MessagePtr> prepared = entry.handler->prepare(ctx, *shared->request);
+    if (!prepared) return shared->done({.result = std::unexpected(std::move(prepared).error())});
+    push(PreparedCommand{std::move(*shared), std::move(*prepared)}, false);
+  });
+  if (taken) return;
+  numbers_.overload.add();
+  shared->done({.result = std::unexpected(overloaded("Too many sign-ins wait; try again."))});
+}
+
+void Engine::Impl::run_input(EngineInput& input) {
+  if (auto* command = std::get_if<PreparedCommand>(&input)) run_command(*command);
+  else if (auto* result = std::get_if<EffectResult>(&input)) run_effect_result(*result);
+  else if (auto* event = std::get_if<Event>(&input)) accept_foreign(*event);
+}
+
+bool Engine::Impl::step(bool idle) {
+  inputs_.clear();
+  {
+    const std::lock_guard lock(mutex_);
+    if (inbox_.size() <= options_.max_tick_inputs) {
+      inputs_.swap(inbox_);
+    } else {
+      const auto end = inbox_.begin() + std::ptrdiff_t(options_.max_tick_inputs);
+      std::move(inbox_.begin(), end, std::back_inserter(inputs_));
+      inbox_.erase(inbox_.begin(), end);
+    }
+    queued_.store(inbox_.size(), std::memory_order_relaxed);
+  }
+  const Time started = clock_.monotonic();
+  for (EffectResult& late : effects_.expired(started)) inputs_.push_back(std::move(late));
+  // Queries of the engine see the state between two ticks.
+  for (EngineInput& input : inputs_)
+    if (auto* query = std::get_if<EngineQuery>(&input)) query->answer();
+  const LogEnd end = store_.end();
+  host_.begin_tick(clock_.now(), end.tick + 1, end.next_position);
+  delivered_ = 0;
+  const bool due = (!timers_.empty() && std::get<0>(*timers_.begin()) <= host_.now()) || !lanes_.empty();
+  if (started >= retry_commit_at_) {
+    for (EngineInput& input : inputs_) run_input(input);
+    if (due) fire_timers(), retry_deliveries();
+    follow(idle && inputs_.empty() ? kFollowIdle : std::max(kFollowBusy, follow_queue_.size() / 8));
+    finish_waiters();
+  } else {
+    commit_failed({.code = Code::kUnavailable, .reason = "storage_failed", .detail = "The store does not take writes.",
+                   .retry_after_s = 1});
+    return !inputs_.empty();
+  }
+  const Time handled = clock_.monotonic();
+  if (!inputs_.empty()) numbers_.handlers.observe(handled - started), numbers_.size.observe(int64_t(inputs_.size()));
+  handler_us_.fetch_add(handled - started, std::memory_order_relaxed);
+  const bool worked = !inputs_.empty() || !host_.tick_empty();
+  if (host_.tick_empty() || commit()) {
+    for (auto& [done, result] : answers_) done(std::move(result));
+    answers_.clear();
+  }
+  effects_.dispatch(clock_.monotonic());
+  return worked;
+}
+
+bool Engine::Impl::commit() {
+  Tick tick = host_.finish_tick();
+  const Time started = clock_.monotonic();
+  const auto result = store_.commit(tick);
+  const Time ended = clock_.monotonic();
+  numbers_.commits.observe(ended - started);
+  commit_us_.fetch_add(ended - started, std::memory_order_relaxed);
+  if (!result) {
+    commit_failed(result.error());
+    return false;
+  }
+  last_commit_ = ended;
+  committed(tick);
+  return true;
+}
+
+void Engine::Impl::committed(const Tick& tick) {
+  numbers_.ticks.add();
+  numbers_.inputs.add(inputs_.size());
+  numbers_.events.add(tick.events.size());
+  index_changes(tick);
+  results_.clear();
+  if (!following_now_.empty()) {
+    for (auto& [service, position] : follow_positions_)
+      position = std::max(position, following_now_.back()->envelope.position() + 1);
+    following_now_.clear();
+  }
+  for (const Event& event : tick.events)
+    if (!handlers_.followers(*event->type).empty()) follow_queue_.push_back(event);
+  lag_ = follow_queue_.size(), effects_pending_ = effects_.pending(), timers_pending_ = timers_.size();
+  deliveries_pending_ = lanes_.size();
+  for (const auto& listener : listeners_) listener(tick.events);
+}
+
+// Nothing of the tick happened: callers are told so, everything else is taken up again later.
+void Engine::Impl::commit_failed(const Error& error) {
+  log_error("engine.commit_failed", error.detail, {{"reason", error.reason}});
+  Error told = error;
+  if (told.retry_after_s == 0) told.retry_after_s = 1;
+  for (auto& [done, result] : answers_) done({.result = std::unexpected(told)});
+  answers_.clear();
+  std::deque<EngineInput> again;
+  for (EngineInput& input : inputs_) {
+    if (auto* command = std::get_if<PreparedCommand>(&input)) {
+      if (command->command.done) command->command.done({.result = std::unexpected(told)});
+    } else if (std::holds_alternative<Event>(input)) {
+      again.push_back(std::move(input));
+    } else if (std::holds_alternative<EffectResult>(input) && clock_.monotonic() < retry_commit_at_) {
+      again.push_back(std::move(input));
+    }
+  }
+  // Waiting commands of this tick wait for records that do not exist.
+  for (auto at = waiters_.begin(); at != waiters_.end();) {
+    const contract::Table& table = *at->second.command.method->resource;
+    if (store_.get(table, at->second.row_key) != nullptr) {
+      ++at;
+      continue;
+    }
+    at->second.command.done({.result = std::unexpected(told)});
+    at = waiters_.erase(at);
+  }
+  const contract::Table& effects = detail::table_or_die(EffectRecord::descriptor());
+  for (const EffectResult& result : results_)
+    if (const Row row = store_.get(effects, detail::encode_key(effects, {result.id}))) {
+      EffectRecord record = static_cast<const EffectRecord&>(*row);
+      record.set_unknown(true);
+      effects_.add(record);
+    }
+  results_.clear();
+  follow_queue_.insert(follow_queue_.begin(), following_now_.begin(), following_now_.end());
+  following_now_.clear();
+  load_deliveries();
+  timers_.clear();
+  const contract::Table& timers = detail::table_or_die(TimerRecord::descriptor());
+  store_.scan(timers, [&](const Row& row) {
+    timers_.emplace(static_cast<const TimerRecord&>(*row).due(), timers.key_of(*row));
+    return true;
+  });
+  {
+    const std::lock_guard lock(mutex_);
+    for (EngineInput& input : again) inbox_.push_back(std::move(input));
+  }
+  if (clock_.monotonic() >= retry_commit_at_) retry_commit_at_ = clock_.monotonic() + kCommitRetry;
+}
+
+Time Engine::Impl::next_due() const {
+  const Time wall_ahead = clock_.now() - clock_.monotonic();
+  Time due = INT64_MAX;
+  if (!timers_.empty()) due = std::min(due, std::get<0>(*timers_.begin()) - wall_ahead);
+  for (const auto& [lane, records] : lanes_)
+    if (!records.empty()) due = std::min(due, records.begin()->second.next_at() - wall_ahead);
+  for (const auto& [key, waiter] : waiters_) due = std::min(due, waiter.deadline);
+  if (!follow_queue_.empty()) due = std::min(due, last_commit_ + kFollowDelay);
+  return std::min(due, effects_.next_due());
+}
+
+void Engine::Impl::loop() {
+  while (true) {
+    const Time now = clock_.monotonic();
+    Time due = next_due();
+    if (due <= now && effects_.pending() != 0 && due == effects_.next_due()) due = now + 10 * kMillisecond;  // its target is busy
+    bool idle = true;
+    {
+      std::unique_lock lock(mutex_);
+      if (inbox_.empty() && due > now) {
+        waiting_ = true;
+        const Duration wait = std::min(due - now, kSecond);
+        wake_.wait_for(lock, std::chrono::microseconds(wait), [this] {
+          return !inbox_.empty() || state_.load() >= State::kStopped;
+        });
+        waiting_ = false;
+      }
+      idle = inbox_.empty();
+    }
+    if (state_.load() >= State::kStopped) return;
+    step(idle);
+  }
+}
+
+Result<Row> Engine::Impl::run_query(const Handlers::QueryEntry& entry, const Principal& principal,
+                                    const google::protobuf::Message& request) {
+  Snapshot snapshot(store_);
+  QueryContext ctx(snapshot, principal, clock_.now(), *entry.service->contract);
+  try {
+    return TRY(entry.handler->handle(ctx, request));
+  } catch (const std::exception& error) {
+    return fail(Code::kInternal, "handler_threw", error.what());
+  }
+}
+
+Result<Row> Engine::Impl::query(const contract::Method& method, const Principal& principal,
+                                const google::protobuf::Message& request) {
+  const auto* entry = handlers_.query(method);
+  if (entry == nullptr) return fail(Code::kUnimplemented, "not_served", "No service here answers " + method.name);
+  if (!method.options.on_engine() || !thread_.joinable()) return run_query(*entry, principal, request);
+  std::promise<Result<Row>> promise;
+  push(EngineQuery{[&] { promise.set_value(run_query(*entry, principal, request)); }}, false);
+  return promise.get_future().get();
+}
+
+}  // namespace micropay

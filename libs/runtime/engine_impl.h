@@ -1,0 +1,153 @@
+// The engine's parts in one place; engine.cc (threads, inbox, the tick), commands.cc (idempotency, waiting) and
+// deliveries.cc (events, timers, effects, dead letters) implement it. Nobody else includes this.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <unordered_map>
+#include <variant>
+
+#include "libs/base/metrics.h"
+#include "libs/runtime/effects.h"
+#include "libs/runtime/engine.h"
+#include "libs/runtime/handlers.h"
+#include "libs/runtime/host.h"
+#include "libs/runtime/workers.h"
+
+namespace micropay {
+
+using Event = std::shared_ptr<const EventRecord>;
+
+struct PreparedCommand {
+  Command command;
+  MessagePtr prepared;
+};
+struct EngineQuery {
+  std::function<void()> answer;
+};
+using EngineInput = std::variant<PreparedCommand, EffectResult, Event, EngineQuery>;
+
+struct Engine::Impl {
+  Impl(EngineOptions options, Store& store, const Clock& clock, std::vector<Service> services);
+
+  // --- engine.cc ---
+  Result<void> open();
+  void loop();
+  bool step(bool idle);
+  void run_input(EngineInput& input);
+  bool commit();
+  void committed(const Tick& tick);
+  void commit_failed(const Error& error);
+  bool push(EngineInput input, bool bounded);
+  Time next_due() const;
+  void submit(Command command);
+  Result<Row> query(const contract::Method& method, const Principal& principal, const google::protobuf::Message& request);
+  Result<Row> run_query(const Handlers::QueryEntry& entry, const Principal& principal,
+                        const google::protobuf::Message& request);
+  void prepare(const Handlers::CommandEntry& entry, Command command);
+
+  // --- commands.cc ---
+  struct Waiter {
+    Command command;
+    std::string idempotency_id;
+    std::string row_key;
+    Time deadline = 0;
+    enum class Found : uint8_t { kNothing, kFinal, kPause } found = Found::kNothing;
+  };
+  void run_command(PreparedCommand& input);
+  Answer replay(const Command& command, const IdempotencyRecord& record);
+  Waiter::Found outcome_of(const contract::Method& method, const EventRecord& event) const;
+  void settle(Command& command, std::string idempotency_id, const MessagePtr& response, size_t first_event);
+  void finish(Command& command, const std::string& idempotency_id, Row row, uint32_t status, bool final);
+  Result<Row> judged(const contract::Method& method, Row row, bool final) const;
+  void remember(const Command& command, const std::string& idempotency_id, const Answer& answer);
+  void notice_waiters(const EventRecord& event);
+  void finish_waiters();
+  void answer(Command& command, Answer answer) { answers_.emplace_back(std::move(command.done), std::move(answer)); }
+  Result<void> check_match(const Command& command);
+
+  // --- deliveries.cc ---
+  using Lane = std::pair<std::string, std::string>;  // consumer, event key: order within is kept
+  void drain();
+  void deliver(const Event& event, const std::vector<Reaction>& reactions);
+  Result<void> run_reaction(const Reaction& reaction, const EventRecord& event);
+  void hold(const Reaction& reaction, const EventRecord& event, uint32_t attempts, const Error& error);
+  void retry_deliveries();
+  bool retry_head(std::map<uint64_t, DeliveryRecord>& lane);
+  void accept_foreign(const Event& event);
+  void follow(size_t budget);
+  void fire_timers();
+  void run_effect_result(const EffectResult& result);
+  void end_effect(const EffectRecord& record, const Service& service, const Service::EffectHandler& handler,
+                  const AnyOutcome& outcome);
+  void dead_letter(DeadLetter::Kind kind, std::string_view service, std::string_view type, std::string_view key,
+                   const Error& error, uint32_t attempts, std::string_view correlation,
+                   const google::protobuf::Message& payload);
+  Result<void> redrive(Context& ctx, const DeadLetter& letter);
+  Service runtime_service();
+  void load_deliveries();
+  void index_changes(const Tick& tick);
+
+  const EngineOptions options_;
+  Store& store_;
+  const Clock& clock_;
+  std::vector<Service> services_;
+  Handlers handlers_;
+  Host host_;
+  Workers preparers_, effect_workers_;
+  EffectRunner effects_;
+
+  // Inbox: the only part that other threads write to.
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<EngineInput> inbox_;
+  bool waiting_ = false;
+  std::atomic<size_t> queued_{0};
+  std::atomic<uint64_t> unanswered_{0};
+  std::atomic<Engine::State> state_{Engine::State::kNew};
+  std::thread thread_;
+
+  // Of the tick under way.
+  std::deque<EngineInput> inputs_;
+  std::vector<std::pair<std::function<void(Answer)>, Answer>> answers_;
+  size_t delivered_ = 0;                              // of host_.emitted()
+  std::vector<EffectResult> results_;                 // effect results taken in
+  std::vector<Event> following_now_;
+  std::vector<std::string> finished_waiters_;
+
+  std::unordered_map<std::string, Waiter> waiters_;   // by event key
+  std::set<std::tuple<Time, std::string>> timers_;    // due, encoded key
+  std::map<Lane, std::map<uint64_t, DeliveryRecord>> lanes_;
+  std::deque<Event> follow_queue_;
+  std::map<std::string, uint64_t> follow_positions_;
+  std::vector<std::function<void(const std::vector<Event>&)>> listeners_;
+  Time last_commit_ = 0;                              // monotonic
+  Time retry_commit_at_ = 0;
+
+  struct Numbers {
+    Counter& ticks = counter("micropay_engine_ticks_total", "Ticks committed");
+    Counter& inputs = counter("micropay_engine_inputs_total", "Inputs handled");
+    Counter& events = counter("micropay_engine_events_total", "Events appended to the log");
+    Counter& overload = counter("micropay_engine_overload_total", "Commands refused because the queue was full");
+    Counter& dead_letters = counter("micropay_engine_dead_letters_total", "Inputs that failed for good");
+    Counter& retries = counter("micropay_engine_delivery_retries_total", "Deliveries of events tried again");
+    Histogram& handlers = duration_histogram("micropay_engine_handlers_seconds", "Time in handlers, per tick");
+    Histogram& commits = duration_histogram("micropay_engine_commit_seconds", "Time of a commit");
+    Histogram& size = histogram("micropay_engine_tick_inputs", "Inputs of a tick", {}, {1, 2, 4, 8, 16, 32, 64, 128, 256, 512});
+  } numbers_;
+  std::atomic<int64_t> handler_us_{0}, commit_us_{0};
+  std::atomic<size_t> lag_{0}, effects_pending_{0}, deliveries_pending_{0}, timers_pending_{0};
+};
+
+template <typename T>
+const T* find_row(Host& host, const std::string& text_key) {
+  const contract::Table& table = detail::table_or_die(T::descriptor());
+  return static_cast<const T*>(host.work().find(table, detail::encode_key(table, {text_key})));
+}
+
+}  // namespace micropay

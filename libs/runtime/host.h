@@ -1,0 +1,101 @@
+// The engine's side of a Context: one tick's unit of work, the events emitted in it, ids and randomness. Runs one input
+// at a time and undoes what a failing one did.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "contracts/runtime.pb.h"
+#include "libs/base/ids.h"
+#include "libs/runtime/work.h"
+
+namespace micropay {
+
+// What an input is run for.
+struct InputFrame {
+  const contract::Service* service = nullptr;
+  const Principal* principal = nullptr;
+  std::string_view correlation_id;
+  std::string_view causation_id;
+  std::string_view traceparent;
+  std::string_view actor;
+  const Envelope* envelope = nullptr;
+  const google::protobuf::Message* prepared = nullptr;
+};
+
+class Host final : public ContextHost {
+ public:
+  Host(const Store& store, uint64_t seed);
+
+  void begin_tick(Time now, uint64_t number, uint64_t first_position);
+  // Runs `body(Context&)`; an error, or an exception, undoes it unless the handler kept its changes.
+  template <typename Body>
+  auto run(const InputFrame& frame, Body body) -> decltype(body(std::declval<Context&>())) {
+    begin_input(frame);
+    const Context::Input input{.service = frame.service, .principal = frame.principal, .now = now_,
+                               .correlation_id = frame.correlation_id, .envelope = frame.envelope,
+                               .prepared = frame.prepared};
+    Context context(*this, input);
+    decltype(body(context)) result = guarded(context, body);
+    end_input(result.has_value());
+    return result;
+  }
+  // The engine's own changes outside any handler (deliveries, timers, idempotency): never undone.
+  UnitOfWork& work() { return work_; }
+  template <typename T>
+  T& put(const T& row) {  // insert or replace
+    const contract::Table& table = detail::table_or_die(T::descriptor());
+    const std::string key = table.key_of(row);
+    if (work_.find(table, key) == nullptr) return static_cast<T&>(work_.insert(table, row));
+    auto& present = static_cast<T&>(work_.edit(table, key));
+    present = row;
+    return present;
+  }
+
+  Time now() const { return now_; }
+  const std::vector<std::shared_ptr<EventRecord>>& emitted() const { return emitted_; }
+  // Everything the tick did, with the events' data encoded.
+  Tick finish_tick();
+  bool tick_empty() const { return emitted_.empty() && work_.empty(); }
+
+  // ContextHost
+  const google::protobuf::Message* find_row(const contract::Table& table, const std::string& key) override;
+  Result<std::vector<Row>> list_rows(ListQuery query, std::string* next_page_token) override;
+  google::protobuf::Message& edit_row(const contract::Table& table, const std::string& key) override;
+  google::protobuf::Message& insert_row(const contract::Table& table, const google::protobuf::Message& row) override;
+  bool erase_row(const contract::Table& table, const std::string& key) override;
+  std::string new_id() override { return ids_.next(now_); }
+  std::string random_bytes(size_t count) override;
+  void emit(const contract::Event& type, const google::protobuf::Message& event) override;
+  std::string request_effect(const google::protobuf::Message& request, const EffectOptions& options) override;
+  void set_timer(std::string_view key, Time due, const google::protobuf::Message& timer) override;
+  void cancel_timer(std::string_view type, std::string_view key) override;
+  void keep_changes() override { keep_ = true; }
+
+ private:
+  template <typename Body>
+  static auto guarded(Context& context, Body& body) -> decltype(body(context)) {
+    try {
+      return body(context);
+    } catch (const std::exception& error) {
+      return fail(Code::kInternal, "handler_threw", error.what());
+    }
+  }
+  void begin_input(const InputFrame& frame);
+  void end_input(bool succeeded);
+
+  UnitOfWork work_;
+  IdGenerator ids_;
+  uint64_t seed_;           // 0: randomness from the system
+  uint64_t random_calls_ = 0;
+  Time now_ = 0;
+  uint64_t tick_ = 0;
+  uint64_t first_position_ = 1;
+  std::vector<std::shared_ptr<EventRecord>> emitted_;
+  const InputFrame* frame_ = nullptr;
+  size_t emitted_before_ = 0;
+  bool keep_ = false;
+};
+
+}  // namespace micropay

@@ -1,0 +1,32 @@
+// A few threads with a bounded queue, for preparations and effects.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace micropay {
+
+class Workers {
+ public:
+  Workers(size_t threads, size_t max_queued) : max_queued_(max_queued), threads_wanted_(threads) {}
+  ~Workers() { stop(); }
+  void start();
+  void stop();  // what is queued is dropped, what runs is waited for
+  // False when the queue is full. Before start(): runs on the spot.
+  bool run(std::function<void()> work);
+
+ private:
+  void loop();
+  const size_t max_queued_, threads_wanted_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::function<void()>> queue_;
+  std::vector<std::thread> threads_;
+  bool stopping_ = false;
+};
+
+}  // namespace micropay
