@@ -1,0 +1,20 @@
+// The small things that tokens, keys and passwords share: base64url (RFC 4648 §5 without padding, canonical only),
+// BLAKE2b-256 for what is kept of a random secret, comparison in constant time.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace micropay {
+
+std::string to_base64url(std::string_view bytes);
+std::optional<std::string> from_base64url(std::string_view text);
+
+// Of a random secret of 32 bytes or more; passwords need passwords.h. 32 bytes.
+std::string secret_digest(std::string_view secret);
+
+// Takes the same time wherever the two differ; the length is no secret.
+bool same_secret(std::string_view a, std::string_view b);
+
+}  // namespace micropay

@@ -1,0 +1,108 @@
+// The key ring: rotation does not sign anybody out, an outside rotation is seen, a damaged file is said to be damaged.
+#include "libs/security/keys.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "libs/security/key_file.h"
+
+namespace micropay {
+namespace {
+
+class Keys : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = testing::TempDir() + "micropay_keys_XXXXXX";
+    folder_ = mkdtemp(pattern.data());
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+  std::string file() const { return folder_ + "/keys.json"; }
+  Signature sign(KeyRing& ring, std::string_view text) {
+    return ring.sign(ring.current_key_id().value(), text).value();
+  }
+
+  std::string folder_;
+  ManualClock clock_;
+};
+
+TEST_F(Keys, AreMadeAtFirstUseForTheOwnerOnly) {
+  KeyRing ring(folder_, clock_);
+  EXPECT_FALSE(std::filesystem::exists(file()));
+  ASSERT_TRUE(ring.open());
+  struct stat status{};
+  ASSERT_EQ(::stat(file().c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600u);
+  KeyRing again(folder_, clock_);
+  EXPECT_EQ(again.current_key_id().value(), ring.current_key_id().value());
+}
+
+TEST_F(Keys, ASignatureHoldsForItsTextAndKeyOnly) {
+  KeyRing ring(folder_, clock_);
+  Signature signature = sign(ring, "text");
+  EXPECT_TRUE(ring.verify(signature.key_id, "text", signature.bytes));
+  EXPECT_FALSE(ring.verify(signature.key_id, "texts", signature.bytes));
+  EXPECT_FALSE(ring.verify("other", "text", signature.bytes));
+  signature.bytes[3] ^= 1;
+  EXPECT_FALSE(ring.verify(signature.key_id, "text", signature.bytes));
+  EXPECT_FALSE(ring.verify(signature.key_id, "text", ""));
+}
+
+TEST_F(Keys, AReplacedKeyVerifiesForADay) {
+  KeyRing ring(folder_, clock_);
+  const Signature old = sign(ring, "text");
+  ASSERT_TRUE(ring.rotate());
+  const Signature fresh = sign(ring, "text");
+  EXPECT_NE(old.key_id, fresh.key_id);
+  EXPECT_TRUE(ring.verify(old.key_id, "text", old.bytes));
+  EXPECT_NE(ring.jwks().find(old.key_id), std::string::npos);
+
+  clock_.advance(kRetiredKeyLife);
+  EXPECT_FALSE(ring.verify(old.key_id, "text", old.bytes));
+  EXPECT_TRUE(ring.verify(fresh.key_id, "text", fresh.bytes));
+  EXPECT_EQ(ring.jwks().find(old.key_id), std::string::npos);
+  ASSERT_TRUE(ring.rotate());
+  EXPECT_EQ(key_file::read(folder_).value().size(), 2u);  // the one of two rotations ago is gone from the file
+}
+
+TEST_F(Keys, AnotherProcessRotates) {
+  KeyRing server(folder_, clock_), command_line(folder_, clock_);
+  const Signature old = sign(server, "text");
+  const std::string fresh = command_line.rotate().value();
+  clock_.advance(kSecond);
+  EXPECT_EQ(server.current_key_id().value(), fresh);
+  EXPECT_TRUE(server.verify(old.key_id, "text", old.bytes));
+}
+
+TEST_F(Keys, ADamagedFileIsRefusedAtStartAndSurvivedLater) {
+  KeyRing server(folder_, clock_);
+  const std::string id = server.current_key_id().value();
+  std::ofstream(file()) << R"({"keys":[{"kid":"x","d":"AAAA","created":"2026-01-01"}]})";
+  clock_.advance(kSecond);
+  EXPECT_EQ(server.current_key_id().value(), id);
+  KeyRing fresh(folder_, clock_);
+  for (const char* content : {"", "{", "{}", R"({"keys":[]})", R"({"keys":[{"kid":"x","d":"AAAA","created":"2026-01-01"}]})"}) {
+    std::ofstream(file(), std::ios::trunc) << content;
+    EXPECT_EQ(fresh.open().error().reason, "keys_unavailable") << content;
+  }
+}
+
+TEST_F(Keys, OfASeedAreTheSameEachTime) {
+  auto one = KeyRing::from_seed("a"), two = KeyRing::from_seed("a"), other = KeyRing::from_seed("b");
+  EXPECT_EQ(sign(*one, "text").bytes, sign(*two, "text").bytes);
+  EXPECT_NE(one->current_key_id().value(), other->current_key_id().value());
+  EXPECT_EQ(key_ring(""), key_ring(""));
+  EXPECT_EQ(key_ring(folder_), key_ring(folder_));
+}
+
+TEST_F(Keys, TheSetShowsNoPrivatePart) {
+  KeyRing ring(folder_, clock_);
+  const std::string set = ring.jwks();
+  EXPECT_NE(set.find(R"("kty":"OKP","crv":"Ed25519")"), std::string::npos);
+  EXPECT_EQ(set.find("\"d\""), std::string::npos);
+}
+
+}  // namespace
+}  // namespace micropay
