@@ -1,0 +1,35 @@
+// What may be done to a wallet and to a top-up: pure functions over values. Every refusal has a stable reason.
+#pragma once
+
+#include <string_view>
+
+#include "contracts/account.pb.h"
+#include "libs/base/error.h"
+#include "libs/base/time.h"
+
+namespace micropay::account {
+
+// How long a payer may take for the second step of a top-up.
+constexpr Duration kChallengeTtl = 30 * kMinute;
+
+// too_many_accounts
+Result<void> check_open(uint32_t open_accounts, uint32_t max_per_user);
+
+// account_frozen, account_closed, account_closing: why a wallet is not ACTIVE.
+Result<void> check_active(const Account& account);
+Result<void> check_unfreeze(const Account& account);  // account_not_frozen
+Result<void> check_close(const Account& account);     // check_active, then top_up_pending
+// Of limits that are set, a longer period allows at least as much as a shorter one: limits_contradict.
+Result<void> check_limits(const Limits& limits);
+
+// check_active, currency_mismatch, top_up_too_large
+Result<void> check_top_up(const Account& account, const Money& amount, int64_t max_minor);
+Result<void> check_confirm(const TopUp& top_up);      // no_action_required
+
+// The stable failure_reason for a decline in the provider's words.
+std::string_view failure_reason(std::string_view decline_reason);
+
+// Whether an answer of the provider may still move the top-up: repeats and late ones may not.
+bool awaits_provider(const TopUp& top_up);
+
+}  // namespace micropay::account
