@@ -11,7 +11,7 @@ export CCACHE_SLOPPINESS = pch_defines,time_macros,include_file_mtime,include_fi
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
-run: build  ## set up, build and start the platform with demo data on 127.0.0.1:8080 (ARGS="--set …", DATA=folder)
+run: build  ## set up, build and start it with demo data on 127.0.0.1:8080 (ARGS="--set …", DATA=folder)
 	@exec $(BUILD)/micropay serve --demo --data $(DATA) $(ARGS)
 
 build: $(BUILD)/build.ninja  ## build the binary, build/micropay

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-# Checks the source itself: `check.py` runs all, `check.py NAME...` some. One line a check, "ok" or "FAILED", then its
-# findings as path:line: what. The structural ones take a second together; tidy keeps what it found clean in
-# build/tidy/ and looks at a file again only when it, a header of ours below it, or .clang-tidy has changed.
+# Checks the source itself: `check.py` runs all, `check.py NAME...` some. One line a check, "ok" or "FAILED",
+# then its findings as path:line: what. The structural ones take a second together; tidy keeps what it found
+# clean in build/tidy/ and looks at a file again when it, a header of ours below it or .clang-tidy has changed.
 #   --fix   let format rewrite the files          --all   let tidy look at every source
 #   --root DIR  another tree (for the test of this)
 import argparse
@@ -26,8 +26,8 @@ HEAD_LINES = 10
 
 # What would make a handler's outcome depend on anything but its input: it has the context for all of these.
 IMPURE = re.compile(
-    r"std::(this_)?thread\b|std::j?thread\b|std::async\b|\b(system|steady|high_resolution)_clock\b|std::random_device\b"
-    r"|std::mt19937|\bgettimeofday\b|\bclock_gettime\b|\bs?rand\s*\(|\bgetenv\s*\("
+    r"std::(this_)?thread\b|std::jthread\b|std::async\b|\b(system|steady|high_resolution)_clock\b"
+    r"|std::random_device\b|std::mt19937|\bgettimeofday\b|\bclock_gettime\b|\bs?rand\s*\(|\bgetenv\s*\("
     r"|#include <(chrono|thread|random|fstream|iostream|filesystem)>")
 FLOATING = re.compile(r"\b(float|double)\b")
 
@@ -85,7 +85,7 @@ def check_includes(tree):
             elif LAYERS.get(target, 0) > LAYERS.get(layer, 9):
                 yield path, line, f"{layer} must not include {target}"
             elif layer == target == "services" and include.split("/")[1] != path.split("/")[1]:
-                yield path, line, f"services never include each other ({include}); they meet in contracts"
+                yield path, line, f"services never include each other ({include}): they meet in contracts"
 
 
 def check_sizes(tree):
@@ -101,7 +101,8 @@ def check_sizes(tree):
         if path in tree.cpp and not is_test(path):
             for first, last in functions(tree.code(path)):
                 if last - first + 1 > FUNCTION_LINES:
-                    yield path, first, f"a function of {last - first + 1} lines; the limit is {FUNCTION_LINES}"
+                    length = last - first + 1
+                    yield path, first, f"a function of {length} lines; the limit is {FUNCTION_LINES}"
 
 
 def check_heads(tree):
@@ -177,14 +178,16 @@ def fingerprint(tree, path):
 
 def changed_files(root):
     """Of the work since the last commit."""
-    commands = (["git", "diff", "--name-only", "HEAD"], ["git", "ls-files", "-o", "--exclude-standard"])
-    return {line for command in commands
-            for line in subprocess.run(command, cwd=root, capture_output=True, text=True).stdout.splitlines()}
+    def lines(*command):
+        ran = subprocess.run(["git", *command], cwd=root, capture_output=True, text=True)
+        return set(ran.stdout.splitlines())
+
+    return lines("diff", "--name-only", "HEAD") | lines("ls-files", "-o", "--exclude-standard")
 
 
 def tidy_one(tree, path, stamp):
-    run = subprocess.run(["clang-tidy-19", "-p", str(tree.build), "--quiet", "--extra-arg=-Wno-ignored-gch", path],
-                         cwd=tree.root, capture_output=True, text=True)
+    command = ["clang-tidy-19", "-p", str(tree.build), "--quiet", "--extra-arg=-Wno-ignored-gch", path]
+    run = subprocess.run(command, cwd=tree.root, capture_output=True, text=True)
     if run.returncode == 0:
         stamp.parent.mkdir(parents=True, exist_ok=True)
         stamp.touch()

@@ -1,15 +1,16 @@
 #!/bin/bash
-# Installs what MicroPay needs on Debian 12, once: `setup.sh` to build and run, `setup.sh test` for tests and checks
-# too (that also makes .venv from tests/requirements.txt). A stamp below build/ holds the hash of these lists: when it
-# fits, this returns in milliseconds; when every package is there already, it needs neither network nor root.
+# Installs what MicroPay needs on Debian 12, once: `setup.sh` to build and run, `setup.sh test` for tests and
+# checks too (that also makes .venv from tests/requirements.txt). A stamp below build/ holds the hash of these
+# lists: when it fits, this returns in milliseconds; when every package is there already, it needs neither
+# network nor root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${BUILD:-build}
 kind=${1:-run}
 
-packages=(g++ make cmake ninja-build ccache mold pkg-config libboost-dev libboost-system-dev libssl-dev libsodium-dev
-  libprotobuf-dev protobuf-compiler libsqlite3-dev sqlite3 libsimdjson-dev libspdlog-dev libfmt-dev libyaml-cpp-dev
-  libcli11-dev libre2-dev libzstd-dev zlib1g-dev libgtest-dev libgmock-dev curl jq)
+packages=(g++ make cmake ninja-build ccache mold pkg-config curl jq libboost-dev libboost-system-dev
+  libssl-dev libsodium-dev libprotobuf-dev protobuf-compiler libsqlite3-dev sqlite3
+  libsimdjson-dev libspdlog-dev libfmt-dev libyaml-cpp-dev libcli11-dev libre2-dev libzstd-dev zlib1g-dev libgtest-dev libgmock-dev)
 if [ "$kind" = test ]; then
   packages+=(git python3 python3-venv wrk clang-format-19 clang-tidy-19 chromium)
 fi
@@ -26,23 +27,26 @@ as_root() {
   elif command -v sudo > /dev/null; then
     sudo env DEBIAN_FRONTEND=noninteractive "$@"
   else
-    stop "not root and no sudo; as root, run: apt-get install -y ${missing[*]}"
+    stop "not root and no sudo; as root, run: apt-get update && apt-get install -y ${missing[*]}"
   fi
 }
 
 install_packages() {
-  command -v dpkg-query > /dev/null || stop "this is made for Debian 12; elsewhere install by hand: ${packages[*]}"
+  command -v dpkg-query > /dev/null ||
+    stop "this is made for Debian 12; elsewhere install by hand: ${packages[*]}"
   local installed package
-  installed=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' 2> /dev/null | sed -n 's/ installed$//p' || true)
+  installed=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' 2> /dev/null |
+    sed -n 's/ installed$//p' || true)
   missing=()
   for package in "${packages[@]}"; do
     grep -qxF -- "$package" <<< "$installed" || missing+=("$package")
   done
   [ ${#missing[@]} = 0 ] && return
   echo "setup: installing ${#missing[@]} Debian packages: ${missing[*]}"
-  as_root apt-get update -q || stop "apt-get update failed: is there a network, and is /etc/apt/sources.list right?"
+  as_root apt-get update -q ||
+    stop "apt-get update failed: is there a network, and is /etc/apt/sources.list right?"
   as_root apt-get install -y -q --no-install-recommends "${missing[@]}" ||
-    stop "apt-get install failed; its message above says why. MicroPay needs Debian 12 (bookworm) with its updates"
+    stop "apt-get install failed, see above. MicroPay needs Debian 12 (bookworm) with its updates"
 }
 
 make_venv() {
@@ -53,7 +57,7 @@ make_venv() {
   rm -rf .venv
   python3 -m venv .venv || stop "python3 -m venv failed; is python3-venv of this Python installed?"
   .venv/bin/pip install -q --disable-pip-version-check -r tests/requirements.txt ||
-    stop "pip failed; is the package index reachable? (pip's own PIP_INDEX_URL and PIP_PROXY are honoured)"
+    stop "pip failed; is the package index reachable? (pip's PIP_INDEX_URL and PIP_PROXY are honoured)"
   echo "$wanted" > .venv/made-from
 }
 

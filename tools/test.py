@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-# Runs every test there is: the gtest binaries in build/, the checks of tools/check.py, and pytest over tests/ and
-# tools/. Each suite's output goes to build/test-logs/ and is shown when it fails. The last line is
+# Runs every test there is: the gtest binaries in build/, the checks of tools/check.py, and pytest over tests/
+# and tools/. Each suite's output goes to build/test-logs/ and is shown when it fails. The last line is
 # "N passed, N failed"; a suite that ran nothing, crashed or overran its time counts as failed.
 import concurrent.futures
 import os
@@ -19,7 +19,7 @@ SHOWN_LINES = 60
 
 
 def count_junit(path):
-    """(passed, failed, skipped) of a JUnit file as gtest and pytest write it; a torn one counts as a failure."""
+    """(passed, failed, skipped) of the JUnit file of gtest or pytest; a torn one counts as a failure."""
     passed = failed = skipped = 0
     try:
         root = xml.parse(path).getroot()
@@ -49,8 +49,8 @@ def run(name, command, seconds):
     began, note = time.monotonic(), ""
     with open(log, "w") as out:
         try:
-            code = subprocess.run(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, timeout=seconds,
-                                  stdin=subprocess.DEVNULL).returncode
+            code = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out,
+                                  stderr=subprocess.STDOUT, timeout=seconds).returncode
         except subprocess.TimeoutExpired:
             code, note = 1, f"stopped after {seconds} s"
     passed, failed, skipped = count_junit(result) if result.exists() else count_checks(log)
@@ -59,7 +59,8 @@ def run(name, command, seconds):
     if code != 0 or passed + failed == 0:
         note, failed = note or f"ended with code {code}", max(failed, 1)
     counts = f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else "")
-    text = f"{'FAILED' if failed else 'ok':8}{name:32}{counts:32}{time.monotonic() - began:7.1f} s  {note if failed else ''}"
+    spent = time.monotonic() - began
+    text = f"{'FAILED' if failed else 'ok':8}{name:32}{counts:32}{spent:7.1f} s  {note}".rstrip()
     if failed:
         tail = log.read_text(errors="replace").splitlines()[-SHOWN_LINES:]
         text += "\n" + "\n".join("    " + line for line in tail) + f"\n    (all of it: {log})"
@@ -73,8 +74,8 @@ def main():
     results = []
     units = sorted(BUILD.glob("*_test"))
     with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
-        waiting = [pool.submit(run, unit.name, [unit, "--gtest_output=xml:{result}", "--gtest_color=no"], UNIT_SECONDS)
-                   for unit in units]
+        gtest = ["--gtest_output=xml:{result}", "--gtest_color=no", "--gtest_brief=1"]
+        waiting = [pool.submit(run, unit.name, [unit, *gtest], UNIT_SECONDS) for unit in units]
         results += [future.result() for future in waiting]
     if not units:
         print(f"FAILED  no *_test binary in {BUILD}")

@@ -49,11 +49,11 @@ TEST(Log, WritesElasticCommonSchema) {
       {{"payment_id", "p1"}, {"amount_minor", 1234}, {"user.id", "u1"}, {"replayed", false}, {"share", 0.5}});
   EXPECT_THAT(
       log.text(),
-      MatchesRegex(
-          R"re(\{"@timestamp":"[0-9T:.-]+Z","log.level":"info","message":"Payment completed","ecs.version":"8.11.0",)re"
-          R"re("service.name":"micropay","event.action":"payment.completed","user.id":"u1",)re"
-          R"re("labels":\{"payment_id":"p1","amount_minor":1234,"replayed":false,"share":0.5\}\})re"
-          "\n"));
+      MatchesRegex(R"re(\{"@timestamp":"[0-9T:.-]+Z","log.level":"info","message":"Payment completed",)re"
+                   R"re("ecs.version":"8.11.0","service.name":"micropay",)re"
+                   R"re("event.action":"payment.completed","user.id":"u1",)re"
+                   R"re("labels":\{"payment_id":"p1","amount_minor":1234,"replayed":false,"share":0.5\}\})re"
+                   "\n"));
 }
 
 TEST(Log, AScopeAddsItsIdsAndEnds) {
