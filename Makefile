@@ -34,8 +34,8 @@ tidy: setup-test $(BUILD)/build.ninja  ## clang-tidy over every source, not only
 format: setup-test  ## rewrite the C++ sources as .clang-format says
 	@tools/check.py format --fix
 
-bench: setup-test build-all  ## measure, each figure beside its floor (BENCH=name for one)
-	@bench/run.sh $(BENCH)
+bench: setup-test build  ## measure, each figure beside its floor (BENCH="row ..." for some)
+	@bench/bench.py $(BENCH)
 
 clean:  ## remove what was built; data/ stays
 	rm -rf $(BUILD) .venv
