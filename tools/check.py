@@ -114,10 +114,10 @@ def check_heads(tree):
         lines = tree.text(path).splitlines()
         if lines and lines[0].startswith("#!"):
             lines = lines[1:]
-        mark = "//" if path.endswith((".h", ".cc", ".proto")) else "#"
+        mark = "//" if path.endswith((".h", ".cc", ".proto")) else ("#", '"""')
         head = 0
         while head < len(lines) and lines[head].startswith(mark):
-            head += 1
+            head += 1  # a docstring counts by its first line
         if head == 0:
             yield path, 1, "opens without a comment of what it is for"
         if re.search(r"copyright|licen[cs]e|@author", "\n".join(lines[:head]), re.I):
