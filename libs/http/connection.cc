@@ -64,7 +64,7 @@ class Connection final : public LoopMember,
 
   ServerCore& core_;
   Loop& loop_;
-  ConnectionToken token_;
+  std::optional<ConnectionToken> token_;  // given back at the end, though a late Responder still refers to us
   Socket socket_;
   std::string remote_;
   HeadLimits limits_;
@@ -272,7 +272,7 @@ bool Connection::flush() {
 // read over what it still sends.
 void Connection::start_draining() {
   state_ = State::kDraining;
-  deadline_ = loop_.now() + kDrainTimeout;
+  deadline_ = core_.stopping ? loop_.now() : loop_.now() + kDrainTimeout;
   SystemError ignored;
   socket_.shutdown(Socket::shutdown_send, ignored);
   wait_to_read();
@@ -296,8 +296,11 @@ void Connection::upgrade(uint64_t sequence, WebSocketEvents&& events, std::strin
   int fd = socket_.release(error);
   auto self = shared_from_this();
   loop_.remove(*this);
-  if (error) return events.on_close ? events.on_close() : void();
-  start_websocket(core_, loop_, fd, std::move(token_), {std::move(websocket_key_), std::move(subprotocol)},
+  if (error) {
+    token_.reset();
+    return events.on_close ? events.on_close() : void();
+  }
+  start_websocket(core_, loop_, fd, *std::move(token_), {std::move(websocket_key_), std::move(subprotocol)},
                   std::move(events));
 }
 
@@ -306,6 +309,7 @@ void Connection::close() {
   state_ = State::kClosed;
   SystemError ignored;
   socket_.close(ignored);
+  token_.reset();
   loop_.remove(*this);
 }
 

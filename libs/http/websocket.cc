@@ -30,6 +30,7 @@ class Session final : public LoopMember, public WebSocket, public std::enable_sh
     stream_.set_option(websocket::stream_base::timeout{
         kHandshakeTimeout, std::chrono::microseconds(core.options.websocket_idle), true});
     stream_.text(true);
+    stream_.auto_fragment(false);
   }
 
   void start(const WebSocketHandshake& handshake);
@@ -51,7 +52,7 @@ class Session final : public LoopMember, public WebSocket, public std::enable_sh
 
   ServerCore& core_;
   Loop& loop_;
-  ConnectionToken token_;
+  std::optional<ConnectionToken> token_;  // given back at the end
   websocket::stream<Socket, false> stream_;
   WebSocketEvents events_;
   beast::flat_buffer incoming_;
@@ -141,6 +142,7 @@ void Session::end() {
   if (std::exchange(ended_, true)) return;
   SystemError ignored;
   stream_.next_layer().close(ignored);
+  token_.reset();
   auto events = std::exchange(events_, {});
   if (events.on_close) events.on_close();
   loop_.remove(*this);
