@@ -67,7 +67,7 @@ std::string route_catalogue(const Model& model) {
     std::string rows;
     for (const Method* method : service->methods)
       if (!method->verb.empty())
-        rows += fmt::format("| {} | `{}` | {} | {} | {} | {} |\n", method->verb, method->path,
+        rows += fmt::format("| {} | `{}` | {} | {} | {} | {} |\n", method->verb, public_path(*method),
                             access_text(method->options.access()), RateClass_Name(method->options.rate()),
                             method->success, method->options.summary());
     if (rows.empty()) continue;

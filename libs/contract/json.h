@@ -19,8 +19,8 @@ struct JsonOptions {
 };
 
 // Appends the message as JSON. Unset strings, zero numbers, false and empty lists are written. Left out when unset are
-// messages, optional fields, TIME fields and strings with a format (UUID, EMAIL …), whose "" would be none of it, and an
-// enum that is *_UNSPECIFIED.
+// messages, optional fields, TIME fields, an enum that is *_UNSPECIFIED, and fields whose "" or 0 would break their own
+// format or bounds (UUID, EMAIL, min: 1 …): what is written could be read again.
 void append_json(std::string& out, const Message& message, const JsonOptions& options = {});
 std::string to_json(const Message& message, const JsonOptions& options = {});
 

@@ -96,9 +96,7 @@ class Writer {
   bool is_left_out(const Message& message, const google::protobuf::Reflection& reflection, const FieldPlan& field) {
     if (field.presence) return !reflection.HasField(message, field.field);
     if (field.repeated) return false;
-    if (field.omit_zero)
-      return field.kind == Kind::kTime ? reflection.GetInt64(message, field.field) == 0
-                                       : text_of(message, field, scratch_).empty();
+    if (field.omit_zero) return !reflection.HasField(message, field.field);
     return field.kind == Kind::kEnum && is_unspecified(*reflection.GetEnum(message, field.field));
   }
 

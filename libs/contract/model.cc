@@ -24,6 +24,15 @@ std::unique_ptr<Message> Event::make() const { return fresh(prototype); }
 std::unique_ptr<Message> Method::make_request() const { return fresh(request_prototype); }
 std::unique_ptr<Message> Method::make_response() const { return fresh(response_prototype); }
 
+std::string public_path(const Method& method) {
+  std::string path = method.path;
+  for (const FieldDescriptor* variable : method.variables) {
+    const std::string written = "{" + variable->name() + "}";
+    path.replace(path.find(written), written.size(), "{" + variable->json_name() + "}");
+  }
+  return path;
+}
+
 Model::Model(const google::protobuf::DescriptorPool& pool, google::protobuf::MessageFactory& factory,
              const std::vector<std::string_view>& files)
     : state_(std::make_unique<ModelState>()) {

@@ -142,6 +142,9 @@ class Model {
 // Of the contracts linked into this process; built at first use. Ends the process when they are unsound.
 const Model& model();
 
+// The path as clients write it: its variables by their JSON names, "/api/v1/accounts/{accountId}/top-ups".
+std::string public_path(const Method& method);
+
 // The JSON name of an enum value: "COMPLETED".
 std::string_view enum_text(const google::protobuf::EnumValueDescriptor& value);
 // Of a field of any pool; for one that is not the generated one the answer is kept for ever.

@@ -72,6 +72,11 @@ class Checker {
     if ((options.min_length() != 0 || options.max_length() != 0) && !counted)
       return "min_length and max_length are for strings, bytes and lists";
     if (options.max_length() != 0 && options.min_length() > options.max_length()) return "min_length over max_length";
+    const bool hides_zero = !field.has_presence() && !field.is_repeated();
+    if (options.required() && hides_zero && field.cpp_type() == FieldDescriptor::CPPTYPE_BOOL)
+      return "a bool that is required needs the word optional, or its absence cannot be told";
+    if (options.required() && hides_zero && is_number(field) && options.min() <= 0 && options.max() >= 0)
+      return "a number that is required and may be 0 needs the word optional, or its absence cannot be told";
     if (options.audience() && !is_text(field)) return "audience names a user id: a string";
     return {};
   }
@@ -151,7 +156,7 @@ class Checker {
     for (const FieldDescriptor* variable : method.variables)
       if (variable->is_repeated() || !(is_text(*variable) || is_integer(*variable)))
         problem(method, "path variable " + variable->name() + " is neither a string nor an integer");
-    if (method.verb != "GET" && method.verb != "DELETE") return;
+    if (method.verb != "GET") return;
     for (int i = 0; i < method.request->field_count(); ++i)
       if (method.request->field(i)->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE)
         problem(method, method.request->field(i)->name() + " does not fit a query string");

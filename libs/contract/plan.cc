@@ -63,7 +63,6 @@ FieldPlan field_plan(const FieldDescriptor& field) {
   plan.hidden = options.internal() || options.secret() || options.format() == PASSWORD;
   plan.masked = options.personal() || options.secret() || options.format() == PASSWORD;
   plan.read_only = options.read_only() || options.internal();
-  plan.omit_zero = !plan.repeated && (plan.kind == Kind::kTime || (plan.kind == Kind::kText && options.format() != NONE));
   const bool bounded = (options.min() != 0 || options.max() != 0) && options.min() >= -kSafeInteger &&
                        options.max() <= kSafeInteger;
   plan.wide = (plan.kind == Kind::kInt64 || plan.kind == Kind::kUint64) && !bounded;
@@ -73,6 +72,7 @@ FieldPlan field_plan(const FieldDescriptor& field) {
   plan.min_length = options.min_length();
   plan.max_length = options.max_length() != 0 ? options.max_length() : default_max_length(plan);
   plan.refuse_zero = zero_breaks_bounds(plan);
+  plan.omit_zero = !plan.presence && !plan.repeated && (plan.kind == Kind::kTime || plan.refuse_zero);
   return plan;
 }
 

@@ -28,7 +28,7 @@ struct FieldPlan {
   bool hidden = false;        // internal or secret: answers leave it out
   bool masked = false;        // personal or secret: logs show ***
   bool read_only = false;     // refused in input
-  bool omit_zero = false;     // left out of answers when unset, because the empty value is none of its form
+  bool omit_zero = false;     // left out of answers when unset: its "" or 0 would be refused as input
   bool refuse_zero = false;   // a "" or 0 that is written breaks the field's bounds
   bool wide = false;          // 64 bits without bounds within 2^53: may come as a string
   std::string name;           // "pageSize"
