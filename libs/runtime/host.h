@@ -57,7 +57,7 @@ class Host final : public ContextHost {
   const std::vector<std::shared_ptr<EventRecord>>& emitted() const { return emitted_; }
   // Everything the tick did, with the events' data encoded.
   Tick finish_tick();
-  bool tick_empty() const { return emitted_.empty() && work_.empty(); }
+  bool tick_empty() const { return emitted_.empty() && work_.unchanged(); }
 
   // ContextHost
   const google::protobuf::Message* find_row(const contract::Table& table, const std::string& key) override;

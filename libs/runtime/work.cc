@@ -130,14 +130,18 @@ Result<std::vector<Row>> UnitOfWork::list(ListQuery query, std::string* next_pag
   return fresh;
 }
 
+bool UnitOfWork::Entry::changed() const { return dirty && (stored != nullptr || current != nullptr); }
+
 std::vector<RowChange> UnitOfWork::changes() const {
   std::vector<RowChange> changes;
   changes.reserve(order_.size());
-  for (const Entry* entry : order_) {
-    if (!entry->dirty || (entry->stored == nullptr && entry->current == nullptr)) continue;
-    changes.push_back({entry->table, entry->key, entry->current});
-  }
+  for (const Entry* entry : order_)
+    if (entry->changed()) changes.push_back({entry->table, entry->key, entry->current});
   return changes;
+}
+
+bool UnitOfWork::unchanged() const {
+  return std::none_of(order_.begin(), order_.end(), [](const Entry* entry) { return entry->changed(); });
 }
 
 void UnitOfWork::clear() {

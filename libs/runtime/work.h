@@ -40,7 +40,7 @@ class UnitOfWork {
     for (const Entry* entry : order_)
       if (entry->table == &table && entry->dirty) each(entry->stored, Row(entry->current));
   }
-  bool empty() const { return order_.empty(); }
+  bool unchanged() const;  // changes() would be empty
   void clear();
 
  private:
@@ -53,6 +53,7 @@ class UnitOfWork {
     uint64_t owner = 0;    // the input that owns it
     bool dirty = false;
     bool ordered = false;  // stands in order_
+    bool changed() const;  // in a way that the store has to know
   };
   struct Undo {
     Entry* entry;
