@@ -1,0 +1,61 @@
+#include "services/user/authentication.h"
+
+#include "contracts/user.pb.h"
+#include "services/user/rules.h"
+
+namespace micropay {
+namespace {
+
+template <typename T>
+const contract::Table& table_of() {
+  static const contract::Table& table = *contract::model().table_of<T>();
+  return table;
+}
+
+template <typename T>
+std::shared_ptr<const T> get(const Store& store, const std::string& id) {
+  const std::optional<std::string> key = table_of<T>().encode_key({id});
+  return key ? std::static_pointer_cast<const T>(store.get(table_of<T>(), *key)) : nullptr;
+}
+
+template <typename E>
+const E* as(const EventRecord& event) {
+  return event.message->GetDescriptor() == E::descriptor() ? static_cast<const E*>(event.message.get()) : nullptr;
+}
+
+}  // namespace
+
+ApiKeyLookup api_keys_in(const Store& store) {
+  return [&store](const std::string& id) -> std::optional<ApiKeyFacts> {
+    const auto key = get<ApiKey>(store, id);
+    if (!key || key->revoked()) return {};
+    const auto user = get<User>(store, key->user_id());
+    if (!user || user->status() != User::ACTIVE) return {};
+    return ApiKeyFacts{key->user_id(), user_rules::usable_scopes(key->scopes(), user_rules::role_bits(user->roles())),
+                       key->secret_hash()};
+  };
+}
+
+Result<void> load_revocations(const Store& store, TokenAuthenticator& authenticator) {
+  TRY(store.catch_up());
+  return store.scan(table_of<Revocation>(), [&](const Row& row) {
+    const auto& revocation = static_cast<const Revocation&>(*row);
+    if (revocation.issued_until() == 0) authenticator.revoke_session(revocation.id());
+    else authenticator.revoke_user_before(revocation.id(), revocation.issued_until());
+    return true;
+  });
+}
+
+void tell_revocations(const std::vector<std::shared_ptr<const EventRecord>>& events, TokenAuthenticator& authenticator) {
+  static const contract::Service* user_service = contract::model().service("user");
+  for (const auto& event : events) {
+    if (event->type->service != user_service) continue;
+    if (const auto* ended = as<UserSessionRevoked>(*event)) authenticator.revoke_session(ended->session_id());
+    else if (const auto* left = as<UserSignedOut>(*event)) authenticator.revoke_session(left->session_id());
+    else if (const auto* key = as<UserApiKeyRevoked>(*event)) authenticator.revoke_api_key(key->api_key_id());
+    else if (const auto* changed = as<UserRoleChanged>(*event))
+      authenticator.revoke_user_before(changed->user_id(), event->envelope.time());
+  }
+}
+
+}  // namespace micropay

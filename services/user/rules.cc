@@ -1,0 +1,106 @@
+#include "services/user/rules.h"
+
+#include "libs/base/check.h"
+#include "libs/base/ids.h"
+#include "libs/contract/validate.h"
+#include "libs/security/encoding.h"
+
+namespace micropay::user_rules {
+namespace {
+
+using contract::role_bit;
+
+constexpr size_t kIdBytes = 16, kRandomBytes = 32;
+constexpr uint32_t kEverybody = ~uint32_t(0);
+
+struct ScopeRow {
+  std::string_view name;
+  uint32_t roles;  // one of them is enough
+};
+const ScopeRow kScopes[] = {
+    {"payments:read", kEverybody},
+    {"payments:write", kEverybody},
+    {"ledger:read", role_bit(ADMIN) | role_bit(AUDITOR)},
+    {"ledger:write", role_bit(ADMIN)},
+};
+
+const ScopeRow* find_scope(std::string_view name) {
+  for (const ScopeRow& row : kScopes)
+    if (row.name == name) return &row;
+  return nullptr;
+}
+
+}  // namespace
+
+std::string normal_email(std::string_view email) {
+  std::string out(email);
+  for (char& c : out)
+    if (c >= 'A' && c <= 'Z') c = char(c - 'A' + 'a');
+  return out;
+}
+
+Duration sign_in_delay(uint32_t failures) {
+  if (failures < kFreeFailures) return 0;
+  const uint32_t doublings = std::min(failures - kFreeFailures, 20u);
+  return std::min(kSecond << doublings, kLongestDelay);
+}
+
+uint32_t seconds_to_wait(Time not_before, Time now) {
+  return not_before <= now ? 0 : uint32_t((not_before - now + kSecond - 1) / kSecond);
+}
+
+Result<Roles> normal_roles(const Roles& roles) {
+  Roles out = roles;
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  for (const int role : out)
+    if (role == ROLE_UNSPECIFIED || !Role_IsValid(role))
+      return fail(Code::kInvalidArgument, "unknown_role", "There is no such role.", "roles");
+  if (out.empty()) return fail(Code::kInvalidArgument, "required", "A user has at least one role.", "roles");
+  return out;
+}
+
+uint32_t role_bits(const Roles& roles) {
+  uint32_t bits = 0;
+  for (const int role : roles) bits |= role_bit(Role(role));
+  return bits;
+}
+
+Result<void> check_scopes(const Scopes& scopes, uint32_t bits) {
+  for (int i = 0; i < scopes.size(); ++i) {
+    const ScopeRow* row = find_scope(scopes[i]);
+    const std::string field = fmt::format("scopes[{}]", i);
+    if (row == nullptr)
+      return fail(Code::kInvalidArgument, "unknown_scope",
+                  "Scopes are payments:read, payments:write, ledger:read, ledger:write.", field);
+    if ((row->roles & bits) == 0)
+      return fail(Code::kPermissionDenied, "scope_not_allowed", "Your roles do not allow this scope.", field);
+  }
+  return {};
+}
+
+std::vector<std::string> usable_scopes(const Scopes& scopes, uint32_t bits) {
+  std::vector<std::string> out;
+  for (const std::string& scope : scopes)
+    if (const ScopeRow* row = find_scope(scope); row != nullptr && (row->roles & bits) != 0) out.push_back(scope);
+  return out;
+}
+
+Time token_expiry(Time now, Duration ttl) { return (now / kSecond + ttl / kSecond) * kSecond; }
+
+std::string make_refresh_token(std::string_view session_id, std::string_view random) {
+  const std::optional<Uuid> id = parse_uuid(session_id);
+  CHECK(id && random.size() == kRandomBytes);
+  std::string bytes(id->begin(), id->end());
+  return to_base64url(bytes.append(random));
+}
+
+std::optional<std::string> session_of(std::string_view refresh_token) {
+  const std::optional<std::string> bytes = from_base64url(refresh_token);
+  if (!bytes || bytes->size() != kIdBytes + kRandomBytes) return {};
+  Uuid id;
+  std::copy_n(bytes->begin(), kIdBytes, id.begin());
+  return format_uuid(id);
+}
+
+}  // namespace micropay::user_rules

@@ -1,0 +1,49 @@
+// Decisions of the user service as functions over values.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "contracts/user.pb.h"
+#include "libs/base/error.h"
+#include "libs/base/time.h"
+
+namespace micropay::user_rules {
+
+constexpr uint32_t kFreeFailures = 5;               // sign-ins that may fail before the waiting begins
+constexpr Duration kLongestDelay = 15 * kMinute;
+constexpr Duration kAttemptsKept = kDay;            // after the last failure
+constexpr int kMaxSessions = 20;                    // of a user; one more ends the oldest
+constexpr uint32_t kMaxApiKeys = 50;                // of a user
+
+using Roles = google::protobuf::RepeatedField<int>;
+using Scopes = google::protobuf::RepeatedPtrField<std::string>;
+
+// Addresses are compared and kept in lower case.
+std::string normal_email(std::string_view email);
+
+// How long an address has to wait after its failures-th failure: 0 0 0 0 1 2 4 … s.
+Duration sign_in_delay(uint32_t failures);
+// Whole seconds until `not_before`, rounded up; 0: it may be tried.
+uint32_t seconds_to_wait(Time not_before, Time now);
+
+// Sorted, each once. Refuses unspecified and unknown ones and none at all (unknown_role).
+Result<Roles> normal_roles(const Roles& roles);
+uint32_t role_bits(const Roles& roles);
+
+// unknown_scope, or scope_not_allowed for a user of these roles.
+Result<void> check_scopes(const Scopes& scopes, uint32_t role_bits);
+// Those of a key's scopes that its user may still have.
+std::vector<std::string> usable_scopes(const Scopes& scopes, uint32_t role_bits);
+
+// "exp" is in whole seconds; a token lives no longer than it should.
+Time token_expiry(Time now, Duration ttl);
+
+// A refresh token names its session: base64url(16 bytes of the id, 32 random bytes).
+std::string make_refresh_token(std::string_view session_id, std::string_view random);
+std::optional<std::string> session_of(std::string_view refresh_token);
+
+}  // namespace micropay::user_rules
