@@ -2,7 +2,7 @@
 # Checks the source itself: `check.py` runs all, `check.py NAME...` some. One line a check, "ok" or "FAILED",
 # then its findings as path:line: what. The structural ones take a second together; tidy keeps what it found
 # clean in build/tidy/ and looks at a file again when it, a header of ours below it or .clang-tidy changes.
-#   --fix  let format rewrite the files    --all  let tidy look at everything and tests, for as long as it takes
+#   --fix  let format rewrite the files   --all  let tidy look at everything and tests, as long as it takes
 #   --root DIR  another tree (for the test of this)
 import argparse
 import concurrent.futures

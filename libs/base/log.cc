@@ -51,7 +51,12 @@ size_t utf8_length(std::string_view text) {
 // For inside JSON quotes; used for readable lines too, so that nobody's input can forge a line or steer a
 // terminal.
 void append_escaped(std::string& out, std::string_view text) {
+  const auto plain = [](char c) { return c >= 0x20 && c < 0x7F && c != '"' && c != '\\'; };
   for (size_t i = 0; i < text.size();) {
+    const size_t run = i;
+    while (i < text.size() && plain(text[i])) ++i;
+    out.append(text, run, i - run);
+    if (i == text.size()) return;
     const char c = text[i];
     const size_t length = utf8_length(text.substr(i));
     if (c == '"' || c == '\\') (out += '\\') += c;
