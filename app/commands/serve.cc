@@ -1,0 +1,131 @@
+// serve: runs the platform until a signal asks it to stop.
+#include <signal.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "app/commands/commands.h"
+#include "app/console.h"
+#include "app/demo.h"
+#include "app/modules.h"
+#include "app/platform.h"
+#include "app/version.h"
+#include "libs/base/log.h"
+
+namespace micropay::app {
+namespace {
+
+// The signals that end the platform, blocked in every thread that is made after this.
+sigset_t block_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+Result<void> given_settings(const Arguments& arguments, Settings& settings) {
+  TRY(load_settings(settings, arguments.text("--config"), arguments.all("--set")));
+  if (arguments.has("--data")) settings.give("data", arguments.text("--data"), "--data");
+  if (arguments.has("--listen")) settings.give("gateway.listen", arguments.text("--listen"), "--listen");
+  if (arguments.has("--ops")) settings.give("ops.listen", arguments.text("--ops"), "--ops");
+  return {};
+}
+
+std::string demo_part(Platform& platform) {
+  const auto demo = seed_demo(platform.engine());
+  if (!demo) {
+    print_error("serve --demo", demo.error(), "The platform runs; the demo data is not complete.");
+    return {};
+  }
+  if (*demo == Demo::kForeign)
+    return fmt::format("  {} has users of its own: no demo data was made.\n", platform.data());
+  return demo_text(platform.address());
+}
+
+std::string banner(const Platform& platform, Duration took) {
+  return fmt::format("MicroPay {} is up in {} with the data in {}\n\n"
+                     "  http://{}        REST below /api/v1, reference at /docs, live events at /ws\n"
+                     "  http://{}        operations: /metrics, /health/ready\n\n",
+                     kVersion, seconds_text(took), platform.data(), platform.address(), platform.ops_address());
+}
+
+// The second signal ends the process without waiting.
+void drain_until_done(Platform& platform, const sigset_t& signals) {
+  fmt::print(stderr, "Finishing what runs; once more to stop at once.\n");
+  std::thread([signals] {
+    int signal = 0;
+    sigwait(&signals, &signal);
+    _exit(128 + signal);
+  }).detach();
+  platform.drain();
+}
+
+Result<std::unique_ptr<Platform>> make_platform(const Arguments& arguments, Settings& settings) {
+  TRY(given_settings(arguments, settings));
+  PlatformOptions options{.services = split_names(arguments.all("--services"))};
+  options.progress = [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
+  return Platform::make(settings, std::move(options));
+}
+
+int refuse(const Error& error) {
+  print_error("serve", error,
+              error.reason == "unknown_setting" || error.reason == "invalid_setting"
+                  ? "Every setting: micropay serve --print-config"
+              : error.reason == "address_in_use" ? "Take another port: --listen 127.0.0.1:8081 --ops 127.0.0.1:9081"
+                                                 : "");
+  flush_log();
+  return kUsage;
+}
+
+int serve(const Arguments& arguments) {
+  const Time started = system_clock().monotonic();
+  const sigset_t signals = block_signals();
+  Settings settings;
+  auto platform = make_platform(arguments, settings);
+  if (!platform) return refuse(platform.error());
+  if (const auto finished = settings.finish(); !finished) return refuse(finished.error());
+  if (arguments.has("--print-config")) {
+    fmt::print("{}", settings.print());
+    return kOk;
+  }
+  if (const auto up = (*platform)->start(); !up) return refuse(up.error());
+  const std::string demo = arguments.has("--demo") ? demo_part(**platform) : std::string();
+  fmt::print("{}{}", banner(**platform, system_clock().monotonic() - started), demo);
+  std::fflush(stdout);
+  int signal = 0;
+  sigwait(&signals, &signal);
+  drain_until_done(**platform, signals);
+  flush_log();
+  return kOk;
+}
+
+}  // namespace
+
+const CommandInfo kServeCommand{
+    .path = "serve",
+    .summary = "Runs the platform",
+    .description =
+        "Every service in one process with one data folder, until SIGTERM or SIGINT: then new requests are refused and "
+        "what runs is finished; a second signal stops at once. What was answered survives any crash.\n"
+        "--demo fills an empty folder with sample users of every role, wallets with money and some history, and prints "
+        "their logins and a tour with curl.",
+    .options = {{.name = "--data", .value = "DIR", .help = "The data folder; made when it is missing [data]"},
+                {.name = "--listen", .value = "HOST:PORT", .help = "Address of the public interface [127.0.0.1:8080]"},
+                {.name = "--ops", .value = "HOST:PORT", .help = "Address of metrics and health [127.0.0.1:9080]"},
+                kConfigOption,
+                kSetOption,
+                {.name = "--demo", .help = "Demo users and data, when the folder is empty"},
+                {.name = "--services", .value = "LIST", .help = "Only these, with commas between; all when left out", .repeatable = true},
+                {.name = "--print-config", .help = "Print every setting and where it came from, and exit"}},
+    .examples =
+        "micropay serve --demo\n"
+        "micropay serve --data /var/lib/micropay --listen 0.0.0.0:8080 --config micropay.yaml\n"
+        "micropay serve --set fraud.mode=shadow --set gateway.rate_limits=off",
+    .exit_codes = "0 stopped by a signal, 2 it could not start (wrong setting, folder in use, address in use), 130 and 143 "
+                  "stopped at once by a second signal",
+    .run = serve};
+
+}  // namespace micropay::app

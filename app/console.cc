@@ -1,0 +1,127 @@
+// Tables, errors and progress on a terminal.
+#include "app/console.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <numeric>
+
+namespace micropay::app {
+namespace {
+
+constexpr Duration kQuiet = 2 * kSecond;            // work that is done by then shows no progress
+constexpr Duration kRewrite = 200 * kMillisecond;
+
+// Terminal columns of UTF-8 text, near enough: code points.
+size_t width(std::string_view text) {
+  return size_t(std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), 0);
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = std::exchange(row[0], i);
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
+      diagonal = row[j];
+      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+void print_error(std::string_view command, const Error& error, std::string_view hint) {
+  const std::string text = error.detail.empty() ? error.reason : error.detail;
+  fmt::print(stderr, "micropay{}{}: {}{}\n", command.empty() ? "" : " ", command, text,
+             error.detail.empty() || error.reason.empty() ? "" : fmt::format(" ({})", error.reason));
+  if (!hint.empty()) fmt::print(stderr, "  {}\n", hint);
+}
+
+std::string text_table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width(row[i]));
+  }
+  std::string out;
+  for (const auto& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) {
+      line += row[i];
+      if (i + 1 < row.size()) line.append(widths[i] - width(row[i]) + 2, ' ');
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    out += line + "\n";
+  }
+  return out;
+}
+
+std::string grouped(uint64_t number) {
+  const std::string digits = fmt::format("{}", number);
+  std::string out;
+  for (size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) out += ',';
+    out += digits[i];
+  }
+  return out;
+}
+
+std::string bytes_text(uint64_t bytes) {
+  if (bytes < 1000) return fmt::format("{} B", bytes);
+  if (bytes < 1'000'000) return fmt::format("{:.1f} kB", double(bytes) / 1e3);
+  if (bytes < 1'000'000'000) return fmt::format("{:.1f} MB", double(bytes) / 1e6);
+  return fmt::format("{:.1f} GB", double(bytes) / 1e9);
+}
+
+std::string seconds_text(Duration taken) { return fmt::format("{:.2f} s", double(taken) / kSecond); }
+
+std::string nearest(std::string_view word, const std::vector<std::string>& words) {
+  std::string best;
+  size_t least = std::max<size_t>(2, word.size() / 2) + 1;
+  for (const std::string& candidate : words) {
+    const size_t distance = candidate.starts_with(word) && word.size() > 1 ? 1 : edit_distance(word, candidate);
+    if (distance < least) least = distance, best = candidate;
+  }
+  return best;
+}
+
+Progress::Progress(std::string what)
+    : what_(std::move(what)), started_(system_clock().monotonic()), terminal_(isatty(STDERR_FILENO) == 1) {}
+
+Progress::~Progress() {
+  if (dirty_) fmt::print(stderr, "\r\033[K");
+}
+
+bool Progress::due() {
+  if (!terminal_) return false;
+  const Time now = system_clock().monotonic();
+  if (now - started_ < kQuiet || now - shown_ < kRewrite) return false;
+  shown_ = now;
+  return true;
+}
+
+void Progress::show(const std::string& text) {
+  fmt::print(stderr, "\r\033[K{}", text);
+  std::fflush(stderr);
+  dirty_ = true;
+}
+
+void Progress::count(uint64_t done, std::string_view unit) {
+  if (due()) show(fmt::format("{}: {} {}", what_, grouped(done), unit));
+}
+
+void Progress::part(double done) {
+  if (due()) show(fmt::format("{}: {:.0f} %", what_, done * 100));
+}
+
+void Progress::line(const std::string& text) {
+  if (dirty_) fmt::print(stderr, "\r\033[K");
+  dirty_ = false;
+  fmt::print(stderr, "{}\n", text);
+}
+
+}  // namespace micropay::app

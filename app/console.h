@@ -1,0 +1,49 @@
+// Text for people: aligned tables, one-line errors that say what to do next, progress of long work.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libs/base/error.h"
+#include "libs/base/time.h"
+
+namespace micropay::app {
+
+// "micropay verify: the folder data does not exist (no_data)" on stderr, and a second line with the hint, if any.
+void print_error(std::string_view command, const Error& error, std::string_view hint = {});
+
+// Rows of cells, the first one the heading; columns are as wide as their widest cell.
+std::string text_table(const std::vector<std::vector<std::string>>& rows);
+
+std::string grouped(uint64_t number);      // "1,234,567"
+std::string bytes_text(uint64_t bytes);    // "12.3 MB"
+std::string seconds_text(Duration taken);  // "0.42 s"
+
+// The word of `words` that `word` most likely was meant to be; empty when none is near.
+std::string nearest(std::string_view word, const std::vector<std::string>& words);
+
+// A line on stderr that is rewritten while work goes on: nothing in the first two seconds, nothing when stderr is no
+// terminal.
+class Progress {
+ public:
+  explicit Progress(std::string what);
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+  void count(uint64_t done, std::string_view unit);  // "Reading the log: 1,234,000 events"
+  void part(double done);                            // "Copying: 42 %"
+  void line(const std::string& text);                // a full line of its own
+
+ private:
+  bool due();
+  void show(const std::string& text);
+
+  std::string what_;
+  Time started_;
+  Time shown_ = 0;
+  bool terminal_;
+  bool dirty_ = false;
+};
+
+}  // namespace micropay::app

@@ -1,0 +1,45 @@
+// Data folders on disk, as commands see them: is it one, does a process hold it, a scratch folder beside nothing else.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "libs/base/error.h"
+
+namespace micropay {
+class LogFolder;
+}
+
+namespace micropay::app {
+
+// Error no_data_folder when there is no log in it.
+Result<void> require_data_folder(const std::string& folder);
+// Missing, or without any entry.
+bool empty_folder(const std::string& folder);
+// Without symbolic links and dots, also of what does not exist yet.
+std::string absolute_path(const std::string& path);
+
+// Copies regular files, but not the lock, the control socket and SQLite's journals. Error: copy_failed.
+Result<void> copy_data_folder(const std::string& from, const std::string& to);
+// The files that belong to a data folder beside log and tables: the signing keys.
+Result<void> copy_side_files(const std::string& from, const std::string& to);
+
+// A new folder below TMPDIR that goes with this object.
+class ScratchFolder {
+ public:
+  static Result<ScratchFolder> make();
+  ScratchFolder(ScratchFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+  ScratchFolder& operator=(ScratchFolder&&) = delete;
+  ~ScratchFolder();
+  const std::string& path() const { return path_; }
+
+ private:
+  explicit ScratchFolder(std::string path) : path_(std::move(path)) {}
+  std::string path_;
+};
+
+// The log files in `log`, which stay as they are; what is written goes below `scratch`, or nowhere. A store on it
+// makes all tables from that log without touching it.
+std::shared_ptr<LogFolder> borrowed_log(const std::string& log, const std::string& scratch);
+
+}  // namespace micropay::app

@@ -1,0 +1,52 @@
+// The running platform: settings, services, store, engine, authentication, gateway and control socket, wired in that
+// order and taken down in the other.
+//
+//   Settings settings;  …load…
+//   auto platform = TRY(Platform::make(settings, options));   // every setting is declared now
+//   TRY(settings.finish());
+//   TRY(platform->start());                                   // serves when it returns
+//   platform->drain();                                        // finishes what runs, refuses what is new
+//
+// new -> starting -> running -> draining -> stopped; never back.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/instance.h"
+
+namespace micropay::app {
+
+struct PlatformOptions {
+  std::vector<std::string> services = {};  // empty: all
+  std::function<void(const std::string& line)> progress = {};
+};
+
+class Platform {
+ public:
+  enum class State : uint8_t { kNew, kStarting, kRunning, kDraining, kStopped };
+
+  // Declares all settings of the platform; opens nothing yet but the data folder itself.
+  static Result<std::unique_ptr<Platform>> make(Settings& settings, PlatformOptions options);
+  ~Platform();
+
+  Result<void> start();
+  void drain();
+  State state() const;
+
+  Engine& engine();
+  const std::string& data() const;
+  std::string address() const;      // "127.0.0.1:8080"
+  std::string ops_address() const;
+
+ private:
+  struct Impl;
+  explicit Platform(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// Declares every setting there is, for docs/settings.md.
+void declare_all_settings(Settings& settings);
+
+}  // namespace micropay::app
