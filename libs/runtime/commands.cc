@@ -78,7 +78,8 @@ Answer Engine::Impl::replay(const Command& command, const IdempotencyRecord& rec
     return {.result = judged(method, std::move(row), true), .status = 202, .replayed = true};
   }
   if (!record.reason().empty()) {
-    Error error{.code = Code::kPaymentRequired, .reason = record.reason(), .detail = record.detail()};
+    const Code code = method.options.failure_status() == 409 ? Code::kFailedPrecondition : Code::kPaymentRequired;
+    Error error{.code = code, .reason = record.reason(), .detail = record.detail()};
     if (method.resource != nullptr && !record.resource_key().empty())
       error.extensions.emplace_back(id_member(method.resource->descriptor->name()), record.resource_key());
     return {.result = std::unexpected(std::move(error)), .status = record.status(), .replayed = true};
@@ -134,7 +135,8 @@ Result<Row> Engine::Impl::judged(const contract::Method& method, Row row, bool f
   if (!final || field.empty()) return row;
   std::string reason = text_of(*row, field);
   if (reason.empty()) return row;
-  Error error{.code = Code::kPaymentRequired, .reason = std::move(reason), .detail = text_of(*row, "failure_detail")};
+  const Code code = method.options.failure_status() == 409 ? Code::kFailedPrecondition : Code::kPaymentRequired;
+  Error error{.code = code, .reason = std::move(reason), .detail = text_of(*row, "failure_detail")};
   error.extensions.emplace_back(id_member(method.resource->descriptor->name()),
                                 contract::field_text(*row, *method.resource->key[0]));
   return std::unexpected(std::move(error));
