@@ -26,10 +26,10 @@ class Connection final : public LoopMember,
                          public Responder::Target,
                          public std::enable_shared_from_this<Connection> {
  public:
-  Connection(ServerCore& core, Loop& loop, int fd, std::string remote)
-      : core_(core), loop_(loop), token_(core), socket_(loop.context()), remote_(std::move(remote)),
-        limits_{core.options.max_header_bytes, core.options.max_headers, core.options.max_target_bytes},
-        deadline_(loop.now() + core.options.idle_timeout) {
+  Connection(ServerCorePtr core, Loop& loop, int fd, std::string remote)
+      : core_ptr_(std::move(core)), core_(*core_ptr_), loop_(loop), token_(core_ptr_), socket_(loop.context()), remote_(std::move(remote)),
+        limits_{core_.options.max_header_bytes, core_.options.max_headers, core_.options.max_target_bytes},
+        deadline_(loop.now() + core_.options.idle_timeout) {
     socket_.assign(asio::ip::tcp::v4(), fd);
     SystemError ignored;
     socket_.native_non_blocking(true, ignored);
@@ -62,6 +62,7 @@ class Connection final : public LoopMember,
   bool flush();
   void start_draining();
 
+  ServerCorePtr core_ptr_;
   ServerCore& core_;
   Loop& loop_;
   std::optional<ConnectionToken> token_;  // given back at the end, though a late Responder still refers to us
@@ -300,7 +301,7 @@ void Connection::upgrade(uint64_t sequence, WebSocketEvents&& events, std::strin
     token_.reset();
     return events.on_close ? events.on_close() : void();
   }
-  start_websocket(core_, loop_, fd, *std::move(token_), {std::move(websocket_key_), std::move(subprotocol)},
+  start_websocket(core_ptr_, loop_, fd, *std::move(token_), {std::move(websocket_key_), std::move(subprotocol)},
                   std::move(events));
 }
 
@@ -315,8 +316,8 @@ void Connection::close() {
 
 }  // namespace
 
-void start_connection(ServerCore& core, Loop& loop, int fd, std::string remote_address) {
-  auto connection = std::make_shared<Connection>(core, loop, fd, std::move(remote_address));
+void start_connection(ServerCorePtr core, Loop& loop, int fd, std::string remote_address) {
+  auto connection = std::make_shared<Connection>(std::move(core), loop, fd, std::move(remote_address));
   loop.add(connection);
   connection->start();
 }

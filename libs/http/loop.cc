@@ -39,13 +39,22 @@ void Loop::stop() {
     context_->stop();
   });
   thread_.join();
+  std::vector<std::function<void()>> dropped;
+  {
+    std::scoped_lock lock(mutex_);
+    stopped_ = true;
+    dropped.swap(jobs_);
+  }
   members_.clear();
+  context_->restart();
+  context_->poll();  // what was cancelled: its handlers hold the connections
 }
 
 void Loop::post(std::function<void()> job) {
   bool wake;
   {
     std::scoped_lock lock(mutex_);
+    if (stopped_) return;
     wake = jobs_.empty();
     jobs_.push_back(std::move(job));
   }

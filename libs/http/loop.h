@@ -19,26 +19,31 @@ class io_context;
 
 namespace micropay {
 
-// What all I/O threads of a server share.
+class Loop;
+
+// What all I/O threads of a server share. Every connection holds it, so a Responder that is kept longer than its server
+// stays harmless: there is still a loop with a queue, which nobody reads.
 struct ServerCore {
   HttpOptions options;
   HttpHandler handler;
   std::atomic<size_t> connections{0};
   std::atomic<bool> stopping{false};
+  std::vector<std::unique_ptr<Loop>> loops;
 };
+using ServerCorePtr = std::shared_ptr<ServerCore>;
 
 // Counts one connection of the server for as long as it lives; passed on when HTTP becomes WebSocket.
 class ConnectionToken {
  public:
-  explicit ConnectionToken(ServerCore& core) : core_(&core) { core.connections.fetch_add(1); }
-  ConnectionToken(ConnectionToken&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
+  explicit ConnectionToken(ServerCorePtr core) : core_(std::move(core)) { core_->connections.fetch_add(1); }
+  ConnectionToken(ConnectionToken&& other) noexcept = default;
   ConnectionToken& operator=(ConnectionToken&&) = delete;
   ~ConnectionToken() {
     if (core_ != nullptr) core_->connections.fetch_sub(1);
   }
 
  private:
-  ServerCore* core_;
+  ServerCorePtr core_;
 };
 
 // A socket of a loop. Everything is called on the loop's thread.
@@ -92,17 +97,18 @@ class Loop {
   std::string date_line_;
   std::mutex mutex_;
   std::vector<std::function<void()>> jobs_;          // guarded by mutex_
+  bool stopped_ = false;                             // guarded by mutex_: jobs are dropped
   std::vector<std::function<void()>> running_;       // being run; kept for its memory
   std::thread thread_;
 };
 
 // Takes over the file descriptors; each makes a LoopMember that lives until its peer or the server ends it.
-void start_connection(ServerCore& core, Loop& loop, int fd, std::string remote_address);
+void start_connection(ServerCorePtr core, Loop& loop, int fd, std::string remote_address);
 struct WebSocketHandshake {
   std::string key;
   std::string subprotocol;
 };
-void start_websocket(ServerCore& core, Loop& loop, int fd, ConnectionToken token, WebSocketHandshake handshake,
+void start_websocket(ServerCorePtr core, Loop& loop, int fd, ConnectionToken token, WebSocketHandshake handshake,
                      WebSocketEvents events);
 
 }  // namespace micropay

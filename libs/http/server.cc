@@ -90,9 +90,8 @@ constexpr std::string_view kTooMany =
 }  // namespace
 
 struct HttpServer::Impl {
-  ServerCore core;
+  ServerCorePtr core = std::make_shared<ServerCore>();
   std::string address;
-  std::vector<std::unique_ptr<Loop>> loops;
   std::unique_ptr<Listener> listener;  // on the first loop
   std::unique_ptr<boost::asio::steady_timer> retry;
   size_t next_loop = 0;
@@ -104,7 +103,7 @@ struct HttpServer::Impl {
 
 void HttpServer::Impl::wait_to_accept() {
   listener->async_wait(Listener::wait_read, [this](const boost::system::error_code& error) {
-    if (error || core.stopping) return;
+    if (error || core->stopping) return;
     if (accept_all()) return wait_to_accept();
     retry->expires_after(std::chrono::milliseconds(100));
     retry->async_wait([this](const boost::system::error_code& cancelled) {
@@ -122,14 +121,14 @@ bool HttpServer::Impl::accept_all() {
                      SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0 && (errno == EINTR || errno == ECONNABORTED)) continue;
     if (fd < 0) return errno == EAGAIN || errno == EWOULDBLOCK;
-    if (core.connections >= core.options.max_connections) {
+    if (core->connections >= core->options.max_connections) {
       [[maybe_unused]] auto sent = ::send(fd, kTooMany.data(), kTooMany.size(), MSG_NOSIGNAL);
       ::close(fd);
       continue;
     }
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    Loop& loop = *loops[next_loop++ % loops.size()];
+    Loop& loop = *core->loops[next_loop++ % core->loops.size()];
     if (loop.here()) {
       start_connection(core, loop, fd, numeric_address(peer));
     } else {
@@ -146,45 +145,48 @@ void HttpServer::Impl::close_listener() {
 
 HttpServer::HttpServer(HttpOptions options, HttpHandler handler) : impl_(std::make_unique<Impl>()) {
   CHECK(options.threads > 0);
-  impl_->core.options = std::move(options);
-  impl_->core.handler = std::move(handler);
+  impl_->core->options = std::move(options);
+  impl_->core->handler = std::move(handler);
 }
 
 HttpServer::~HttpServer() { stop(0); }
 
 Result<void> HttpServer::start() {
-  CHECK(impl_->loops.empty());
+  CHECK(impl_->core->loops.empty());
   allow_many_descriptors();
-  int fd = TRY(open_listener(impl_->core.options.listen));
+  int fd = TRY(open_listener(impl_->core->options.listen));
   sockaddr_storage bound{};
   socklen_t length = sizeof bound;
   getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &length);
   impl_->address = address_with_port(bound);
-  for (size_t i = 0; i < impl_->core.options.threads; ++i) impl_->loops.push_back(std::make_unique<Loop>(i, impl_->core));
-  impl_->listener = std::make_unique<Listener>(impl_->loops[0]->context(), fd);
-  impl_->retry = std::make_unique<boost::asio::steady_timer>(impl_->loops[0]->context());
+  auto& loops = impl_->core->loops;
+  for (size_t i = 0; i < impl_->core->options.threads; ++i) loops.push_back(std::make_unique<Loop>(i, *impl_->core));
+  impl_->listener = std::make_unique<Listener>(impl_->core->loops[0]->context(), fd);
+  impl_->retry = std::make_unique<boost::asio::steady_timer>(impl_->core->loops[0]->context());
   impl_->wait_to_accept();
-  for (auto& loop : impl_->loops) loop->start();
+  for (auto& loop : impl_->core->loops) loop->start();
   return {};
 }
 
 void HttpServer::stop(Duration grace) {
-  if (impl_->loops.empty() || impl_->core.stopping.exchange(true)) return;
-  impl_->loops[0]->post([this] { impl_->close_listener(); });
-  for (auto& loop : impl_->loops) {
+  if (impl_->core->loops.empty() || impl_->core->stopping.exchange(true)) return;
+  impl_->core->loops[0]->post([this] { impl_->close_listener(); });
+  for (auto& loop : impl_->core->loops) {
     loop->post([&loop = *loop] { loop.each([](LoopMember& member) { member.finish_soon(); }); });
   }
   Time end = system_clock().monotonic() + grace;
-  while (impl_->core.connections > 0 && system_clock().monotonic() < end) {
+  while (impl_->core->connections > 0 && system_clock().monotonic() < end) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
-  for (auto& loop : impl_->loops) loop->stop();  // they stay: a late answer finds a queue that nobody reads
+  for (auto& loop : impl_->core->loops) loop->stop();
+  impl_->listener.reset();
+  impl_->retry.reset();
 }
 
 std::string HttpServer::address() const { return impl_->address; }
-size_t HttpServer::connections() const { return impl_->core.connections; }
-size_t HttpServer::loops() const { return impl_->core.options.threads; }
-void HttpServer::post(size_t loop, std::function<void()> job) { impl_->loops[loop]->post(std::move(job)); }
+size_t HttpServer::connections() const { return impl_->core->connections; }
+size_t HttpServer::loops() const { return impl_->core->options.threads; }
+void HttpServer::post(size_t loop, std::function<void()> job) { impl_->core->loops[loop]->post(std::move(job)); }
 
 void Responder::send(HttpResponse&& response) const {
   Loop& loop = target_->loop();

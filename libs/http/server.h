@@ -91,7 +91,7 @@ using HttpHandler = std::function<void(HttpRequest&&, Responder)>;
 class HttpServer {
  public:
   HttpServer(HttpOptions options, HttpHandler handler);
-  ~HttpServer();                                     // stops at once; no Responder may outlive it
+  ~HttpServer();                                     // stops at once; answers given later are dropped
 
   Result<void> start();                              // kUnavailable address_in_use, invalid_address
   // No new connections; waits until running requests are answered, at most `grace`, then closes everything.

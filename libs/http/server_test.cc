@@ -189,6 +189,22 @@ TEST(Server, StopsGracefully) {
   waiting = {};
 }
 
+TEST(Server, IgnoresAnswersAfterItsEnd) {
+  Responder late;
+  {
+    std::atomic<bool> entered = false;
+    Running running([&](HttpRequest&&, Responder responder) {
+      late = std::move(responder);
+      entered = true;
+    });
+    TestClient client(running.server.address());
+    client.send(kGet);
+    while (!entered) std::this_thread::yield();
+  }
+  late.send({.status = 200});
+  late.make([] { return HttpResponse{}; });
+}
+
 TEST(Server, ServesManyConnectionsOnSeveralThreads) {
   Running running(echo, {.threads = 3});
   std::vector<std::unique_ptr<TestClient>> clients;

@@ -23,12 +23,12 @@ constexpr Duration kCloseTimeout = 3 * kSecond;  // then the connection is cut
 
 class Session final : public LoopMember, public WebSocket, public std::enable_shared_from_this<Session> {
  public:
-  Session(ServerCore& core, Loop& loop, int fd, ConnectionToken token, WebSocketEvents events)
-      : core_(core), loop_(loop), token_(std::move(token)), stream_(Socket(loop.context(), asio::ip::tcp::v4(), fd)),
+  Session(ServerCorePtr core, Loop& loop, int fd, ConnectionToken token, WebSocketEvents events)
+      : core_ptr_(std::move(core)), core_(*core_ptr_), loop_(loop), token_(std::move(token)), stream_(Socket(loop.context(), asio::ip::tcp::v4(), fd)),
         events_(std::move(events)) {
-    stream_.read_message_max(core.options.max_message_bytes);
+    stream_.read_message_max(core_.options.max_message_bytes);
     stream_.set_option(websocket::stream_base::timeout{
-        kHandshakeTimeout, std::chrono::microseconds(core.options.websocket_idle), true});
+        kHandshakeTimeout, std::chrono::microseconds(core_.options.websocket_idle), true});
     stream_.text(true);
     stream_.auto_fragment(false);
   }
@@ -50,6 +50,7 @@ class Session final : public LoopMember, public WebSocket, public std::enable_sh
   void write_next();
   void end();
 
+  ServerCorePtr core_ptr_;
   ServerCore& core_;
   Loop& loop_;
   std::optional<ConnectionToken> token_;  // given back at the end
@@ -150,9 +151,9 @@ void Session::end() {
 
 }  // namespace
 
-void start_websocket(ServerCore& core, Loop& loop, int fd, ConnectionToken token, WebSocketHandshake handshake,
+void start_websocket(ServerCorePtr core, Loop& loop, int fd, ConnectionToken token, WebSocketHandshake handshake,
                      WebSocketEvents events) {
-  auto session = std::make_shared<Session>(core, loop, fd, std::move(token), std::move(events));
+  auto session = std::make_shared<Session>(std::move(core), loop, fd, std::move(token), std::move(events));
   loop.add(session);
   session->start(handshake);
 }
