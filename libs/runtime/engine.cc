@@ -304,6 +304,7 @@ void Engine::Impl::loop() {
       idle = inbox_.empty();
     }
     if (state_.load() >= State::kStopped) return;
+    if (clock_.monotonic() < retry_commit_at_) std::this_thread::sleep_for(std::chrono::milliseconds(5));
     step(idle);
   }
 }
