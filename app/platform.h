@@ -27,7 +27,7 @@ class Platform {
  public:
   enum class State : uint8_t { kNew, kStarting, kRunning, kDraining, kStopped };
 
-  // Declares all settings of the platform; opens nothing yet but the data folder itself.
+  // Declares all settings of the platform; makes the data folder, opens nothing.
   static Result<std::unique_ptr<Platform>> make(Settings& settings, PlatformOptions options);
   ~Platform();
 
@@ -40,8 +40,9 @@ class Platform {
   std::string address() const;      // "127.0.0.1:8080"
   std::string ops_address() const;
 
- private:
   struct Impl;
+
+ private:
   explicit Platform(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
