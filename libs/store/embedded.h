@@ -2,11 +2,13 @@
 //
 //   DIR/LOCK                 held while a process uses the folder, with its pid
 //   DIR/log/NNNNNNNN.log     the truth: packed ticks, zstd, checksummed, in segments that are allocated ahead
-//   DIR/state.db             SQLite: the tables, made from the log by the applier thread; can be deleted and rebuilt
+//   DIR/state.db             SQLite: the tables, made from the log by the applier thread; can be deleted and
+//   rebuilt
 //
-// commit() appends to the log (O_DIRECT, fdatasync) and puts the rows into the row cache; the applier writes them to
-// SQLite in larger batches, together with the projections and the tick they are of. After a crash the applier goes on
-// from there. Rows that are not applied yet stay in the cache, so get() is always right; list() waits for the applier.
+// commit() appends to the log (O_DIRECT, fdatasync) and puts the rows into the row cache; the applier writes
+// them to SQLite in larger batches, together with the projections and the tick they are of. After a crash the
+// applier goes on from there. Rows that are not applied yet stay in the cache, so get() is always right;
+// list() waits for the applier.
 #pragma once
 
 #include "libs/store/store.h"
@@ -17,8 +19,8 @@ class LogFolder;  // libs/store/log_file.h: the log's files, replaceable by a si
 
 struct EmbeddedOptions {
   std::string folder;
-  bool read_only = false;               // verify, replay: takes no lock, changes nothing, sees the log as it is now
-  size_t cache_rows = 200'000;          // clean rows kept in memory
+  bool read_only = false;       // verify, replay: takes no lock, changes nothing, sees the log as it is now
+  size_t cache_rows = 200'000;  // clean rows kept in memory
   size_t segment_bytes = 64 << 20;
   size_t max_unapplied_bytes = 256 << 20;  // commit waits for the applier beyond this
   Duration apply_interval = 20 * kMillisecond;
@@ -32,17 +34,18 @@ struct EmbeddedStats {
 
 class EmbeddedStore : public Store {
  public:
-  // Refuses with what to do: folder in use (data_in_use), read-only, a newer format (newer_format), a damaged log
-  // (log_damaged, naming segment and byte). A torn last record is cut off: it was never acknowledged.
+  // Refuses with what to do: folder in use (data_in_use), read-only, a newer format (newer_format), a damaged
+  // log (log_damaged, naming segment and byte). A torn last record is cut off: it was never acknowledged.
   static Result<std::unique_ptr<EmbeddedStore>> open(EmbeddedOptions options, const contract::Model& model,
                                                      Projector* projector);
   virtual EmbeddedStats stats() const = 0;
   // A copy that opens as a data folder, taken while ticks go on.
-  virtual Result<void> backup(const std::string& folder, const std::function<void(double done)>& progress) = 0;
+  virtual Result<void> backup(const std::string& folder,
+                              const std::function<void(double done)>& progress) = 0;
 };
 
-// Reads every tick of a log folder in order; for verify, replay, events. Stops with the first error: which segment,
-// byte and tick are damaged.
+// Reads every tick of a log folder in order; for verify, replay, events. Stops with the first error: which
+// segment, byte and tick are damaged.
 Result<void> read_log(const std::string& folder, uint64_t from_tick,
                       const std::function<bool(const TickRecord&)>& each);
 

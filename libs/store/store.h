@@ -3,8 +3,8 @@
 //   Tick tick{...};                       // everything one tick did: its events and the rows as they are now
 //   TRY(store.commit(std::move(tick)));   // durable when it returns; visible to get() from then on
 //
-// Two implementations: EmbeddedStore (a log of packed ticks that is the truth, and SQLite tables made from it behind
-// the hot path) and MemoryStore (tests, simulator). decisions/0001 says why the log is not a table.
+// Two implementations: EmbeddedStore (a log of packed ticks that is the truth, and SQLite tables made from it
+// behind the hot path) and MemoryStore (tests, simulator). decisions/0001 says why the log is not a table.
 #pragma once
 
 #include <functional>
@@ -43,7 +43,8 @@ struct Tick {
   std::vector<RowChange> changes;
 };
 
-// One condition of a list: column (JSON or column name of a scalar field), comparison, value in API text form.
+// One condition of a list: column (JSON or column name of a scalar field), comparison, value in API text
+// form.
 struct Filter {
   std::string field;
   enum class Op : uint8_t { kEqual, kGreaterEqual, kLess, kIn } op = Op::kEqual;
@@ -54,10 +55,10 @@ struct Filter {
 struct ListQuery {
   const contract::Table* table = nullptr;
   std::vector<Filter> filters;
-  std::string order_by;   // "createdAt desc"; a column of an index or of the primary key; empty: primary key, newest first
-                          // when the first key field is a UUID
-  uint32_t page_size = 0; // 0: 50; at most 500
-  std::string page_token; // opaque, from an earlier page of the same query; or "offset:N"
+  std::string order_by;  // "createdAt desc"; a column of an index or of the primary key; empty: primary key,
+                         // newest first when the first key field is a UUID
+  uint32_t page_size = 0;  // 0: 50; at most 500
+  std::string page_token;  // opaque, from an earlier page of the same query; or "offset:N"
 };
 
 struct Page {
@@ -75,33 +76,37 @@ class RowReader {
  public:
   virtual ~RowReader() = default;
   virtual Row get(const contract::Table& table, const std::string& key) const = 0;
-  // Errors: unknown field or order (invalid_filter, invalid_order), a token of another query (invalid_page_token).
+  // Errors: unknown field or order (invalid_filter, invalid_order), a token of another query
+  // (invalid_page_token).
   virtual Result<Page> list(const ListQuery& query) const = 0;
 };
 
 class Store : public RowReader {
  public:
-  // Durable when it returns; an error leaves nothing behind (kUnavailable, storage_full or storage_failed) and the same
-  // tick number may be tried again.
+  // Durable when it returns; an error leaves nothing behind (kUnavailable, storage_full or storage_failed)
+  // and the same tick number may be tried again.
   virtual Result<void> commit(Tick tick) = 0;
   virtual LogEnd end() const = 0;
   // Events from `position` on, at most `limit`, in order. Any thread.
-  virtual Result<std::vector<std::shared_ptr<const EventRecord>>> read_events(uint64_t position, size_t limit) const = 0;
+  virtual Result<std::vector<std::shared_ptr<const EventRecord>>> read_events(uint64_t position,
+                                                                              size_t limit) const = 0;
   // Rows of a table in key order, for verify and replay: calls until `each` returns false.
-  virtual Result<void> scan(const contract::Table& table, const std::function<bool(const Row&)>& each) const = 0;
-  // Waits until everything committed before the call is in the tables and in the projections. Fails when the tables
-  // cannot be written at present (storage_full); get() stays right all the same.
+  virtual Result<void> scan(const contract::Table& table,
+                            const std::function<bool(const Row&)>& each) const = 0;
+  // Waits until everything committed before the call is in the tables and in the projections. Fails when the
+  // tables cannot be written at present (storage_full); get() stays right all the same.
   virtual Result<void> catch_up() const = 0;
 };
 
 // Makes the rows of projection tables from events; they are written together with the rows of the same ticks.
-// Rebuilding from the log gives the same bytes only when the answer depends on nothing but the events in order and
-// the service's own projection rows. So: `reader` shows projection tables alone (CHECK), as they are after all earlier
-// events; how events are cut into calls must not matter; and it must not throw.
+// Rebuilding from the log gives the same bytes only when the answer depends on nothing but the events in
+// order and the service's own projection rows. So: `reader` shows projection tables alone (CHECK), as they
+// are after all earlier events; how events are cut into calls must not matter; and it must not throw.
 class Projector {
  public:
   virtual ~Projector() = default;
-  // The services that have projections. One that is new to a data folder gets the whole log before open returns.
+  // The services that have projections. One that is new to a data folder gets the whole log before open
+  // returns.
   virtual std::vector<std::string> services() const = 0;
   // `only_service`: of this service alone (it catches up); empty: of all.
   virtual std::vector<RowChange> project(const std::vector<std::shared_ptr<const EventRecord>>& events,

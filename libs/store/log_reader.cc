@@ -1,0 +1,89 @@
+// Reading of segments.
+#include "libs/store/log_reader.h"
+
+#include <cstring>
+
+namespace micropay {
+namespace {
+constexpr size_t kReadAhead = 1 << 20;
+}
+
+Result<const char*> SegmentReader::window(uint64_t offset, size_t bytes, size_t ahead) {
+  bool inside = offset >= buffer_offset_ && offset + bytes <= buffer_offset_ + buffer_.size();
+  if (!inside) {
+    buffer_.resize(std::max(bytes, ahead));
+    buffer_.resize(TRY(file_.read_at(offset, buffer_.data(), buffer_.size())));
+    buffer_offset_ = offset;
+    if (buffer_.size() < bytes) return nullptr;
+  }
+  return buffer_.data() + (offset - buffer_offset_);
+}
+
+Result<SegmentReader::Found> SegmentReader::hop(RecordHeader& header) {
+  offset_ = next_;
+  if (offset_ >= limit_) return Found::kEnd;
+  const char* at = TRY(window(offset_, kHeaderBytes, kLogBlock));
+  if (at == nullptr) return buffer_.empty() ? Found::kEnd : Found::kBad;
+  switch (read_header(at, header)) {
+    case HeaderState::kZero: return Found::kEnd;
+    case HeaderState::kBad: return Found::kBad;
+    case HeaderState::kNewer: return Found::kNewer;
+    case HeaderState::kValid: break;
+  }
+  next_ = offset_ + header.record_bytes();
+  return Found::kRecord;
+}
+
+Result<SegmentReader::Found> SegmentReader::next(RecordHeader& header, std::string_view& stored) {
+  if (next_ < limit_) TRY(window(next_, kHeaderBytes, kReadAhead));
+  Found found = TRY(hop(header));
+  if (found != Found::kRecord) return found;
+  const char* at = TRY(window(offset_, kHeaderBytes + header.stored_bytes, kReadAhead));
+  if (at != nullptr) {
+    stored = {at + kHeaderBytes, header.stored_bytes};
+    if (payload_matches(header, stored)) return Found::kRecord;
+  }
+  next_ = offset_;
+  return Found::kBad;
+}
+
+Result<Remainder> scan_remainder(const LogFile& file, uint64_t offset, uint64_t after_tick) {
+  static const std::string kZeros(kLogBlock, '\0');
+  Remainder remainder;
+  std::string chunk(kReadAhead, '\0');
+  for (;; offset += chunk.size()) {
+    chunk.resize(kReadAhead);
+    chunk.resize(TRY(file.read_at(offset, chunk.data(), chunk.size())));
+    if (chunk.empty()) return remainder;
+    for (size_t at = 0; at < chunk.size(); at += kLogBlock) {
+      std::string_view block = std::string_view(chunk).substr(at, kLogBlock);
+      if (std::memcmp(block.data(), kZeros.data(), block.size()) == 0) continue;
+      remainder.dirty_end = offset + at + kLogBlock;
+      RecordHeader header;
+      if (remainder.later_tick != 0 || block.size() < kHeaderBytes) continue;
+      if (read_header(block.data(), header) != HeaderState::kValid || header.tick <= after_tick) continue;
+      SegmentReader reader(file, offset + at);
+      std::string_view stored;
+      if (TRY(reader.next(header, stored)) != SegmentReader::Found::kRecord) continue;
+      remainder.later_tick = header.tick;
+      remainder.later_offset = offset + at;
+    }
+  }
+}
+
+std::unexpected<Error> log_damaged(const std::string& segment, uint64_t byte, uint64_t tick,
+                                   std::string_view what) {
+  auto error = fail(Code::kFailedPrecondition, "log_damaged",
+                    fmt::format("log/{}, byte {}, tick {}: {}; restore the folder from a backup", segment,
+                                byte, tick, what));
+  error.error().extensions = {
+      {"segment", segment}, {"byte", std::to_string(byte)}, {"tick", std::to_string(tick)}};
+  return error;
+}
+
+std::unexpected<Error> log_newer(const std::string& segment) {
+  return fail(Code::kFailedPrecondition, "newer_format",
+              fmt::format("log/{} was written by a newer version; use that version or later", segment));
+}
+
+}  // namespace micropay

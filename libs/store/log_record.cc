@@ -1,0 +1,185 @@
+// Encoding and decoding of log records.
+#include "libs/store/log_record.h"
+
+#include <zstd.h>
+
+#include <cstring>
+
+#include "libs/base/check.h"
+#include "libs/store/checksum.h"
+
+namespace micropay {
+namespace {
+
+constexpr uint32_t kMagic = 0x474f4c50;  // "PLOG"
+constexpr uint16_t kFlagZstd = 1;
+constexpr size_t kMinCompressed = 512;  // smaller payloads fit a block anyway
+
+template <typename T>
+T load(const char* at) {
+  T value;
+  std::memcpy(&value, at, sizeof value);
+  return value;
+}
+
+template <typename T>
+void save(char* at, T value) {
+  std::memcpy(at, &value, sizeof value);
+}
+
+}  // namespace
+
+HeaderState read_header(const char* at, RecordHeader& header) {
+  static constexpr char kZeros[kHeaderBytes] = {};
+  if (std::memcmp(at, kZeros, kHeaderBytes) == 0) return HeaderState::kZero;
+  if (load<uint32_t>(at) != kMagic || load<uint64_t>(at + 56) != xxh64({at, 56})) return HeaderState::kBad;
+  if (load<uint16_t>(at + 4) > kLogVersion) return HeaderState::kNewer;
+  header.compressed = (load<uint16_t>(at + 6) & kFlagZstd) != 0;
+  header.stored_bytes = load<uint32_t>(at + 8);
+  header.raw_bytes = load<uint32_t>(at + 12);
+  header.tick = load<uint64_t>(at + 16);
+  header.first_position = load<uint64_t>(at + 24);
+  header.time = load<int64_t>(at + 32);
+  header.event_count = load<uint32_t>(at + 40);
+  header.payload_checksum = load<uint64_t>(at + 48);
+  bool sane =
+      header.stored_bytes <= kMaxPayloadBytes && header.raw_bytes <= kMaxPayloadBytes && header.tick > 0;
+  return sane ? HeaderState::kValid : HeaderState::kBad;
+}
+
+void write_header(char* at, const RecordHeader& header) {
+  save<uint32_t>(at, kMagic);
+  save<uint16_t>(at + 4, kLogVersion);
+  save<uint16_t>(at + 6, header.compressed ? kFlagZstd : 0);
+  save<uint32_t>(at + 8, header.stored_bytes);
+  save<uint32_t>(at + 12, header.raw_bytes);
+  save<uint64_t>(at + 16, header.tick);
+  save<uint64_t>(at + 24, header.first_position);
+  save<int64_t>(at + 32, header.time);
+  save<uint32_t>(at + 40, header.event_count);
+  save<uint32_t>(at + 44, 0);
+  save<uint64_t>(at + 48, header.payload_checksum);
+  save<uint64_t>(at + 56, xxh64({at, 56}));
+}
+
+bool payload_matches(const RecordHeader& header, std::string_view stored) {
+  return stored.size() == header.stored_bytes && xxh64(stored) == header.payload_checksum;
+}
+
+struct TickEncoder::Zstd {
+  ZSTD_CCtx* context = ZSTD_createCCtx();
+  Zstd() { ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, 1); }
+  ~Zstd() { ZSTD_freeCCtx(context); }
+};
+
+TickEncoder::TickEncoder() : zstd_(std::make_unique<Zstd>()) {}
+TickEncoder::~TickEncoder() = default;
+
+Result<std::string_view> TickEncoder::encode(const Tick& tick, RecordHeader& header) {
+  record_.Clear();
+  record_.set_tick(tick.number);
+  record_.set_first_position(tick.first_position);
+  record_.set_time(tick.time);
+  for (const auto& event : tick.events) {
+    Envelope& envelope = *record_.add_events();
+    envelope = event->envelope;
+    envelope.clear_position();
+    if (envelope.data().empty() && event->message) event->message->SerializeToString(envelope.mutable_data());
+  }
+  for (const RowChange& change : tick.changes) {
+    Change& stored = *record_.add_changes();
+    stored.set_table(change.table->sql_name);
+    stored.set_key(change.key);
+    if (change.row) change.row->SerializeToString(stored.mutable_row());
+    stored.set_erased(change.row == nullptr);
+  }
+  size_t raw_bytes = record_.ByteSizeLong();
+  if (raw_bytes > kMaxPayloadBytes)
+    return fail(Code::kInternal, "tick_too_large", fmt::format("a tick of {} bytes", raw_bytes));
+  raw_.resize(raw_bytes);
+  record_.SerializeWithCachedSizesToArray(reinterpret_cast<uint8_t*>(raw_.data()));
+
+  buffer_.grow(align_block(kHeaderBytes + ZSTD_compressBound(raw_bytes)));
+  char* payload = buffer_.data() + kHeaderBytes;
+  size_t stored_bytes = raw_bytes;
+  if (raw_bytes > kMinCompressed) {
+    size_t room = buffer_.capacity() - kHeaderBytes;
+    size_t packed = ZSTD_compress2(zstd_->context, payload, room, raw_.data(), raw_bytes);
+    CHECK(!ZSTD_isError(packed));
+    stored_bytes = packed;
+  }
+  header = {.tick = tick.number,
+            .first_position = tick.first_position,
+            .time = tick.time,
+            .event_count = static_cast<uint32_t>(tick.events.size()),
+            .stored_bytes = 0,
+            .raw_bytes = static_cast<uint32_t>(raw_bytes),
+            .compressed = stored_bytes < raw_bytes,
+            .payload_checksum = 0};
+  if (!header.compressed) {
+    stored_bytes = raw_bytes;
+    std::memcpy(payload, raw_.data(), raw_bytes);
+  }
+  header.stored_bytes = static_cast<uint32_t>(stored_bytes);
+  header.payload_checksum = xxh64({payload, stored_bytes});
+  write_header(buffer_.data(), header);
+  std::memset(payload + stored_bytes, 0, header.record_bytes() - kHeaderBytes - stored_bytes);
+  return std::string_view(buffer_.data(), header.record_bytes());
+}
+
+bool decode_record(const RecordHeader& header, std::string_view stored, TickRecord& record) {
+  if (header.compressed) {
+    static thread_local std::string raw;
+    raw.resize(header.raw_bytes);
+    size_t unpacked = ZSTD_decompress(raw.data(), raw.size(), stored.data(), stored.size());
+    if (ZSTD_isError(unpacked) || unpacked != header.raw_bytes || !record.ParseFromString(raw)) return false;
+  } else if (!record.ParseFromArray(stored.data(), static_cast<int>(stored.size()))) {
+    return false;
+  }
+  if (record.tick() != header.tick || record.events_size() != static_cast<int>(header.event_count))
+    return false;
+  uint64_t position = header.first_position;
+  for (Envelope& envelope : *record.mutable_events()) envelope.set_position(position++);
+  return true;
+}
+
+std::shared_ptr<const EventRecord> to_event(Envelope&& envelope, const contract::Model& model) {
+  auto event = std::make_shared<EventRecord>();
+  event->type = model.event(envelope.type());
+  if (event->type != nullptr) {
+    std::shared_ptr<google::protobuf::Message> message = event->type->make();
+    if (!message->ParseFromString(envelope.data())) return nullptr;
+    event->message = std::move(message);
+  }
+  event->envelope = std::move(envelope);
+  return event;
+}
+
+bool to_tick(TickRecord&& record, const contract::Model& model, Tick& tick) {
+  tick = {.number = record.tick(),
+          .first_position = record.first_position(),
+          .time = record.time(),
+          .events = {},
+          .changes = {}};
+  tick.events.reserve(static_cast<size_t>(record.events_size()));
+  for (Envelope& envelope : *record.mutable_events()) {
+    auto event = to_event(std::move(envelope), model);
+    if (!event) return false;
+    tick.events.push_back(std::move(event));
+  }
+  tick.changes.reserve(static_cast<size_t>(record.changes_size()));
+  for (Change& stored : *record.mutable_changes()) {
+    const contract::Table* table = model.table(std::string_view(stored.table()));
+    if (table == nullptr) continue;
+    RowChange change{.table = table, .key = std::move(*stored.mutable_key()), .row = {}};
+    if (!stored.erased()) {
+      std::shared_ptr<google::protobuf::Message> row = table->make();
+      if (!row->ParseFromString(stored.row())) return false;
+      change.row = std::move(row);
+    }
+    tick.changes.push_back(std::move(change));
+  }
+  return true;
+}
+
+}  // namespace micropay
