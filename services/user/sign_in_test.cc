@@ -1,0 +1,160 @@
+// Signing in: given users, when passwords come right and wrong, then what is answered and kept.
+#include "libs/security/passwords.h"
+#include "services/user/user_world_twin.h"
+
+namespace micropay {
+namespace {
+
+struct SignIn : UserWorld {};
+
+TEST_F(SignIn, GivesTokensThatTheAuthenticatorTakes) {
+  const User user = register_user("ada@example.org").value();
+  world.events();
+  const TokenPair pair = login("Ada@Example.org").value();
+  EXPECT_EQ(pair.expires_in(), 900);
+  EXPECT_EQ(pair.token_type(), "Bearer");
+  const Principal principal = bearer(pair.access_token()).value();
+  EXPECT_EQ(principal.user_id, user.id());
+  EXPECT_TRUE(principal.has(USER));
+  const Session* session = world.find<Session>(principal.session_id);
+  ASSERT_NE(session, nullptr);
+  EXPECT_EQ(session->address(), "192.0.2.1");
+  EXPECT_EQ(session->user_agent(), "test");
+  EXPECT_EQ(session->expires_at(), session->created_at() + 30 * kDay);
+  EXPECT_EQ(session->refresh_hash().find(pair.refresh_token()), std::string::npos);
+  EXPECT_EQ(world.events(), (Types{"user.signed_in"}));
+  world.advance(15 * kMinute);
+  EXPECT_EQ(reason(bearer(pair.access_token())), "token_expired");
+}
+
+TEST_F(SignIn, IsRefusedAlikeForAWrongPasswordAndAnUnknownUser) {
+  const User user = register_user("ada@example.org").value();
+  world.events();
+  const auto wrong = login("ada@example.org", "wrong"), unknown = login("nobody@example.org");
+  for (const auto& result : {wrong, unknown}) {
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().code, Code::kUnauthenticated);
+    EXPECT_EQ(result.error().reason, "invalid_credentials");
+  }
+  EXPECT_EQ(wrong.error().detail, unknown.error().detail);
+  EXPECT_EQ(world.events(), (Types{"user.sign_in_failed", "user.sign_in_failed"}));
+  const auto failures = world.all<UserSignInFailed>();
+  EXPECT_EQ(failures[0].subject(), user.id());
+  EXPECT_EQ(failures[0].reason(), "wrong_password");
+  EXPECT_EQ(failures[1].reason(), "unknown_user");
+  EXPECT_EQ(failures[1].subject().find("nobody"), std::string::npos);
+}
+
+// Both the known and the unknown address: the same answers at the same times.
+TEST_F(SignIn, WaitsLongerAndLonger) {
+  register_user("ada@example.org").value();
+  for (const std::string email : {"ada@example.org", "nobody@example.org"}) {
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(reason(login(email, "wrong")), "invalid_credentials") << email << i;
+    uint32_t delay = 1;
+    for (int i = 5; i < 8; ++i, delay *= 2) {
+      const auto refused = login(email);
+      EXPECT_EQ(refused.error().code, Code::kResourceExhausted);
+      EXPECT_EQ(refused.error().reason, "sign_in_delayed");
+      EXPECT_EQ(refused.error().retry_after_s, delay);
+      world.advance(delay * kSecond - 1);
+      EXPECT_EQ(reason(login(email)), "sign_in_delayed");
+      world.advance(1);
+      EXPECT_EQ(reason(login(email, "wrong")), "invalid_credentials");
+    }
+    EXPECT_EQ(world.find<SignInAttempts>(email)->failures(), 8u);  // tries during the wait are not counted
+  }
+}
+
+TEST_F(SignIn, StartsAfreshAfterASuccessAndAfterADay) {
+  register_user("ada@example.org").value();
+  for (int i = 0; i < 5; ++i) (void)login("ada@example.org", "wrong");
+  world.advance(kSecond);
+  EXPECT_EQ(reason(login("ada@example.org")), "");
+  EXPECT_EQ(world.find<SignInAttempts>("ada@example.org"), nullptr);
+
+  (void)login("nobody@example.org");
+  world.advance(kDay - kSecond);
+  EXPECT_NE(world.find<SignInAttempts>("nobody@example.org"), nullptr);
+  world.advance(kSecond);
+  EXPECT_EQ(world.find<SignInAttempts>("nobody@example.org"), nullptr);
+}
+
+// Many guesses at once are compared by workers before the first is counted; only those before the wait learn anything.
+TEST_F(SignIn, GuessesAtOnceDoNotEscapeTheDelay) {
+  register_user("ada@example.org").value();
+  std::vector<std::string> reasons;
+  const contract::Method* method = contract::model().method_of<LoginRequest>();
+  for (int i = 0; i < 8; ++i) {
+    auto request = std::make_shared<LoginRequest>();
+    request->set_email("ada@example.org");
+    request->set_password(i < 7 ? "wrong" : kPassword);
+    world.engine().submit({.method = method, .request = request, .done = [&](Answer answer) {
+      reasons.push_back(reason(answer.result));
+    }});
+  }
+  world.settle();
+  EXPECT_EQ(std::count(reasons.begin(), reasons.end(), "invalid_credentials"), 5);
+  EXPECT_EQ(std::count(reasons.begin(), reasons.end(), "sign_in_delayed"), 3);
+}
+
+struct PasswordChange : UserWorld {
+  Result<Empty> change(const Principal& caller, const std::string& from, const std::string& to) {
+    ChangePasswordRequest request;
+    request.set_current_password(from);
+    request.set_new_password(to);
+    return world.call<Empty>(request, caller);
+  }
+};
+
+TEST_F(PasswordChange, EndsTheOtherSessions) {
+  register_user("ada@example.org").value();
+  const TokenPair here = login("ada@example.org").value(), elsewhere = login("ada@example.org").value();
+  world.events();
+  ASSERT_EQ(reason(change(bearer(here.access_token()).value(), kPassword, "another password")), "");
+  EXPECT_EQ(world.events(), (Types{"user.session_revoked", "user.password_changed"}));
+  EXPECT_EQ(world.all<UserSessionRevoked>().back().reason(), "password_changed");
+  EXPECT_EQ(reason(bearer(here.access_token())), "");
+  EXPECT_EQ(reason(bearer(elsewhere.access_token())), "invalid_token");
+  EXPECT_EQ(reason(refresh(elsewhere.refresh_token())), "invalid_refresh_token");
+  EXPECT_EQ(reason(refresh(here.refresh_token())), "");
+  EXPECT_EQ(reason(login("ada@example.org")), "invalid_credentials");
+  EXPECT_EQ(reason(login("ada@example.org", "another password")), "");
+}
+
+TEST_F(PasswordChange, CountsWrongGuesses) {
+  register_user("ada@example.org").value();
+  const Principal caller = bearer(login("ada@example.org").value().access_token()).value();
+  for (int i = 0; i < 5; ++i) {
+    const auto refused = change(caller, "wrong", "another password");
+    EXPECT_EQ(refused.error().code, Code::kPermissionDenied);
+    EXPECT_EQ(refused.error().reason, "invalid_credentials");
+  }
+  EXPECT_EQ(reason(change(caller, kPassword, "another password")), "sign_in_delayed");
+  EXPECT_EQ(reason(login("ada@example.org")), "sign_in_delayed");
+}
+
+// What a worker found with a password that has been changed since is worth nothing.
+TEST_F(PasswordChange, OvertakesASignInThatIsUnderWay) {
+  register_user("ada@example.org").value();
+  const Principal caller = bearer(login("ada@example.org").value().access_token()).value();
+  std::map<std::string, std::string> reasons;
+  auto submit = [&](auto request, const Principal& principal, const std::string& name) {
+    world.engine().submit({.method = contract::model().method(request->GetDescriptor()), .request = request,
+                           .principal = principal,
+                           .done = [&, name](Answer answer) { reasons[name] = reason(answer.result); }});
+  };
+  auto changing = std::make_shared<ChangePasswordRequest>();
+  changing->set_current_password(kPassword);
+  changing->set_new_password("another password");
+  auto signing_in = std::make_shared<LoginRequest>();
+  signing_in->set_email("ada@example.org");
+  signing_in->set_password(kPassword);
+  submit(changing, caller, "change");      // both are compared with the old password,
+  submit(signing_in, Principal(), "login");
+  world.settle();                          // then handled in this order
+  EXPECT_EQ(reasons["change"], "");
+  EXPECT_EQ(reasons["login"], "invalid_credentials");
+}
+
+}  // namespace
+}  // namespace micropay
