@@ -20,9 +20,9 @@ std::string type_text(const FieldPlan& field) {
   return field.repeated ? "list of " + text : text;
 }
 
-std::string field_list(const Descriptor& descriptor) {
+std::string field_list(const Message& prototype) {
   std::vector<std::string> fields;
-  for (const FieldPlan& field : plan_of(descriptor).fields) {
+  for (const FieldPlan& field : plan_of(prototype).fields) {
     std::string text = fmt::format("`{}` {}", field.name, type_text(field));
     if (field.options->personal()) text += " (personal)";
     fields.push_back(std::move(text));
@@ -54,7 +54,7 @@ std::string event_catalogue(const Model& model) {
     out += "| type | key | meaning | fields |\n|---|---|---|---|\n";
     for (const Event* event : service->events)
       out += fmt::format("| `{}` | `{}` | {} | {} |\n", event->type, event->key->json_name(), event->summary,
-                         field_list(*event->descriptor));
+                         field_list(*event->prototype));
   }
   return out;
 }

@@ -17,8 +17,6 @@
 namespace micropay::contract {
 namespace {
 
-using google::protobuf::Reflection;
-
 ColumnType type_of(const FieldDescriptor& field) {
   if (field.is_repeated()) return ColumnType::kBlob;
   switch (field.cpp_type()) {

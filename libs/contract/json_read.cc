@@ -102,7 +102,7 @@ Result<void> read_number(const element& value, Message& message, const FieldPlan
 Result<void> read_object(const element& value, Message& message, const MessagePlan& plan);
 
 Message& child(Message& message, const FieldPlan& plan) {
-  const auto& reflection = *message.GetReflection();
+  const auto& reflection = *plan.reflection;
   return plan.repeated ? *reflection.AddMessage(&message, plan.field) : *reflection.MutableMessage(&message, plan.field);
 }
 
@@ -202,20 +202,20 @@ Result<void> parse_json(std::string_view json, Message& message) {
   thread_local ThreadParser parser;
   element root;
   if (const auto error = parser.parse(json).get(root)) return std::unexpected(not_json(error));
-  auto read = read_object(root, message, plan_of(*message.GetDescriptor()));
+  auto read = read_object(root, message, plan_of(message));
   if (!read) return with_path(std::move(read).error());
   return {};
 }
 
 Result<void> set_from_text(Message& message, std::string_view name, std::string_view text) {
-  const MessagePlan& plan = plan_of(*message.GetDescriptor());
+  const MessagePlan& plan = plan_of(message);
   const FieldPlan* field = field_named(plan, name);
   if (field == nullptr)
     return with_path(refuse("unknown_field", "is not known" + nearest_field(plan, name), name).error());
   if (field->read_only) return with_path(refuse("read_only_field", "is set by the server", name).error());
   if (!simdjson::validate_utf8(text.data(), text.size()))
     return with_path(refuse("invalid_format", "is not UTF-8", name).error());
-  if (!field->repeated && message.GetReflection()->HasField(message, field->field)) return with_path(twice(name).error());
+  if (!field->repeated && plan.reflection->HasField(message, field->field)) return with_path(twice(name).error());
   auto set = set_text(message, *field, text);
   if (!set) return with_path(below(name, std::move(set).error()).error());
   return {};

@@ -31,7 +31,7 @@ bool parse_number(std::string_view text, Number& value) {
 }
 
 void set_string(Message& message, const FieldPlan& plan, std::string text) {
-  const auto& reflection = *message.GetReflection();
+  const auto& reflection = *plan.reflection;
   if (plan.repeated) reflection.AddString(&message, plan.field, std::move(text));
   else reflection.SetString(&message, plan.field, std::move(text));
 }
@@ -45,7 +45,7 @@ Result<void> set_enum(Message& message, const FieldPlan& plan, std::string_view 
       if (!is_unspecified(*type->value(i))) known += (known.empty() ? "" : ", ") + type->value(i)->name();
     return refuse("invalid_format", "must be one of " + known);
   }
-  const auto& reflection = *message.GetReflection();
+  const auto& reflection = *plan.reflection;
   if (plan.repeated) reflection.AddEnum(&message, plan.field, value);
   else reflection.SetEnum(&message, plan.field, value);
   return {};
@@ -55,8 +55,8 @@ Result<void> set_time(Message& message, const FieldPlan& plan, std::string_view 
   const auto time = parse_time(text);
   if (!time || *time < kFirstTime || *time > kLastTime)
     return refuse("invalid_format", "must be a time like 2026-11-21T01:39:47Z, or a date");
-  if (plan.repeated) message.GetReflection()->AddInt64(&message, plan.field, *time);
-  else message.GetReflection()->SetInt64(&message, plan.field, *time);
+  if (plan.repeated) plan.reflection->AddInt64(&message, plan.field, *time);
+  else plan.reflection->SetInt64(&message, plan.field, *time);
   return {};
 }
 
@@ -114,7 +114,7 @@ Result<void> set_text(Message& message, const FieldPlan& plan, std::string_view 
 Result<void> set_integer(Message& message, const FieldPlan& plan, __int128 value) {
   if (value == 0 && plan.refuse_zero)
     return refuse("out_of_range", fmt::format("must be between {} and {}", plan.options->min(), plan.options->max()));
-  const auto& reflection = *message.GetReflection();
+  const auto& reflection = *plan.reflection;
   const FieldDescriptor* field = plan.field;
   switch (plan.kind) {
     case Kind::kInt32: {
@@ -144,7 +144,7 @@ Result<void> set_integer(Message& message, const FieldPlan& plan, __int128 value
 Result<void> set_double(Message& message, const FieldPlan& plan, double value) {
   if (value == 0 && plan.refuse_zero)
     return refuse("out_of_range", fmt::format("must be between {} and {}", plan.options->min(), plan.options->max()));
-  const auto& reflection = *message.GetReflection();
+  const auto& reflection = *plan.reflection;
   if (plan.kind == Kind::kDouble)
     plan.repeated ? reflection.AddDouble(&message, plan.field, value) : reflection.SetDouble(&message, plan.field, value);
   else if (std::abs(value) > std::numeric_limits<float>::max())
@@ -156,7 +156,7 @@ Result<void> set_double(Message& message, const FieldPlan& plan, double value) {
 }
 
 void set_bool(Message& message, const FieldPlan& plan, bool value) {
-  const auto& reflection = *message.GetReflection();
+  const auto& reflection = *plan.reflection;
   plan.repeated ? reflection.AddBool(&message, plan.field, value) : reflection.SetBool(&message, plan.field, value);
 }
 

@@ -73,7 +73,7 @@ class Writer {
 
   // `sparse`: options.fields choose among this message's own fields, or among those of its items.
   void message(const Message& message, const MessagePlan& plan, bool sparse) {
-    const auto& reflection = *message.GetReflection();
+    const Reflection& reflection = *plan.reflection;
     const bool sparse_here = sparse && !plan.list;
     out_.push_back('{');
     bool first = true;
@@ -93,14 +93,14 @@ class Writer {
   }
 
  private:
-  bool is_left_out(const Message& message, const google::protobuf::Reflection& reflection, const FieldPlan& field) {
+  bool is_left_out(const Message& message, const Reflection& reflection, const FieldPlan& field) {
     if (field.presence) return !reflection.HasField(message, field.field);
     if (field.repeated) return false;
     if (field.omit_zero) return !reflection.HasField(message, field.field);
     return field.kind == Kind::kEnum && is_unspecified(*reflection.GetEnum(message, field.field));
   }
 
-  void single(const Message& message, const google::protobuf::Reflection& reflection, const FieldPlan& field) {
+  void single(const Message& message, const Reflection& reflection, const FieldPlan& field) {
     switch (field.kind) {
       case Kind::kText: append_json_string(out_, text_of(message, field, scratch_)); break;
       case Kind::kTime: append_time_string(out_, reflection.GetInt64(message, field.field)); break;
@@ -119,7 +119,7 @@ class Writer {
     }
   }
 
-  void list(const Message& message, const google::protobuf::Reflection& reflection, const FieldPlan& field,
+  void list(const Message& message, const Reflection& reflection, const FieldPlan& field,
             bool sparse_items) {
     out_.push_back('[');
     const int size = reflection.FieldSize(message, field.field);
@@ -130,7 +130,7 @@ class Writer {
     out_.push_back(']');
   }
 
-  void item(const Message& message, const google::protobuf::Reflection& reflection, const FieldPlan& field, int i,
+  void item(const Message& message, const Reflection& reflection, const FieldPlan& field, int i,
             bool sparse) {
     switch (field.kind) {
       case Kind::kText: append_json_string(out_, text_of(message, field, i, scratch_)); break;
@@ -181,7 +181,7 @@ void append_json_string(std::string& out, std::string_view text) {
 }
 
 void append_json(std::string& out, const Message& message, const JsonOptions& options) {
-  Writer(out, options).message(message, plan_of(*message.GetDescriptor()), !options.fields.empty());
+  Writer(out, options).message(message, plan_of(message), !options.fields.empty());
 }
 
 std::string to_json(const Message& message, const JsonOptions& options) {

@@ -184,7 +184,7 @@ class Document {
 
   void parameters(const Method& method) {
     out_.list("parameters", [&] {
-      for (const FieldPlan& plan : plan_of(*method.request).fields)
+      for (const FieldPlan& plan : plan_of(*method.request_prototype).fields)
         if (is_variable(method, plan))
           parameter("path", plan.name, true, {}, [&] { schemas_.field(plan, Direction::kInput); });
       if (method.verb == "GET") {
@@ -239,7 +239,7 @@ class Document {
       out_.object("content", [&] {
         out_.object(media ? "*/*" : "application/json", [&] {
           out_.object("schema", [&] {
-            if (!media) schemas_.reference(*method.response, Direction::kOutput);
+            if (!media) schemas_.reference(plan_of(*method.response_prototype), Direction::kOutput);
           });
         });
       });

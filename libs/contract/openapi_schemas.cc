@@ -125,7 +125,7 @@ bool is_variable(const Method& method, const FieldPlan& plan) {
 
 std::vector<const FieldPlan*> body_fields(const Method& method) {
   std::vector<const FieldPlan*> fields;
-  for (const FieldPlan& plan : plan_of(*method.request).fields)
+  for (const FieldPlan& plan : plan_of(*method.request_prototype).fields)
     if (!plan.read_only && !is_variable(method, plan)) fields.push_back(&plan);
   return fields;
 }
@@ -135,12 +135,12 @@ void Schemas::want(Wanted wanted) {
   if (names_.insert(wanted.name).second) wanted_.push_back(std::move(wanted));
 }
 
-void Schemas::reference(const Descriptor& message, Direction direction) {
-  want({short_name(message) + (direction == Direction::kInput ? "Input" : ""), &message, direction, nullptr});
+void Schemas::reference(const MessagePlan& message, Direction direction) {
+  want({short_name(*message.descriptor) + (direction == Direction::kInput ? "Input" : ""), &message, direction, nullptr});
 }
 
 void Schemas::body_reference(const Method& method) {
-  want({short_name(*method.request), method.request, Direction::kInput, &method});
+  want({short_name(*method.request), &plan_of(*method.request_prototype), Direction::kInput, &method});
 }
 
 void Schemas::field(const FieldPlan& plan, Direction direction) {
@@ -182,7 +182,7 @@ void Schemas::single(const FieldPlan& plan, Direction direction) {
       else out_.text("$ref", input ? "#/components/schemas/MoneyInput" : "#/components/schemas/Money");
       break;
     case Kind::kMetadata: out_.text("$ref", "#/components/schemas/Metadata"); break;
-    case Kind::kMessage: reference(*plan.child->descriptor, direction); break;
+    case Kind::kMessage: reference(*plan.child, direction); break;
     default: number(plan, direction);
   }
 }
@@ -228,7 +228,7 @@ void Schemas::number(const FieldPlan& plan, Direction direction) {
 void Schemas::message(const Wanted& wanted) {
   const bool input = wanted.direction == Direction::kInput;
   std::vector<const FieldPlan*> fields;
-  for (const FieldPlan& plan : plan_of(*wanted.message).fields)
+  for (const FieldPlan& plan : wanted.message->fields)
     if (input ? !plan.read_only : !plan.hidden) fields.push_back(&plan);
   if (wanted.body_of != nullptr) fields = body_fields(*wanted.body_of);
   out_.text("type", "object");

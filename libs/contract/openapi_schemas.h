@@ -20,7 +20,7 @@ class Schemas {
   // Members of the schema object of one field: call inside an object().
   void field(const FieldPlan& plan, Direction direction);
   // "$ref" of a message; the schema itself is written by components().
-  void reference(const Descriptor& message, Direction direction);
+  void reference(const MessagePlan& message, Direction direction);
   // The body of a method: its request without the variables of the path.
   void body_reference(const Method& method);
   // Everything referenced so far, and what that references in turn.
@@ -29,7 +29,7 @@ class Schemas {
  private:
   struct Wanted {
     std::string name;
-    const Descriptor* message;
+    const MessagePlan* message;
     Direction direction;
     const Method* body_of;
   };

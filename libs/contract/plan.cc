@@ -52,8 +52,9 @@ uint32_t default_max_length(const FieldPlan& plan) {
   return plan.kind == Kind::kBytes ? kMaxBytes : kMaxText;
 }
 
-FieldPlan field_plan(const FieldDescriptor& field) {
+FieldPlan field_plan(const FieldDescriptor& field, const Reflection* reflection) {
   FieldPlan plan;
+  plan.reflection = reflection;
   const FieldOptions& options = options_of(field);
   plan.field = &field;
   plan.options = &options;
@@ -76,20 +77,25 @@ FieldPlan field_plan(const FieldDescriptor& field) {
   return plan;
 }
 
-using Plans = std::unordered_map<const Descriptor*, std::unique_ptr<MessagePlan>>;
+// By reflection, not by descriptor: a dynamic message of a generated descriptor is another type.
+using Plans = std::unordered_map<const Reflection*, std::unique_ptr<MessagePlan>>;
 
 // Under the lock. The plan is entered before its fields, so that a message may contain itself.
-const MessagePlan& build(Plans& plans, const Descriptor& descriptor) {
-  auto& entry = plans[&descriptor];
+const MessagePlan& build(Plans& plans, const Message& prototype) {
+  const Reflection* reflection = prototype.GetReflection();
+  const Descriptor& descriptor = *prototype.GetDescriptor();
+  auto& entry = plans[reflection];
   if (entry) return *entry;
   entry = std::make_unique<MessagePlan>();
   MessagePlan& plan = *entry;
+  plan.reflection = reflection;
   plan.descriptor = &descriptor;
   plan.list = descriptor.FindFieldByName("next_page_token") != nullptr;
   plan.fields.reserve(size_t(descriptor.field_count()));
   for (int i = 0; i < descriptor.field_count(); ++i) {
-    FieldPlan& added = plan.fields.emplace_back(field_plan(*descriptor.field(i)));
-    if (added.kind == Kind::kMessage) added.child = &build(plans, *added.field->message_type());
+    FieldPlan& added = plan.fields.emplace_back(field_plan(*descriptor.field(i), reflection));
+    if (added.kind == Kind::kMessage)
+      added.child = &build(plans, *reflection->GetMessageFactory()->GetPrototype(added.field->message_type()));
   }
   return plan;
 }
@@ -108,25 +114,27 @@ size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+// The generated class of a message, or null when it is a dynamic one.
 template <typename T>
 const T* as(const Message& message) {
-  return message.GetReflection() == T::default_instance().GetReflection() ? static_cast<const T*>(&message) : nullptr;
+  static const Reflection* const generated = T::default_instance().GetReflection();
+  return message.GetReflection() == generated ? static_cast<const T*>(&message) : nullptr;
 }
 template <typename T>
 T* as(Message& message) {
-  return message.GetReflection() == T::default_instance().GetReflection() ? static_cast<T*>(&message) : nullptr;
+  return const_cast<T*>(as<T>(const_cast<const Message&>(message)));
 }
 
 }  // namespace
 
-const MessagePlan& plan_of(const Descriptor& descriptor) {
-  thread_local std::unordered_map<const Descriptor*, const MessagePlan*> known;
-  const MessagePlan*& plan = known[&descriptor];
+const MessagePlan& plan_of(const Message& message) {
+  thread_local std::unordered_map<const Reflection*, const MessagePlan*> known;
+  const MessagePlan*& plan = known[message.GetReflection()];
   if (plan == nullptr) [[unlikely]] {
     static std::mutex mutex;
     static Plans& plans = *new Plans;
     const std::lock_guard lock(mutex);
-    plan = &build(plans, descriptor);
+    plan = &build(plans, message);
   }
   return *plan;
 }
@@ -154,10 +162,10 @@ bool is_unspecified(const google::protobuf::EnumValueDescriptor& value) {
 }
 
 const std::string& text_of(const Message& message, const FieldPlan& plan, std::string& scratch) {
-  return message.GetReflection()->GetStringReference(message, plan.field, &scratch);
+  return plan.reflection->GetStringReference(message, plan.field, &scratch);
 }
 const std::string& text_of(const Message& message, const FieldPlan& plan, int index, std::string& scratch) {
-  return message.GetReflection()->GetRepeatedStringReference(message, plan.field, index, &scratch);
+  return plan.reflection->GetRepeatedStringReference(message, plan.field, index, &scratch);
 }
 
 MoneyView money_of(const Message& message, std::string& scratch) {

@@ -1,5 +1,5 @@
 // How each field of a message is read, written and checked: built once per message type, then shared by JSON and
-// validation. Inside of this folder. Descriptors are kept by address: those of a test's own pool must never be freed.
+// validation. Inside of this folder. Types are kept by address: those of a test's own pool must never be freed.
 #pragma once
 
 #include <memory>
@@ -13,6 +13,8 @@ namespace re2 { class RE2; }
 
 namespace micropay::contract {
 
+using google::protobuf::Reflection;
+
 enum class Kind : uint8_t {
   kText, kTime, kBool, kInt32, kInt64, kUint32, kUint64, kDouble, kFloat, kEnum, kBytes, kMoney, kMetadata, kMessage,
 };
@@ -21,6 +23,7 @@ struct MessagePlan;
 
 struct FieldPlan {
   const FieldDescriptor* field = nullptr;
+  const Reflection* reflection = nullptr;  // of the message: asking the message for it costs more than using it
   const FieldOptions* options = nullptr;
   Kind kind = Kind::kText;
   bool repeated = false;
@@ -41,6 +44,7 @@ struct FieldPlan {
 
 struct MessagePlan {
   const Descriptor* descriptor = nullptr;
+  const Reflection* reflection = nullptr;
   bool list = false;          // an answer with items and next_page_token
   std::vector<FieldPlan> fields;
 };
@@ -52,7 +56,7 @@ constexpr uint32_t kMaxBytes = 65536;
 constexpr uint32_t kMaxMetadata = 50;               // entries, and characters of a key
 constexpr uint32_t kMaxMetadataKey = 64;
 
-const MessagePlan& plan_of(const Descriptor& descriptor);
+const MessagePlan& plan_of(const Message& message);
 const FieldPlan* field_named(const MessagePlan& plan, std::string_view json_name);
 // `, did you mean "amount"?`, or nothing when no known field is near.
 std::string nearest_field(const MessagePlan& plan, std::string_view json_name);

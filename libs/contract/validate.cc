@@ -98,7 +98,7 @@ Result<void> check_metadata(const FieldPlan& plan, const Message& message) {
 class Validator {
  public:
   Result<void> message(Message& message, const MessagePlan& plan) {
-    const auto& reflection = *message.GetReflection();
+    const Reflection& reflection = *plan.reflection;
     for (const FieldPlan& field : plan.fields) {
       if (!field.repeated) {
         auto checked = single(message, reflection, field);
@@ -122,7 +122,7 @@ class Validator {
     return check_length(size_t(size), field.min_length, field.max_length, "items");
   }
 
-  Result<void> single(Message& message, const google::protobuf::Reflection& reflection, const FieldPlan& field) {
+  Result<void> single(Message& message, const Reflection& reflection, const FieldPlan& field) {
     // Without presence a zero is an unset field; what was written as "" or 0 against the bounds is refused by
     // parse_json, which still sees the difference.
     const bool set = reflection.HasField(message, field.field);
@@ -146,7 +146,7 @@ class Validator {
     return {};
   }
 
-  static Result<void> missing(const Message& message, const google::protobuf::Reflection& reflection,
+  static Result<void> missing(const Message& message, const Reflection& reflection,
                               const FieldPlan& field) {
     if (!field.options->required()) return {};
     // A zero that is a value of its own cannot be told from a missing one; only an unspecified enum can.
@@ -159,7 +159,7 @@ class Validator {
     return refuse("required", "is missing");
   }
 
-  Result<void> text(Message& message, const google::protobuf::Reflection& reflection, const FieldPlan& field) {
+  Result<void> text(Message& message, const Reflection& reflection, const FieldPlan& field) {
     const std::string& value = text_of(message, field, scratch_);
     if (value.empty() && field.options->required()) return refuse("required", "is missing");
     TRY(check_text(field, value));
@@ -169,7 +169,7 @@ class Validator {
     return {};
   }
 
-  Result<void> item(Message& message, const google::protobuf::Reflection& reflection, const FieldPlan& field, int i) {
+  Result<void> item(Message& message, const Reflection& reflection, const FieldPlan& field, int i) {
     const FieldOptions& options = *field.options;
     switch (field.kind) {
       case Kind::kText: {
@@ -201,7 +201,7 @@ class Validator {
 }  // namespace
 
 Result<void> validate(Message& message) {
-  auto checked = Validator().message(message, plan_of(*message.GetDescriptor()));
+  auto checked = Validator().message(message, plan_of(message));
   if (!checked) return with_path(std::move(checked).error());
   return {};
 }
