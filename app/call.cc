@@ -20,7 +20,8 @@ Command system_command(const contract::Method& method, MessagePtr request) {
   return {.method = &method, .request = std::move(request), .principal = system_principal()};
 }
 
-Result<MessagePtr> read_request(std::string_view name, std::string_view json, const contract::Method** method) {
+Result<MessagePtr> read_request(std::string_view name, std::string_view json,
+                                const contract::Method** method) {
   *method = contract::model().method(name);
   if (*method == nullptr)
     return fail(Code::kNotFound, "unknown_method", fmt::format("this platform has no method \"{}\"", name));
@@ -41,7 +42,8 @@ Result<std::string> call_engine(Engine& engine, std::string_view name, std::stri
   return contract::to_json(**result);
 }
 
-Result<std::string> run_call(const std::string& data, Settings& settings, const google::protobuf::Message& request) {
+Result<std::string> run_call(const std::string& data, Settings& settings,
+                             const google::protobuf::Message& request) {
   const contract::Method* method = contract::model().method(request.GetDescriptor());
   if (method == nullptr)
     return fail(Code::kNotFound, "unknown_method", fmt::format("{} is no request", request.GetTypeName()));

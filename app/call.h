@@ -1,5 +1,5 @@
-// Commands to a data folder whether or not a platform runs on it: over its control socket when one does, else in an
-// engine of this process that is opened, runs until it is quiet, and is closed again.
+// Commands to a data folder whether or not a platform runs on it: over its control socket when one does, else
+// in an engine of this process that is opened, runs until it is quiet, and is closed again.
 #pragma once
 
 #include "app/control.h"
@@ -8,9 +8,10 @@
 
 namespace micropay::app {
 
-// Calls a method of the contracts as the system and answers with its JSON. `settings` are those of the services when
-// they are opened here; unknown_method, errors of validation, and those of the method itself.
-Result<std::string> run_call(const std::string& data, Settings& settings, const google::protobuf::Message& request);
+// Calls a method of the contracts as the system and answers with its JSON. `settings` are those of the
+// services when they are opened here; unknown_method, errors of validation, and those of the method itself.
+Result<std::string> run_call(const std::string& data, Settings& settings,
+                             const google::protobuf::Message& request);
 
 // The same from inside: what the control socket does with `call`. Not on the engine thread.
 Result<std::string> call_engine(Engine& engine, std::string_view method, std::string_view request_json);

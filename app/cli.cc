@@ -107,9 +107,10 @@ int no_command(const Parser& parser, const std::string& path, const std::vector<
   if (words.size() <= depth || words[depth].starts_with("-"))
     return usage_error(path, fmt::format("a command is missing: {}", fmt::join(children, ", ")));
   const std::string meant = nearest(words[depth], children);
-  return usage_error(path, fmt::format("there is no command \"{}\"{}", words[depth],
-                                       meant.empty() ? "; the commands are " + fmt::format("{}", fmt::join(children, ", "))
-                                                     : fmt::format(", did you mean \"{}\"?", meant)));
+  return usage_error(
+      path, fmt::format("there is no command \"{}\"{}", words[depth],
+                        meant.empty() ? "; the commands are " + fmt::format("{}", fmt::join(children, ", "))
+                                      : fmt::format(", did you mean \"{}\"?", meant)));
 }
 
 // What CLI11 left over: an option that is unknown, or an argument too many.
@@ -129,7 +130,8 @@ std::string leftover(const CommandInfo& command, const std::vector<std::string>&
   return "too many arguments";
 }
 
-std::string explain(const CLI::ParseError& error, const CommandInfo& command, const std::vector<std::string>& words) {
+std::string explain(const CLI::ParseError& error, const CommandInfo& command,
+                    const std::vector<std::string>& words) {
   if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) return leftover(command, words);
   std::string text = error.what();
   for (const Option& option : command.options) {
@@ -170,7 +172,8 @@ int run_cli(int argc, const char* const* argv) {
     fmt::print("{}", help_text(command));
     return kOk;
   }
-  if (path.empty() && words[0] == "--version") return run(parser, *parser.command_of.at(parser.nodes.at("version")));
+  if (path.empty() && words[0] == "--version")
+    return run(parser, *parser.command_of.at(parser.nodes.at("version")));
   if (help) {  // of a group: "events --help"
     for (const auto& [name, child] : parser.nodes)
       if (name.starts_with(path + " ")) fmt::print("{}\n", help_text(parser.command_of.at(child)));

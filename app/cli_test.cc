@@ -81,7 +81,8 @@ TEST(Cli, HelpTeaches) {
     argv.push_back("--help");
     const Ran ran = run(argv);
     EXPECT_EQ(ran.code, kOk);
-    for (const char* part : {"Usage: micropay", "Example:", "Exit codes: 0"}) EXPECT_THAT(ran.out, HasSubstr(part));
+    for (const char* part : {"Usage: micropay", "Example:", "Exit codes: 0"})
+      EXPECT_THAT(ran.out, HasSubstr(part));
     EXPECT_THAT(std::string(command->examples), HasSubstr(fmt::format("micropay {}", command->path)));
     for (const Option& option : command->options) EXPECT_FALSE(option.help.empty()) << option.name;
   }
@@ -96,7 +97,8 @@ TEST(Cli, HelpOfAGroupShowsItsCommands) {
 
 TEST(Cli, PrintsWhatNeedsNoData) {
   EXPECT_THAT(run({"version"}).out, HasSubstr("micropay 0."));
-  EXPECT_THAT(run({"schema", "--service", "payment"}).out, HasSubstr("CREATE TABLE IF NOT EXISTS payment_payment"));
+  EXPECT_THAT(run({"schema", "--service", "payment"}).out,
+              HasSubstr("CREATE TABLE IF NOT EXISTS payment_payment"));
   EXPECT_THAT(run({"schema", "--service", "payment"}).out, testing::Not(HasSubstr("user_user")));
   EXPECT_EQ(run({"schema", "--service", "paymint"}).code, kUsage);
   EXPECT_THAT(run({"services"}).out, HasSubstr("payment-events"));
@@ -108,7 +110,8 @@ std::string completed(const std::string& line) {
   const std::string path = testing::TempDir() + "micropay_completion.bash";
   std::ofstream(path) << completion_script("bash");
   const std::string command = fmt::format(
-      "bash -c 'source {}; COMP_WORDS=({}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _micropay; echo \"${{COMPREPLY[*]}}\"' 2>&1",
+      "bash -c 'source {}; COMP_WORDS=({}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _micropay; echo "
+      "\"${{COMPREPLY[*]}}\"' 2>&1",
       path, line);
   std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.c_str(), "r"), pclose);
   std::string out(4096, 0);
@@ -148,8 +151,9 @@ TEST(Console, FormatsForPeople) {
   EXPECT_EQ(bytes_text(1'500'000), "1.5 MB");
   EXPECT_EQ(nearest("paymnet", {"user", "payment"}), "payment");
   EXPECT_EQ(nearest("zzz", {"user", "payment"}), "");
-  EXPECT_EQ(pretty_json(R"({"a":[1,{"b":"x,{\"y"}],"c":{},"d":[]})"),
-            "{\n  \"a\": [\n    1,\n    {\n      \"b\": \"x,{\\\"y\"\n    }\n  ],\n  \"c\": {},\n  \"d\": []\n}\n");
+  EXPECT_EQ(
+      pretty_json(R"({"a":[1,{"b":"x,{\"y"}],"c":{},"d":[]})"),
+      "{\n  \"a\": [\n    1,\n    {\n      \"b\": \"x,{\\\"y\"\n    }\n  ],\n  \"c\": {},\n  \"d\": []\n}\n");
 }
 
 }  // namespace

@@ -7,8 +7,9 @@ namespace micropay::app {
 
 const std::vector<const CommandInfo*>& commands() {
   static const std::vector<const CommandInfo*> kCommands{
-      &kServeCommand,     &kVerifyCommand,      &kReplayCommand,   &kBackupCommand,     &kRestoreCommand,    &kSchemaCommand, &kEventsTailCommand, &kEventsShowCommand,
-      &kUserAdminCommand, &kKeysRotateCommand,  &kServicesCommand, &kOpenapiCommand,    &kDocsCommand,       &kCompletionCommand, &kVersionCommand};
+      &kServeCommand,    &kVerifyCommand,     &kReplayCommand,     &kBackupCommand,     &kRestoreCommand,
+      &kSchemaCommand,   &kEventsTailCommand, &kEventsShowCommand, &kUserAdminCommand,  &kKeysRotateCommand,
+      &kServicesCommand, &kOpenapiCommand,    &kDocsCommand,       &kCompletionCommand, &kVersionCommand};
   return kCommands;
 }
 
@@ -72,9 +73,11 @@ std::string indented(std::string_view lines, std::string_view indent) {
 
 std::string overview() {
   std::string out = "MicroPay: a payments platform in one process and one data folder.\n\nCommands:\n";
-  for (const CommandInfo* command : commands()) out += fmt::format("  {:<20}{}\n", command->path, command->summary);
+  for (const CommandInfo* command : commands())
+    out += fmt::format("  {:<20}{}\n", command->path, command->summary);
   out +=
-      "\n`micropay COMMAND --help` explains one, with an example. Settings come from, weakest first: a YAML file\n"
+      "\n`micropay COMMAND --help` explains one, with an example. Settings come from, weakest first: a YAML "
+      "file\n"
       "(--config), the environment (MICROPAY_FRAUD_MODE=shadow), flags and --set (--set fraud.mode=shadow);\n"
       "`micropay serve --print-config` lists all of them.\n";
   return out;
@@ -107,7 +110,8 @@ std::string commands_document() {
     if (!command->options.empty()) out += "\n| option | meaning |\n|---|---|\n";
     for (const Option& option : command->options)
       out += fmt::format("| `{}` | {} |\n", option_words(option), option_help(option));
-    out += fmt::format("\n```\n{}```\n\nExit codes: {}.\n", indented(command->examples, ""), command->exit_codes);
+    out += fmt::format("\n```\n{}```\n\nExit codes: {}.\n", indented(command->examples, ""),
+                       command->exit_codes);
   }
   return out;
 }

@@ -1,6 +1,8 @@
-// A command of the command line as data. From it come the parser, the help texts, shell completion and docs/cli.md.
+// A command of the command line as data. From it come the parser, the help texts, shell completion and
+// docs/cli.md.
 //
-//   const CommandInfo kVersionCommand = {.path = "version", .summary = "Prints the version", .run = run_version};
+//   const CommandInfo kVersionCommand = {.path = "version", .summary = "Prints the version", .run =
+//   run_version};
 //
 // A command prints its result on stdout; errors, progress and hints go to stderr. run() gives the exit code.
 #pragma once
@@ -18,8 +20,8 @@ constexpr int kFailed = 1;  // it was tried and did not work, or a check does no
 constexpr int kUsage = 2;   // it could not be tried: wrong arguments, or the data folder cannot be opened
 
 struct Option {
-  std::string_view name;         // "--data"; without dashes it is an argument: "SHELL"
-  std::string_view value = "";   // "DIR"; empty: a flag
+  std::string_view name;        // "--data"; without dashes it is an argument: "SHELL"
+  std::string_view value = "";  // "DIR"; empty: a flag
   std::string_view help = "";
   std::string_view standard = "";  // when it is not given
   std::string_view choices = "";   // "bash zsh fish"; empty: anything
@@ -44,7 +46,9 @@ class Arguments {
     const auto found = values_.find(name);
     return found == values_.end() ? std::vector<std::string>() : found->second;
   }
-  void give(std::string_view name, std::vector<std::string> values) { values_[std::string(name)] = std::move(values); }
+  void give(std::string_view name, std::vector<std::string> values) {
+    values_[std::string(name)] = std::move(values);
+  }
   void standard(std::string_view name, std::string_view value) { standards_[std::string(name)] = value; }
 
  private:
@@ -57,8 +61,8 @@ struct CommandInfo {
   std::string_view summary;      // one line of the list
   std::string_view description;  // what it does, when to use it
   std::vector<Option> options;
-  std::string_view examples;     // lines that work when pasted
-  std::string_view exit_codes;   // "0 all hold, 1 one does not, 2 cannot be opened"
+  std::string_view examples;    // lines that work when pasted
+  std::string_view exit_codes;  // "0 all hold, 1 one does not, 2 cannot be opened"
   int (*run)(const Arguments&);
 };
 

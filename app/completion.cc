@@ -1,5 +1,5 @@
-// Shell completion, made from the table of commands: words of the next command, its options, choices of an option, and
-// file names otherwise.
+// Shell completion, made from the table of commands: words of the next command, its options, choices of an
+// option, and file names otherwise.
 #include "app/command.h"
 
 namespace micropay::app {
@@ -51,7 +51,8 @@ std::string bash() {
       if (option.argument()) continue;
       const std::string pattern = fmt::format("\"{} {}\"", command->path, option.name);
       if (!option.choices.empty())
-        out += fmt::format("    {}) COMPREPLY=($(compgen -W '{}' -- \"$word\")); return ;;\n", pattern, option.choices);
+        out += fmt::format("    {}) COMPREPLY=($(compgen -W '{}' -- \"$word\")); return ;;\n", pattern,
+                           option.choices);
       else if (!option.value.empty())
         out += fmt::format("    {}) COMPREPLY=($(compgen -f -- \"$word\")); return ;;\n", pattern);
     }
@@ -60,7 +61,8 @@ std::string bash() {
   for (const auto& [path, words] : command_words())
     out += fmt::format("    \"{}\") words='{}' ;;\n", path, fmt::join(words, " "));
   for (const CommandInfo* command : commands())
-    out += fmt::format("    \"{}\") words='{}{}' ;;\n", command->path, option_list(*command), argument_choices(*command));
+    out += fmt::format("    \"{}\") words='{}{}' ;;\n", command->path, option_list(*command),
+                       argument_choices(*command));
   out +=
       "  esac\n"
       "  COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
@@ -92,16 +94,19 @@ std::string fish() {
       next = command->path.substr(space + 1);
       seen = fmt::format("__fish_seen_subcommand_from {}", first);
       out += fmt::format("complete -c micropay -f -n __fish_use_subcommand -a {}\n", first);
-      out += fmt::format("complete -c micropay -f -n '{}; and not __fish_seen_subcommand_from {}' -a {} -d {}\n", seen,
-                         next, next, quoted(command->summary));
+      out +=
+          fmt::format("complete -c micropay -f -n '{}; and not __fish_seen_subcommand_from {}' -a {} -d {}\n",
+                      seen, next, next, quoted(command->summary));
       seen += fmt::format("; and __fish_seen_subcommand_from {}", next);
     } else {
-      out += fmt::format("complete -c micropay -f -n __fish_use_subcommand -a {} -d {}\n", next, quoted(command->summary));
+      out += fmt::format("complete -c micropay -f -n __fish_use_subcommand -a {} -d {}\n", next,
+                         quoted(command->summary));
       seen = fmt::format("__fish_seen_subcommand_from {}", next);
     }
     for (const Option& option : command->options) {
-      const std::string form =
-          option.argument() ? "-f" : fmt::format("-l {}{}", option.name.substr(2), option.value.empty() ? "" : " -r");
+      const std::string form = option.argument() ? "-f"
+                                                 : fmt::format("-l {}{}", option.name.substr(2),
+                                                               option.value.empty() ? "" : " -r");
       if (option.argument() && option.choices.empty()) continue;
       out += fmt::format("complete -c micropay -n '{}' {}{} -d {}\n", seen, form,
                          option.choices.empty() ? "" : fmt::format(" -a {}", quoted(option.choices)),

@@ -10,12 +10,13 @@
 namespace micropay::app {
 namespace {
 
-constexpr Duration kQuiet = 2 * kSecond;            // work that is done by then shows no progress
+constexpr Duration kQuiet = 2 * kSecond;  // work that is done by then shows no progress
 constexpr Duration kRewrite = 200 * kMillisecond;
 
 // Terminal columns of UTF-8 text, near enough: code points.
 size_t width(std::string_view text) {
-  return size_t(std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return size_t(
+      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
 size_t edit_distance(std::string_view a, std::string_view b) {
@@ -83,7 +84,8 @@ std::string nearest(std::string_view word, const std::vector<std::string>& words
   std::string best;
   size_t least = std::max<size_t>(2, word.size() / 2) + 1;
   for (const std::string& candidate : words) {
-    const size_t distance = candidate.starts_with(word) && word.size() > 1 ? 1 : edit_distance(word, candidate);
+    const size_t distance =
+        candidate.starts_with(word) && word.size() > 1 ? 1 : edit_distance(word, candidate);
     if (distance < least) least = distance, best = candidate;
   }
   return best;

@@ -10,7 +10,8 @@
 
 namespace micropay::app {
 
-// "micropay verify: the folder data does not exist (no_data)" on stderr, and a second line with the hint, if any.
+// "micropay verify: the folder data does not exist (no_data)" on stderr, and a second line with the hint, if
+// any.
 void print_error(std::string_view command, const Error& error, std::string_view hint = {});
 
 // Rows of cells, the first one the heading; columns are as wide as their widest cell.
@@ -23,8 +24,8 @@ std::string seconds_text(Duration taken);  // "0.42 s"
 // The word of `words` that `word` most likely was meant to be; empty when none is near.
 std::string nearest(std::string_view word, const std::vector<std::string>& words);
 
-// A line on stderr that is rewritten while work goes on: nothing in the first two seconds, nothing when stderr is no
-// terminal.
+// A line on stderr that is rewritten while work goes on: nothing in the first two seconds, nothing when
+// stderr is no terminal.
 class Progress {
  public:
   explicit Progress(std::string what);

@@ -1,4 +1,5 @@
-// The control socket: a thread that accepts, a short-lived thread a connection, blocking reads with a time limit.
+// The control socket: a thread that accepts, a short-lived thread a connection, blocking reads with a time
+// limit.
 #include "app/control.h"
 
 #include <arpa/inet.h>
@@ -23,7 +24,7 @@ namespace micropay::app {
 namespace {
 
 constexpr uint32_t kMaxFrame = 1 << 20;
-constexpr int kReadTimeoutS = 5;      // for a request to arrive
+constexpr int kReadTimeoutS = 5;  // for a request to arrive
 constexpr int kMaxConnections = 16;
 
 // The path by way of the open folder: a socket's own may have 107 bytes only.
@@ -31,7 +32,8 @@ struct SocketPath {
   int folder;
   sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
 
-  explicit SocketPath(const std::string& data) : folder(open(data.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)) {
+  explicit SocketPath(const std::string& data)
+      : folder(open(data.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)) {
     std::snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/control.sock", folder);
   }
   ~SocketPath() {
@@ -79,8 +81,11 @@ bool receive_frame(int socket, google::protobuf::Message& message) {
 }
 
 Error socket_error(std::string_view what, const std::string& data) {
-  return {Code::kUnavailable, "control_unavailable",
-          fmt::format("cannot {} the control socket in {}: {}", what, data, std::strerror(errno)), {}, {}};
+  return {Code::kUnavailable,
+          "control_unavailable",
+          fmt::format("cannot {} the control socket in {}: {}", what, data, std::strerror(errno)),
+          {},
+          {}};
 }
 
 }  // namespace
@@ -101,7 +106,9 @@ struct ControlServer::Impl {
     if (receive_frame(socket, request)) {
       handler(request, [socket](const ControlReply& reply) { send_frame(socket, reply); });
     } else {
-      send_frame(socket, failed_reply({Code::kInvalidArgument, "malformed_request", "this is no control request", {}, {}}));
+      send_frame(
+          socket,
+          failed_reply({Code::kInvalidArgument, "malformed_request", "this is no control request", {}, {}}));
     }
     close(socket);
     std::scoped_lock lock(mutex);

@@ -1,5 +1,5 @@
-// The control socket DATA/control.sock: how the command line reaches a platform that runs. Only the folder's owner may
-// connect (mode 0600), so a caller acts as the system itself.
+// The control socket DATA/control.sock: how the command line reaches a platform that runs. Only the folder's
+// owner may connect (mode 0600), so a caller acts as the system itself.
 //
 //   ControlServer server(data, [&](const ControlRequest& request, const Reply& reply) { … reply(answer); });
 //   TRY(server.start());
@@ -25,8 +25,8 @@ using ControlHandler = std::function<void(const ControlRequest&, const Reply&)>;
 class ControlServer {
  public:
   ControlServer(std::string data, ControlHandler handler);
-  ~ControlServer();              // waits for requests that run
-  Result<void> start();          // kUnavailable control_unavailable
+  ~ControlServer();      // waits for requests that run
+  Result<void> start();  // kUnavailable control_unavailable
 
  private:
   struct Impl;

@@ -50,7 +50,7 @@ TEST_F(ControlTest, CarriesRequestsProgressAndAnswers) {
     reply(answer(request.command() + ":" + request.request()));
   });
   ASSERT_TRUE(server.start());
-  struct stat info {};
+  struct stat info{};
   ASSERT_EQ(stat((data_ + "/control.sock").c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0600u);
 
@@ -59,7 +59,8 @@ TEST_F(ControlTest, CarriesRequestsProgressAndAnswers) {
   ControlRequest ask = request("call");
   ask.set_request(R"({"password":"a \"quoted\" secret"})");
   std::vector<int> seen;
-  const auto reply = client->ask(ask, [&](const ControlReply& progress) { seen.push_back(progress.permille()); });
+  const auto reply =
+      client->ask(ask, [&](const ControlReply& progress) { seen.push_back(progress.permille()); });
   ASSERT_TRUE(reply) << reply.error().detail;
   EXPECT_EQ(reply->answer(), R"(call:{"password":"a \"quoted\" secret"})");
   EXPECT_EQ(seen, (std::vector{100, 200, 300}));
@@ -78,7 +79,9 @@ TEST_F(ControlTest, ErrorsComeBackWhole) {
 }
 
 TEST_F(ControlTest, ReplacesTheSocketOfAKilledProcess) {
-  { ControlServer killed(data_, {}); }
+  {
+    ControlServer killed(data_, {});
+  }
   const int left_over = socket(AF_UNIX, SOCK_STREAM, 0);
   sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
   std::snprintf(address.sun_path, sizeof(address.sun_path), "%s/control.sock", data_.c_str());
@@ -115,7 +118,9 @@ TEST_F(ControlTest, ServesSeveralAtOnceAndOutlivesRudeClients) {
     reply(answer("ok"));
   });
   ASSERT_TRUE(server.start());
-  { const auto silent = ControlClient::connect(data_); }  // connects and goes away
+  {
+    const auto silent = ControlClient::connect(data_);
+  }  // connects and goes away
   std::vector<std::thread> clients;
   for (int i = 0; i < 8; ++i)
     clients.emplace_back([&] { EXPECT_TRUE(ControlClient::connect(data_)->ask(request("stats"))); });

@@ -18,7 +18,8 @@ bool of_process(const fs::path& path) {
 }
 
 std::unexpected<Error> copy_failed(const fs::path& path, const std::error_code& error) {
-  return fail(Code::kUnavailable, "copy_failed", fmt::format("cannot copy {}: {}", path.string(), error.message()));
+  return fail(Code::kUnavailable, "copy_failed",
+              fmt::format("cannot copy {}: {}", path.string(), error.message()));
 }
 
 }  // namespace
@@ -26,9 +27,11 @@ std::unexpected<Error> copy_failed(const fs::path& path, const std::error_code& 
 Result<void> require_data_folder(const std::string& folder) {
   std::error_code error;
   if (!fs::exists(folder, error))
-    return fail(Code::kNotFound, "no_data_folder", fmt::format("the folder {} does not exist", folder), "--data");
+    return fail(Code::kNotFound, "no_data_folder", fmt::format("the folder {} does not exist", folder),
+                "--data");
   if (!fs::is_directory(fs::path(folder) / "log", error))
-    return fail(Code::kNotFound, "no_data_folder", fmt::format("{} is no data folder: it has no log", folder), "--data");
+    return fail(Code::kNotFound, "no_data_folder", fmt::format("{} is no data folder: it has no log", folder),
+                "--data");
   return {};
 }
 
@@ -47,7 +50,8 @@ Result<void> copy_data_folder(const std::string& from, const std::string& to) {
   std::error_code error;
   fs::create_directories(to, error);
   if (error) return copy_failed(to, error);
-  for (fs::recursive_directory_iterator each(from, error), end; !error && each != end; each.increment(error)) {
+  for (fs::recursive_directory_iterator each(from, error), end; !error && each != end;
+       each.increment(error)) {
     const fs::path target = fs::path(to) / fs::relative(each->path(), from, error);
     if (each->is_directory(error)) {
       fs::create_directories(target, error);
@@ -77,8 +81,9 @@ Result<ScratchFolder> ScratchFolder::make() {
   std::error_code error;
   std::string path = (fs::temp_directory_path(error) / "micropay-XXXXXX").string();
   if (error || mkdtemp(path.data()) == nullptr)
-    return fail(Code::kUnavailable, "no_scratch_folder",
-                fmt::format("cannot make {}: {}; set TMPDIR to a folder with space", path, std::strerror(errno)));
+    return fail(
+        Code::kUnavailable, "no_scratch_folder",
+        fmt::format("cannot make {}: {}; set TMPDIR to a folder with space", path, std::strerror(errno)));
   return ScratchFolder(std::move(path));
 }
 

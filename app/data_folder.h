@@ -1,4 +1,5 @@
-// Data folders on disk, as commands see them: is it one, does a process hold it, a scratch folder beside nothing else.
+// Data folders on disk, as commands see them: is it one, does a process hold it, a scratch folder beside
+// nothing else.
 #pragma once
 
 #include <memory>
@@ -38,8 +39,8 @@ class ScratchFolder {
   std::string path_;
 };
 
-// The log files in `log`, which stay as they are; what is written goes below `scratch`, or nowhere. A store on it
-// makes all tables from that log without touching it.
+// The log files in `log`, which stay as they are; what is written goes below `scratch`, or nowhere. A store
+// on it makes all tables from that log without touching it.
 std::shared_ptr<LogFolder> borrowed_log(const std::string& log, const std::string& scratch);
 
 }  // namespace micropay::app

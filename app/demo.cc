@@ -1,4 +1,5 @@
-// The demo data and the tour. The password is in the source on purpose: it is for trying out on one's own machine.
+// The demo data and the tour. The password is in the source on purpose: it is for trying out on one's own
+// machine.
 #include "app/demo.h"
 
 #include "app/console.h"
@@ -68,7 +69,8 @@ class Seeder {
   // As the user, or as the system when there is none.
   template <typename Response, typename Request>
   Result<Response> call(const Request& request, const std::string& user_id = {}) {
-    Command command{.method = contract::model().method_of<Request>(), .request = std::make_shared<Request>(request)};
+    Command command{.method = contract::model().method_of<Request>(),
+                    .request = std::make_shared<Request>(request)};
     command.principal = system_principal();
     if (!user_id.empty()) {
       command.principal = {.kind = Principal::Kind::kUser, .user_id = user_id};
@@ -110,7 +112,8 @@ class Seeder {
       euros.set_user_id(customer.user_id);
       euros.set_currency("EUR");
       const auto list = TRY(query<ListAccountsResponse>(euros));
-      if (list.accounts_size() == 0) return fail(Code::kInternal, "demo_failed", "a registration opened no wallet");
+      if (list.accounts_size() == 0)
+        return fail(Code::kInternal, "demo_failed", "a registration opened no wallet");
       customer.eur = list.accounts(0).id();
       TRY(top_up(customer, customer.eur, money("EUR", i == kCarol ? 900'000 : 150'000)));
       TRY(top_up(customer, customer.usd, money("USD", 40'000)));
@@ -129,8 +132,8 @@ class Seeder {
     return {};
   }
 
-  Result<Payment> pay(const Customer& payer, const std::string& from, const std::string& to, const Money& amount,
-                      std::string_view description) {
+  Result<Payment> pay(const Customer& payer, const std::string& from, const std::string& to,
+                      const Money& amount, std::string_view description) {
     CreatePaymentRequest request;
     request.set_payer_account_id(from);
     request.set_payee_account_id(to);
@@ -148,11 +151,12 @@ class Seeder {
       int64_t minor, step;
       std::string_view what;
     };
-    const Habit habits[] = {{ada, bob, 320, 15, "Coffee"}, {carol, ada, 1'250, 110, "Lunch"},
-                            {bob, carol, 2'400, 75, "Flowers"}};
+    const Habit habits[] = {
+        {ada, bob, 320, 15, "Coffee"}, {carol, ada, 1'250, 110, "Lunch"}, {bob, carol, 2'400, 75, "Flowers"}};
     for (int64_t round = 0; round < 8; ++round)
       for (const Habit& habit : habits)
-        TRY(pay(habit.from, habit.from.eur, habit.to.eur, money("EUR", habit.minor + round * habit.step), habit.what));
+        TRY(pay(habit.from, habit.from.eur, habit.to.eur, money("EUR", habit.minor + round * habit.step),
+                habit.what));
     TRY(pay(ada, ada.usd, bob.usd, money("USD", 1'999), "Postcards"));
     TRY(pay(bob, bob.usd, carol.usd, money("USD", 4'500), "Museum"));
     // A large amount to somebody new: the first rules of the fraud service hold it for staff.
@@ -187,7 +191,8 @@ Result<Demo> seed_demo(Engine& engine) { return Seeder(engine).run(); }
 std::string demo_text(const std::string& address) {
   std::vector<std::vector<std::string>> rows{{"  demo user", "password", "role", ""}};
   for (const Person& person : kPeople)
-    rows.push_back({fmt::format("  {}", person.email), std::string(kPassword), Role_Name(person.role), std::string(person.about)});
+    rows.push_back({fmt::format("  {}", person.email), std::string(kPassword), Role_Name(person.role),
+                    std::string(person.about)});
   return fmt::format(R"({}
   A tour (paste it; needs curl and jq):
 
@@ -204,7 +209,8 @@ std::string demo_text(const std::string& address) {
   curl -s "${{auth[@]}}" $API/payments/$PAYMENT/events | jq -r '.events[].type'
 
   Every route, to read and to try: http://{}/docs
-)", text_table(rows), address, kPassword, address);
+)",
+                     text_table(rows), address, kPassword, address);
 }
 
 }  // namespace micropay::app

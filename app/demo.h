@@ -1,5 +1,5 @@
-// --demo: sample users of every role, wallets with money, and some history, made through the engine like anything a
-// client does. Only an empty platform is filled; one that has the demo users is left as it is.
+// --demo: sample users of every role, wallets with money, and some history, made through the engine like
+// anything a client does. Only an empty platform is filled; one that has the demo users is left as it is.
 #pragma once
 
 #include <string>

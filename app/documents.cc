@@ -1,4 +1,5 @@
-// The made documents: routes and events from the contracts, settings from their readers, commands from their table.
+// The made documents: routes and events from the contracts, settings from their readers, commands from their
+// table.
 #include "app/documents.h"
 
 #include "app/command.h"
@@ -14,13 +15,17 @@ std::string settings_document() {
   std::vector<SettingInfo> declared = settings.declared();
   std::ranges::sort(declared, {}, &SettingInfo::key);
   std::string out =
-      "# Settings\n\nMade by `micropay docs`; a test compares. Values come from, weakest first: the default, a YAML file\n"
-      "(`--config`), the environment (`MICROPAY_FRAUD_MODE=shadow` is `fraud.mode`), flags and `--set fraud.mode=shadow`.\n"
-      "`micropay serve --print-config` shows what is in force and where it came from. A secret may be given as a file:\n"
+      "# Settings\n\nMade by `micropay docs`; a test compares. Values come from, weakest first: the default, "
+      "a YAML file\n"
+      "(`--config`), the environment (`MICROPAY_FRAUD_MODE=shadow` is `fraud.mode`), flags and `--set "
+      "fraud.mode=shadow`.\n"
+      "`micropay serve --print-config` shows what is in force and where it came from. A secret may be given "
+      "as a file:\n"
       "`<key>_file`.\n\n| key | default | allowed | meaning |\n|---|---|---|---|\n";
   for (const SettingInfo& info : declared)
     out += fmt::format("| `{}` | {} | {} | {} |\n", info.key,
-                       info.standard.empty() ? std::string() : fmt::format("`{}`", info.standard), info.allowed, info.help);
+                       info.standard.empty() ? std::string() : fmt::format("`{}`", info.standard),
+                       info.allowed, info.help);
   return out;
 }
 

@@ -44,8 +44,8 @@ std::string event_json(const Envelope& envelope) {
 std::string event_line(const Envelope& envelope, bool colours) {
   const auto style = [&](std::string_view code) { return colours ? code : std::string_view(); };
   return fmt::format("{:>8}  {}{}{}  {}{:<34}{}  {}  {}{}{}", envelope.position(), style(kDim),
-                     format_time(envelope.time()), style(kPlain), style(kBold), envelope.type(), style(kPlain),
-                     envelope.key(), style(kDim), data_json(envelope), style(kPlain));
+                     format_time(envelope.time()), style(kPlain), style(kBold), envelope.type(),
+                     style(kPlain), envelope.key(), style(kDim), data_json(envelope), style(kPlain));
 }
 
 std::string event_page(const Envelope& envelope) { return pretty_json(event_json(envelope)); }

@@ -12,27 +12,29 @@ namespace {
 
 EngineOptions engine_options(Settings& settings) {
   EngineOptions options;
-  options.max_queued =
-      size_t(settings.integer("engine.max_queued", 10'000, 10, 1'000'000, "Inputs that may wait; more are answered 503"));
-  options.max_tick_inputs =
-      size_t(settings.integer("engine.max_tick_inputs", 1'000, 1, 100'000, "Inputs that share one commit at most"));
-  options.wait_timeout = settings.duration("engine.wait_timeout", 10 * kSecond,
-                                           "How long a command waits for its final state before it answers 202");
-  options.prepare_threads =
-      size_t(settings.integer("engine.prepare_threads", 2, 1, 64, "Threads for password hashing and other preparations"));
+  options.max_queued = size_t(settings.integer("engine.max_queued", 10'000, 10, 1'000'000,
+                                               "Inputs that may wait; more are answered 503"));
+  options.max_tick_inputs = size_t(
+      settings.integer("engine.max_tick_inputs", 1'000, 1, 100'000, "Inputs that share one commit at most"));
+  options.wait_timeout =
+      settings.duration("engine.wait_timeout", 10 * kSecond,
+                        "How long a command waits for its final state before it answers 202");
+  options.prepare_threads = size_t(settings.integer("engine.prepare_threads", 2, 1, 64,
+                                                    "Threads for password hashing and other preparations"));
   options.effect_threads =
       size_t(settings.integer("engine.effect_threads", 4, 1, 256, "Threads for calls to the outside"));
-  options.delivery_attempts = uint32_t(
-      settings.integer("engine.delivery_attempts", 5, 1, 100, "Attempts of an event handler before the dead-letter list"));
+  options.delivery_attempts = uint32_t(settings.integer(
+      "engine.delivery_attempts", 5, 1, 100, "Attempts of an event handler before the dead-letter list"));
   return options;
 }
 
 EmbeddedOptions store_options(Settings& settings) {
   EmbeddedOptions options;
-  options.cache_rows = size_t(
-      settings.integer("store.cache_rows", 200'000, 1'000, 100'000'000, "Unchanged rows that are kept in memory"));
-  options.segment_bytes = size_t(
-      settings.integer("store.segment_mb", 64, 1, 4096, "Size of a log file in MB; the next one is prepared ahead")) << 20;
+  options.cache_rows = size_t(settings.integer("store.cache_rows", 200'000, 1'000, 100'000'000,
+                                               "Unchanged rows that are kept in memory"));
+  options.segment_bytes = size_t(settings.integer("store.segment_mb", 64, 1, 4096,
+                                                  "Size of a log file in MB; the next one is prepared ahead"))
+                          << 20;
   options.apply_interval = settings.duration("store.apply_interval", 20 * kMillisecond,
                                              "How long changes gather before they are written to the tables");
   return options;
@@ -40,14 +42,16 @@ EmbeddedOptions store_options(Settings& settings) {
 
 }  // namespace
 
-Result<void> load_settings(Settings& settings, const std::string& config, const std::vector<std::string>& assignments) {
+Result<void> load_settings(Settings& settings, const std::string& config,
+                           const std::vector<std::string>& assignments) {
   if (!config.empty()) TRY(settings.load_file(config));
   settings.load_environment(environ);
   for (const std::string& assignment : assignments) TRY(settings.set(assignment));
   return {};
 }
 
-InstanceSettings::InstanceSettings(Settings& settings) : engine(engine_options(settings)), store(store_options(settings)) {}
+InstanceSettings::InstanceSettings(Settings& settings)
+    : engine(engine_options(settings)), store(store_options(settings)) {}
 
 Result<std::unique_ptr<Instance>> Instance::make(Settings& settings, InstanceOptions options) {
   std::error_code error;
@@ -69,6 +73,10 @@ Result<void> Instance::open() {
   store_ = TRY(EmbeddedStore::open(std::move(store_options), contract::model(), projector_.get()));
   engine_ = std::make_unique<Engine>(settings_->engine, *store_, system_clock(), services_);
   return engine_->open();
+}
+
+void Instance::stop(Duration grace) {
+  if (engine_ && engine_->state() == Engine::State::kRunning) engine_->drain(grace);
 }
 
 Instance::~Instance() {

@@ -1,5 +1,5 @@
-// A data folder with its services and engine, opened by this process: what `serve` serves and what one-off commands
-// work on when no platform is running. Opening takes the folder's lock.
+// A data folder with its services and engine, opened by this process: what `serve` serves and what one-off
+// commands work on when no platform is running. Opening takes the folder's lock.
 #pragma once
 
 #include <memory>
@@ -13,7 +13,8 @@
 namespace micropay::app {
 
 // Given values in their order of strength: the file, the environment, then `assignments`.
-Result<void> load_settings(Settings& settings, const std::string& config, const std::vector<std::string>& assignments);
+Result<void> load_settings(Settings& settings, const std::string& config,
+                           const std::vector<std::string>& assignments);
 // Declares the settings of the engine and the store.
 struct InstanceSettings {
   explicit InstanceSettings(Settings& settings);
@@ -29,10 +30,11 @@ struct InstanceOptions {
 
 class Instance {
  public:
-  // Declares the settings of the services, the store and the engine; the caller asks settings.finish() when all its
-  // own are declared, too, and then open().
+  // Declares the settings of the services, the store and the engine; the caller asks settings.finish() when
+  // all its own are declared, too, and then open().
   static Result<std::unique_ptr<Instance>> make(Settings& settings, InstanceOptions options);
   Result<void> open();
+  void stop(Duration grace);  // the engine; may be called at any time
   ~Instance();
 
   Engine& engine() { return *engine_; }

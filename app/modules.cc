@@ -10,14 +10,8 @@ namespace {
 using Module = Service (*)(const Parts&);
 
 constexpr Module kModules[] = {
-    user_service,
-    account_service,
-    payment_service,
-    transaction_service,
-    balance_service,
-    fraud_service,
-    notification_service,
-    audit_service,
+    user_service,    account_service, payment_service,      transaction_service,
+    balance_service, fraud_service,   notification_service, audit_service,
 };
 
 }  // namespace
@@ -39,7 +33,8 @@ Result<std::vector<Service>> make_services(const Parts& parts, const std::vector
                 "--services");
   }
   if (!names.empty())
-    std::erase_if(services, [&](const Service& service) { return std::ranges::count(names, service.name) == 0; });
+    std::erase_if(services,
+                  [&](const Service& service) { return std::ranges::count(names, service.name) == 0; });
   return services;
 }
 

@@ -8,8 +8,9 @@
 
 namespace micropay::app {
 
-// The services with these names, or all when none is named, in the order of the table. All are made so that every
-// setting has its reader; those not named are dropped. Error: unknown_service, naming the nearest and listing all.
+// The services with these names, or all when none is named, in the order of the table. All are made so that
+// every setting has its reader; those not named are dropped. Error: unknown_service, naming the nearest and
+// listing all.
 Result<std::vector<Service>> make_services(const Parts& parts, const std::vector<std::string>& names);
 
 // "payment,balance" or repeated options, to names.

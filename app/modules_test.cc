@@ -57,7 +57,8 @@ TEST(Modules, AnUnknownNameIsRefusedWithTheNearest) {
 }
 
 TEST(Modules, NamesAreSplitAtCommas) {
-  EXPECT_EQ(split_names({"payment, user", "audit", ""}), (std::vector<std::string>{"payment", "user", "audit"}));
+  EXPECT_EQ(split_names({"payment, user", "audit", ""}),
+            (std::vector<std::string>{"payment", "user", "audit"}));
   EXPECT_TRUE(split_names({}).empty());
 }
 
@@ -76,8 +77,10 @@ TEST(DataFolder, CopiesWhatBelongsToItAndNothingOfAProcess) {
   EXPECT_FALSE(require_data_folder(to));
   EXPECT_TRUE(empty_folder(to));
   ASSERT_TRUE(copy_data_folder(from, to));
-  for (const char* name : {"/log/00000001.log", "/state.db", "/keys.json"}) EXPECT_EQ(content(to + name), name);
-  for (const char* name : {"/LOCK", "/state.db-shm"}) EXPECT_FALSE(std::filesystem::exists(to + name)) << name;
+  for (const char* name : {"/log/00000001.log", "/state.db", "/keys.json"})
+    EXPECT_EQ(content(to + name), name);
+  for (const char* name : {"/LOCK", "/state.db-shm"})
+    EXPECT_FALSE(std::filesystem::exists(to + name)) << name;
   EXPECT_FALSE(empty_folder(to));
 }
 

@@ -42,6 +42,10 @@ std::string stats_json(const EngineStats& engine, const EmbeddedStats& store) {
 
 struct Platform::Impl {
   explicit Impl(Settings& settings) : own(settings), log(log_options(settings)), gateway_settings(settings) {}
+  // Also after a start that failed half-way: the engine stops before those that it tells of commits are gone.
+  ~Impl() {
+    if (instance) instance->stop(0);
+  }
 
   PlatformSettings own;
   LogOptions log;
@@ -63,27 +67,34 @@ struct Platform::Impl {
 
 Result<void> Platform::Impl::open_authenticator() {
   TRY(key_ring(own.data)->open());
-  authenticator = std::make_unique<TokenAuthenticator>(key_ring(own.data), api_keys_in(instance->store()), system_clock());
+  authenticator = std::make_unique<TokenAuthenticator>(key_ring(own.data), api_keys_in(instance->store()),
+                                                       system_clock());
   TRY(load_revocations(instance->store(), *authenticator));
   instance->engine().on_committed([this](const auto& events) { tell_revocations(events, *authenticator); });
   return {};
 }
 
 void Platform::Impl::publish_gauges() {
-  const auto store = [this](std::string_view name, std::string_view help, uint64_t EmbeddedStats::*value) {
-    gauges.push_back(gauge_callback(name, help, {}, [this, value] { return double(instance->store().stats().*value); }));
+  const auto store = [this](std::string_view name, std::string_view help, uint64_t EmbeddedStats::* value) {
+    gauges.push_back(
+        gauge_callback(name, help, {}, [this, value] { return double(instance->store().stats().*value); }));
   };
   store("micropay_store_log_bytes", "Size of the log", &EmbeddedStats::log_bytes);
-  store("micropay_store_unapplied_ticks", "Ticks that are not in the tables yet", &EmbeddedStats::unapplied_ticks);
+  store("micropay_store_unapplied_ticks", "Ticks that are not in the tables yet",
+        &EmbeddedStats::unapplied_ticks);
   store("micropay_store_cached_rows", "Rows in memory", &EmbeddedStats::cached_rows);
   store("micropay_store_table_bytes", "Size of the tables", &EmbeddedStats::table_bytes);
-  const auto engine = [this](std::string_view name, std::string_view help, uint64_t EngineStats::*value) {
-    gauges.push_back(gauge_callback(name, help, {}, [this, value] { return double(instance->engine().stats().*value); }));
+  const auto engine = [this](std::string_view name, std::string_view help, uint64_t EngineStats::* value) {
+    gauges.push_back(
+        gauge_callback(name, help, {}, [this, value] { return double(instance->engine().stats().*value); }));
   };
   engine("micropay_engine_queued_inputs", "Inputs that wait", &EngineStats::queued);
-  engine("micropay_engine_followers_lag", "Events that followers have not seen yet", &EngineStats::followers_lag);
-  engine("micropay_engine_effects_pending", "Calls to the outside under way or waiting", &EngineStats::effects_pending);
-  engine("micropay_engine_deliveries_pending", "Events that wait to be handled again", &EngineStats::deliveries_pending);
+  engine("micropay_engine_followers_lag", "Events that followers have not seen yet",
+         &EngineStats::followers_lag);
+  engine("micropay_engine_effects_pending", "Calls to the outside under way or waiting",
+         &EngineStats::effects_pending);
+  engine("micropay_engine_deliveries_pending", "Events that wait to be handled again",
+         &EngineStats::deliveries_pending);
 }
 
 Result<void> Platform::Impl::start() {
@@ -91,7 +102,8 @@ Result<void> Platform::Impl::start() {
   start_log(log);
   TRY(instance->open());
   TRY(open_authenticator());
-  gateway = std::make_unique<Gateway>(gateway_settings, instance->engine(), instance->store(), *authenticator);
+  gateway =
+      std::make_unique<Gateway>(gateway_settings, instance->engine(), instance->store(), *authenticator);
   instance->engine().start();
   TRY(gateway->start());
   control = std::make_unique<ControlServer>(
@@ -100,7 +112,10 @@ Result<void> Platform::Impl::start() {
   publish_gauges();
   state = State::kRunning;
   log_info("platform.started", "MicroPay is running",
-           {{"version", kVersion}, {"data", own.data}, {"address", gateway->address()}, {"ops", gateway->ops_address()}});
+           {{"version", kVersion},
+            {"data", own.data},
+            {"address", gateway->address()},
+            {"ops", gateway->ops_address()}});
   return {};
 }
 
@@ -133,10 +148,12 @@ Result<ControlReply> Platform::Impl::answer(const ControlRequest& request, const
     done.set_answer(stats_json(instance->engine().stats(), instance->store().stats()));
     return done;
   }
-  return fail(Code::kUnimplemented, "unknown_command", fmt::format("this platform does not know \"{}\"", request.command()));
+  return fail(Code::kUnimplemented, "unknown_command",
+              fmt::format("this platform does not know \"{}\"", request.command()));
 }
 
-// Readiness turns first, so that a balancer looks elsewhere; running requests are answered before the engine ends.
+// Readiness turns first, so that a balancer looks elsewhere; running requests are answered before the engine
+// ends.
 void Platform::Impl::drain() {
   if (state != State::kRunning) return;
   state = State::kDraining;
@@ -144,7 +161,7 @@ void Platform::Impl::drain() {
   control.reset();
   gauges.clear();
   gateway->stop(own.drain_timeout);
-  instance->engine().drain(own.drain_timeout);
+  instance->stop(own.drain_timeout);
   gateway.reset();
   instance.reset();
   state = State::kStopped;
@@ -157,8 +174,9 @@ Platform::~Platform() { impl_->drain(); }
 
 Result<std::unique_ptr<Platform>> Platform::make(Settings& settings, PlatformOptions options) {
   auto impl = std::make_unique<Impl>(settings);
-  impl->instance = TRY(Instance::make(
-      settings, {.data = impl->own.data, .services = std::move(options.services), .progress = std::move(options.progress)}));
+  impl->instance = TRY(Instance::make(settings, {.data = impl->own.data,
+                                                 .services = std::move(options.services),
+                                                 .progress = std::move(options.progress)}));
   return std::unique_ptr<Platform>(new Platform(std::move(impl)));
 }
 

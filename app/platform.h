@@ -1,5 +1,5 @@
-// The running platform: settings, services, store, engine, authentication, gateway and control socket, wired in that
-// order and taken down in the other.
+// The running platform: settings, services, store, engine, authentication, gateway and control socket, wired
+// in that order and taken down in the other.
 //
 //   Settings settings;  …load…
 //   auto platform = TRY(Platform::make(settings, options));   // every setting is declared now
@@ -37,7 +37,7 @@ class Platform {
 
   Engine& engine();
   const std::string& data() const;
-  std::string address() const;      // "127.0.0.1:8080"
+  std::string address() const;  // "127.0.0.1:8080"
   std::string ops_address() const;
 
   struct Impl;

@@ -32,7 +32,7 @@ std::string key_text(const contract::Table& table, const google::protobuf::Messa
 // Eight bytes a row, so that tables of many millions fit.
 struct Fingerprints {
   std::vector<uint64_t> rows;
-  std::string at;          // key of the row that was asked for
+  std::string at;  // key of the row that was asked for
 };
 
 Result<Fingerprints> fingerprints(const Store& store, const contract::Table& table, size_t ask = SIZE_MAX) {
@@ -53,8 +53,9 @@ Result<TableComparison> compare(const Store& data, const Store& rebuilt, const c
   const size_t at = size_t(std::ranges::mismatch(kept.rows, made.rows).in1 - kept.rows.begin());
   const Fingerprints kept_at = TRY(fingerprints(data, table, at));
   const Fingerprints made_at = TRY(fingerprints(rebuilt, table, at));
-  result.difference = fmt::format("{}: {} rows, {} from the log; the first difference is at key {}", table.sql_name,
-                                  result.rows, result.rebuilt_rows, kept_at.at.empty() ? made_at.at : kept_at.at);
+  result.difference =
+      fmt::format("{}: {} rows, {} from the log; the first difference is at key {}", table.sql_name,
+                  result.rows, result.rebuilt_rows, kept_at.at.empty() ? made_at.at : kept_at.at);
   if (!kept_at.at.empty() && !made_at.at.empty() && kept_at.at != made_at.at)
     result.difference += fmt::format(" (from the log: {})", made_at.at);
   return result;

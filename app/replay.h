@@ -1,5 +1,5 @@
-// Proof that the tables follow from the log: makes all of them anew in a scratch folder and compares row for row, byte
-// for byte, projections included. Nothing in the data folder is changed.
+// Proof that the tables follow from the log: makes all of them anew in a scratch folder and compares row for
+// row, byte for byte, projections included. Nothing in the data folder is changed.
 #pragma once
 
 #include <functional>
@@ -11,16 +11,17 @@
 
 namespace micropay::app {
 
-// A store whose tables are made from DATA/log alone; its own files go below `scratch`. `projector` outlives it.
+// A store whose tables are made from DATA/log alone; its own files go below `scratch`. `projector` outlives
+// it.
 Result<std::unique_ptr<EmbeddedStore>> rebuild_tables(const std::string& data, const std::string& scratch,
                                                       Projector& projector,
                                                       std::function<void(const std::string& line)> progress);
 
 struct TableComparison {
   const contract::Table* table = nullptr;
-  uint64_t rows = 0;          // in the data folder
+  uint64_t rows = 0;  // in the data folder
   uint64_t rebuilt_rows = 0;
-  std::string difference;     // the first one; empty when the tables are equal
+  std::string difference;  // the first one; empty when the tables are equal
 };
 
 // Every table of the model. `each` is called after every table.

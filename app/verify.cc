@@ -1,5 +1,5 @@
-// The checks of `micropay verify`, in an order in which the first failure is the cause of the later ones: the log, the
-// tables that follow from it, the invariants of the money, the audit chain.
+// The checks of `micropay verify`, in an order in which the first failure is the cause of the later ones: the
+// log, the tables that follow from it, the invariants of the money, the audit chain.
 #include "app/verify.h"
 
 #include "app/data_folder.h"
@@ -50,13 +50,17 @@ Check check_log(const std::string& data, Progress& progress) {
   return check;
 }
 
-Result<void> check_tables(const std::string& data, const Store& store, Progress& progress, VerifyReport& report) {
+Result<void> check_tables(const std::string& data, const Store& store, Progress& progress,
+                          VerifyReport& report) {
   Stopwatch watch;
   const ScratchFolder scratch = TRY(ScratchFolder::make());
   const auto projector = all_projections();
-  auto rebuilt = TRY(rebuild_tables(data, scratch.path(), *projector, [&](const std::string& line) { progress.line(line); }));
+  auto rebuilt = TRY(rebuild_tables(data, scratch.path(), *projector,
+                                    [&](const std::string& line) { progress.line(line); }));
   Check check{.name = "tables equal the log", .unit = "rows"};
-  const auto each = [&](const TableComparison& table) { check.count += table.rows, progress.count(check.count, "rows"); };
+  const auto each = [&](const TableComparison& table) {
+    check.count += table.rows, progress.count(check.count, "rows");
+  };
   for (const TableComparison& table : TRY(compare_tables(store, *rebuilt, contract::model(), each)))
     if (!table.difference.empty() && check.problem.empty()) check.problem = table.difference;
   check.unit = fmt::format("rows in {} tables", contract::model().tables().size());
@@ -66,8 +70,10 @@ Result<void> check_tables(const std::string& data, const Store& store, Progress&
   return {};
 }
 
-// Every event of the log has its entry, with the digest of its bytes; the chain itself is among the invariants.
-Result<void> check_trail(const std::string& data, const Store& store, Progress& progress, VerifyReport& report) {
+// Every event of the log has its entry, with the digest of its bytes; the chain itself is among the
+// invariants.
+Result<void> check_trail(const std::string& data, const Store& store, Progress& progress,
+                         VerifyReport& report) {
   Stopwatch watch;
   Check check{.name = "audit trail matches the log", .unit = "entries"};
   const contract::Table& blocks = *contract::model().table_of<AuditBlock>();
@@ -75,8 +81,10 @@ Result<void> check_trail(const std::string& data, const Store& store, Progress& 
   uint64_t loaded = UINT64_MAX;
   TRY(read_log(data, 0, [&](const TickRecord& tick) {
     for (const Envelope& event : tick.events()) {
-      const uint64_t number = audit::block_of(event.position()), place = audit::place_in_block(event.position());
-      if (number != loaded) block = store.get(blocks, *blocks.encode_key({fmt::format("{}", loaded = number)}));
+      const uint64_t number = audit::block_of(event.position()),
+                     place = audit::place_in_block(event.position());
+      if (number != loaded)
+        block = store.get(blocks, *blocks.encode_key({fmt::format("{}", loaded = number)}));
       const auto* entries = block ? &static_cast<const AuditBlock&>(*block).entries() : nullptr;
       if (entries == nullptr || place >= size_t(entries->size())) {
         check.problem = fmt::format("entry {} is missing", event.position());
@@ -108,10 +116,13 @@ Result<void> add_notes(const Store& store, VerifyReport& report) {
     letters += static_cast<const DeadLetter&>(*row).status() == DeadLetter::OPEN;
     return true;
   }));
-  if (effects > 0) report.notes.push_back(fmt::format("{} calls to the outside are waiting to be made", grouped(effects)));
-  if (deliveries > 0) report.notes.push_back(fmt::format("{} events wait to be handled again", grouped(deliveries)));
+  if (effects > 0)
+    report.notes.push_back(fmt::format("{} calls to the outside are waiting to be made", grouped(effects)));
+  if (deliveries > 0)
+    report.notes.push_back(fmt::format("{} events wait to be handled again", grouped(deliveries)));
   if (letters > 0)
-    report.notes.push_back(fmt::format("{} dead letters are open: GET /api/v1/dead-letters", grouped(letters)));
+    report.notes.push_back(
+        fmt::format("{} dead letters are open: GET /api/v1/dead-letters", grouped(letters)));
   return {};
 }
 
@@ -123,12 +134,17 @@ Result<VerifyReport> verify_folder(const std::string& data, Progress& progress) 
   report.checks.push_back(check_log(data, progress));
   if (!report.ok()) return report;  // everything else rests on it
   const auto projector = all_projections();
-  const auto store = TRY(EmbeddedStore::open({.folder = data, .read_only = true}, contract::model(), projector.get()));
+  const auto store =
+      TRY(EmbeddedStore::open({.folder = data, .read_only = true}, contract::model(), projector.get()));
   TRY(check_tables(data, *store, progress, report));
   Stopwatch watch;
   for (InvariantResult& invariant : check_invariants(*store, contract::model()))
-    report.checks.push_back({.name = std::move(invariant.name), .count = invariant.checked, .unit = "",
-                             .ok = invariant.ok, .problem = std::move(invariant.problem), .took = watch.lap()});
+    report.checks.push_back({.name = std::move(invariant.name),
+                             .count = invariant.checked,
+                             .unit = "",
+                             .ok = invariant.ok,
+                             .problem = std::move(invariant.problem),
+                             .took = watch.lap()});
   TRY(check_trail(data, *store, progress, report));
   TRY(add_notes(*store, report));
   return report;
@@ -152,8 +168,9 @@ std::string VerifyReport::text() const {
     if (!check.ok) out += fmt::format("{}: {}\n", check.name, check.problem);
   for (const std::string& note : notes) out += fmt::format("note: {}\n", note);
   const auto failed = std::ranges::count_if(checks, [](const Check& check) { return !check.ok; });
-  out += failed == 0 ? fmt::format("All {} checks hold ({}).\n", checks.size(), seconds_text(total))
-                     : fmt::format("{} of {} checks failed ({}).\n", failed, checks.size(), seconds_text(total));
+  out += failed == 0
+             ? fmt::format("All {} checks hold ({}).\n", checks.size(), seconds_text(total))
+             : fmt::format("{} of {} checks failed ({}).\n", failed, checks.size(), seconds_text(total));
   return out;
 }
 
@@ -162,8 +179,8 @@ std::string VerifyReport::json() const {
   for (size_t i = 0; i < checks.size(); ++i) {
     out += i == 0 ? "{\"name\":" : ",{\"name\":";
     contract::append_json_string(out, checks[i].name);
-    out += fmt::format(",\"ok\":{},\"count\":{},\"seconds\":{:.3f},\"problem\":", checks[i].ok, checks[i].count,
-                       double(checks[i].took) / kSecond);
+    out += fmt::format(",\"ok\":{},\"count\":{},\"seconds\":{:.3f},\"problem\":", checks[i].ok,
+                       checks[i].count, double(checks[i].took) / kSecond);
     contract::append_json_string(out, checks[i].problem);
     out += "}";
   }

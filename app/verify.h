@@ -1,4 +1,5 @@
-// `micropay verify`: every invariant that can be checked of a data folder at rest, each as a line of a report.
+// `micropay verify`: every invariant that can be checked of a data folder at rest, each as a line of a
+// report.
 #pragma once
 
 #include <string>
@@ -11,11 +12,11 @@
 namespace micropay::app {
 
 struct Check {
-  std::string name;       // "log is whole"
+  std::string name;  // "log is whole"
   uint64_t count = 0;
-  std::string unit;       // what was counted: "events"
+  std::string unit;  // what was counted: "events"
   bool ok = true;
-  std::string problem;    // the first one
+  std::string problem;  // the first one
   Duration took = 0;
 };
 
@@ -23,7 +24,7 @@ struct VerifyReport {
   std::vector<Check> checks;
   std::vector<std::string> notes;  // worth knowing, and no fault: work that waits, dead letters
   bool ok() const;
-  std::string text() const;        // a table
+  std::string text() const;  // a table
   std::string json() const;
 };
 

@@ -1,4 +1,5 @@
-// A whole platform in a folder: the demo data is made once, the folder verifies, and planted faults are found.
+// A whole platform in a folder: the demo data is made once, the folder verifies, and planted faults are
+// found.
 #include "app/verify.h"
 
 #include <gmock/gmock.h>
@@ -67,7 +68,9 @@ class VerifyTest : public testing::Test {
     std::shared_ptr<google::protobuf::Message> copy(row.New());
     copy->CopyFrom(row);
     const LogEnd end = store->end();
-    ASSERT_TRUE(store->commit({.number = end.tick + 1, .first_position = end.next_position, .time = 1,
+    ASSERT_TRUE(store->commit({.number = end.tick + 1,
+                               .first_position = end.next_position,
+                               .time = 1,
                                .changes = {{.table = &table, .key = table.key_of(row), .row = copy}}}));
     ASSERT_TRUE(store->catch_up());
   }
@@ -75,7 +78,9 @@ class VerifyTest : public testing::Test {
   template <typename T>
   std::vector<T> rows() {
     const auto projector = all_projections();
-    auto store = EmbeddedStore::open({.folder = folder_, .read_only = true}, contract::model(), projector.get()).value();
+    auto store =
+        EmbeddedStore::open({.folder = folder_, .read_only = true}, contract::model(), projector.get())
+            .value();
     std::vector<T> found;
     EXPECT_TRUE(store->scan(*contract::model().table_of<T>(), [&](const Row& row) {
       found.push_back(static_cast<const T&>(*row));
@@ -92,7 +97,8 @@ TEST_F(VerifyTest, DemoHoldsEveryInvariantAndShowsEveryKindOfPayment) {
   const VerifyReport report = verify();
   EXPECT_TRUE(report.ok()) << report.text();
   EXPECT_GT(report.checks.size(), 5u);
-  for (const char* word : {"log is whole", "tables equal the log", "All "}) EXPECT_THAT(report.text(), HasSubstr(word));
+  for (const char* word : {"log is whole", "tables equal the log", "All "})
+    EXPECT_THAT(report.text(), HasSubstr(word));
   EXPECT_THAT(report.json(), HasSubstr("{\"ok\":true,"));
   std::map<Payment::Status, int> payments;
   for (const Payment& payment : rows<Payment>()) ++payments[payment.status()];
@@ -127,10 +133,11 @@ TEST_F(VerifyTest, AFlippedByteOfTheLogIsFound) {
 }
 
 TEST_F(VerifyTest, ATableThatWasEditedByHandIsFound) {
-  const std::string command =
-      fmt::format("sqlite3 {}/state.db \"UPDATE payment_payment SET description = 'edited' "
-                  "WHERE rowid IN (SELECT rowid FROM payment_payment LIMIT 1)\" 2>/dev/null || "
-                  "sqlite3 {}/state.db \"UPDATE payment_payment SET description = 'edited'\"", folder_, folder_);
+  const std::string command = fmt::format(
+      "sqlite3 {}/state.db \"UPDATE payment_payment SET description = 'edited' "
+      "WHERE rowid IN (SELECT rowid FROM payment_payment LIMIT 1)\" 2>/dev/null || "
+      "sqlite3 {}/state.db \"UPDATE payment_payment SET description = 'edited'\"",
+      folder_, folder_);
   ASSERT_EQ(std::system(command.c_str()), 0);
   const VerifyReport report = verify();
   const Check* check = failed(report);

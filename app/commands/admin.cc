@@ -17,7 +17,8 @@ namespace {
 
 Result<std::string> create_admin(const Arguments& arguments) {
   if (!arguments.has("--password-stdin"))
-    return fail(Code::kInvalidArgument, "", "give the password on standard input with --password-stdin: arguments can be seen by others");
+    return fail(Code::kInvalidArgument, "",
+                "give the password on standard input with --password-stdin: arguments can be seen by others");
   CreateAdminRequest request;
   request.set_email(arguments.text("--email"));
   request.set_display_name(arguments.text("--display-name"));
@@ -38,7 +39,8 @@ int user_admin(const Arguments& arguments) {
   const Error& error = user.error();
   const bool wrong = error.code == Code::kInvalidArgument && error.reason.empty();
   std::string hint = wrong ? "See: micropay user create-admin --help" : "";
-  if (error.reason == "email_taken") hint = "Give the user the role instead: PUT /api/v1/users/{id}/roles as an administrator.";
+  if (error.reason == "email_taken")
+    hint = "Give the user the role instead: PUT /api/v1/users/{id}/roles as an administrator.";
   Error shown = error;
   if (!error.field.empty()) shown.detail = fmt::format("{}: {}", error.field, error.detail);
   print_error("user create-admin", shown, hint);
@@ -56,8 +58,10 @@ int keys_rotate(const Arguments& arguments) {
     print_error("keys rotate", rotated.error());
     return kUsage;
   }
-  fmt::print("Key {} signs from now on; a running platform uses it within a second.\n"
-             "Tokens of the previous key stay valid until they expire.\n", *rotated);
+  fmt::print(
+      "Key {} signs from now on; a running platform uses it within a second.\n"
+      "Tokens of the previous key stay valid until they expire.\n",
+      *rotated);
   return kOk;
 }
 
@@ -68,22 +72,27 @@ const CommandInfo kUserAdminCommand{
     .summary = "Makes a user with the role ADMIN, also on a running platform",
     .description =
         "The way to the first administrator. The password is read from standard input, one line of 10 to 128 "
-        "characters. When a platform runs on the folder it is asked over its control socket; else the folder is opened, "
+        "characters. When a platform runs on the folder it is asked over its control socket; else the folder "
+        "is opened, "
         "changed and closed.",
     .options = {kDataOption,
                 {.name = "--email", .value = "EMAIL", .help = "Address to sign in with", .required = true},
                 {.name = "--password-stdin", .help = "Read the password from standard input (required)"},
                 {.name = "--display-name", .value = "NAME", .help = "Shown to others"},
                 kConfigOption},
-    .examples = "printf '%s\\n' \"$PASSWORD\" | micropay user create-admin --email root@example.org --password-stdin",
-    .exit_codes = "0 made, 1 refused (address taken, password too short), 2 wrong arguments or the folder cannot be opened",
+    .examples =
+        "printf '%s\\n' \"$PASSWORD\" | micropay user create-admin --email root@example.org --password-stdin",
+    .exit_codes =
+        "0 made, 1 refused (address taken, password too short), 2 wrong arguments or the folder cannot be "
+        "opened",
     .run = user_admin};
 
 const CommandInfo kKeysRotateCommand{
     .path = "keys rotate",
     .summary = "Makes a new key for signing access tokens",
     .description =
-        "The new key signs at once, without a restart. The previous one goes on verifying for a day, longer than any "
+        "The new key signs at once, without a restart. The previous one goes on verifying for a day, longer "
+        "than any "
         "token lives, so nobody is signed out. Both are at /.well-known/jwks.json.",
     .options = {kDataOption},
     .examples = "micropay keys rotate --data data",

@@ -30,7 +30,8 @@ int backup(const Arguments& arguments) {
 Result<uint64_t> restore_folder(const std::string& from, const std::string& to) {
   TRY(require_data_folder(from));
   if (!empty_folder(to))
-    return fail(Code::kAlreadyExists, "target_not_empty", fmt::format("{} is not empty; nothing is overwritten", to));
+    return fail(Code::kAlreadyExists, "target_not_empty",
+                fmt::format("{} is not empty; nothing is overwritten", to));
   if (ControlClient::connect(from))
     return fail(Code::kFailedPrecondition, "data_in_use",
                 fmt::format("a platform runs on {}; restore from a backup of it", from));
@@ -39,10 +40,12 @@ Result<uint64_t> restore_folder(const std::string& from, const std::string& to) 
   std::filesystem::remove_all(staging, error);
   TRY(copy_data_folder(from, staging));
   uint64_t events = 0;
-  TRY(read_log(staging, 0, [&](const TickRecord& tick) { return events += uint64_t(tick.events_size()), true; }));
+  TRY(read_log(staging, 0,
+               [&](const TickRecord& tick) { return events += uint64_t(tick.events_size()), true; }));
   std::filesystem::remove(absolute_path(to), error);  // an empty folder
   std::filesystem::rename(staging, absolute_path(to), error);
-  if (error) return fail(Code::kUnavailable, "copy_failed", fmt::format("cannot make {}: {}", to, error.message()));
+  if (error)
+    return fail(Code::kUnavailable, "copy_failed", fmt::format("cannot make {}: {}", to, error.message()));
   return events;
 }
 
@@ -54,8 +57,10 @@ int restore(const Arguments& arguments) {
                 events.error().reason == "target_not_empty" ? "Move it away, or give another --data." : "");
     return events.error().reason == "copy_failed" ? kFailed : kUsage;
   }
-  fmt::print("Restored {} with {} events from {}.\nCheck it: micropay verify --data {}\nStart it: micropay serve --data {}\n",
-             data, grouped(*events), from, data, data);
+  fmt::print(
+      "Restored {} with {} events from {}.\nCheck it: micropay verify --data {}\nStart it: micropay serve "
+      "--data {}\n",
+      data, grouped(*events), from, data, data);
   return kOk;
 }
 
@@ -65,9 +70,15 @@ const CommandInfo kBackupCommand{
     .path = "backup",
     .summary = "Copies a data folder, also of a running platform",
     .description =
-        "Writes a whole, consistent copy: log, tables and signing keys. A platform that runs goes on meanwhile; the "
-        "copy is of one moment. The copy is a data folder itself. It holds secrets: keep it as safely as the original.",
-    .options = {kDataOption, {.name = "--to", .value = "DIR", .help = "A folder that is empty or does not exist", .required = true}},
+        "Writes a whole, consistent copy: log, tables and signing keys. A platform that runs goes on "
+        "meanwhile; the "
+        "copy is of one moment. The copy is a data folder itself. It holds secrets: keep it as safely as the "
+        "original.",
+    .options = {kDataOption,
+                {.name = "--to",
+                 .value = "DIR",
+                 .help = "A folder that is empty or does not exist",
+                 .required = true}},
     .examples = "micropay backup --data data --to backups/monday",
     .exit_codes = "0 copied, 1 copying failed, 2 the target is not empty or the arguments are wrong",
     .run = backup};
@@ -76,12 +87,14 @@ const CommandInfo kRestoreCommand{
     .path = "restore",
     .summary = "Makes a data folder from a backup; never overwrites",
     .description =
-        "Copies a backup to a folder that is empty or does not exist, and reads its log to the end before the folder "
+        "Copies a backup to a folder that is empty or does not exist, and reads its log to the end before "
+        "the folder "
         "gets its name. An interrupted restore leaves DIR.restoring behind, which the next one replaces.",
     .options = {{.name = "--from", .value = "DIR", .help = "The backup", .required = true},
                 {.name = "--data", .value = "DIR", .help = "The data folder to make", .required = true}},
     .examples = "micropay restore --from backups/monday --data data\nmicropay verify --data data",
-    .exit_codes = "0 restored, 1 copying failed, 2 the target is not empty, the backup is damaged or no backup",
+    .exit_codes =
+        "0 restored, 1 copying failed, 2 the target is not empty, the backup is damaged or no backup",
     .run = restore};
 
 }  // namespace micropay::app

@@ -23,11 +23,16 @@ int schema(const Arguments& arguments) {
     printed = true;
     if (service->tables.empty()) continue;
     fmt::print("-- {}: {}\n", service->name, service->summary);
-    for (const contract::Table* table : service->tables) fmt::print("{}\n", contract::create_table_sql(*table, dialect));
+    for (const contract::Table* table : service->tables)
+      fmt::print("{}\n", contract::create_table_sql(*table, dialect));
   }
   if (printed) return kOk;
-  print_error("schema", {Code::kNotFound, "unknown_service",
-                         fmt::format("there is no service \"{}\"; the services are {}", wanted, fmt::join(names, ", ")), "", {}});
+  print_error("schema",
+              {Code::kNotFound,
+               "unknown_service",
+               fmt::format("there is no service \"{}\"; the services are {}", wanted, fmt::join(names, ", ")),
+               "",
+               {}});
   return kUsage;
 }
 
@@ -38,7 +43,8 @@ std::string listed(const std::vector<std::string>& words) {
 int services(const Arguments&) {
   Settings settings;
   const auto made = make_services({settings, ""}, {});
-  std::vector<std::vector<std::string>> rows{{"service", "port", "commands", "queries", "reacts", "events", "tables", "topic", "summary"}};
+  std::vector<std::vector<std::string>> rows{
+      {"service", "port", "commands", "queries", "reacts", "events", "tables", "topic", "summary"}};
   for (const Service& service : *made) {
     const contract::Service& contract = *service.contract;
     rows.push_back({service.name, contract.port == 0 ? "-" : fmt::format("{}", contract.port),
@@ -73,7 +79,9 @@ int docs(const Arguments& arguments) {
     std::ofstream file(path, std::ios::binary | std::ios::trunc);
     file << document.text;
     if (!file.flush()) {
-      print_error("docs", {Code::kUnavailable, "", fmt::format("cannot write {}; does the folder exist?", path), "", {}});
+      print_error(
+          "docs",
+          {Code::kUnavailable, "", fmt::format("cannot write {}; does the folder exist?", path), "", {}});
       return kFailed;
     }
     fmt::print("{}\n", path);
@@ -97,9 +105,14 @@ const CommandInfo kSchemaCommand{
     .path = "schema",
     .summary = "Prints the database schema that follows from the contracts",
     .description =
-        "CREATE TABLE and CREATE INDEX statements of every record, by service. Columns that a contract gains are added "
+        "CREATE TABLE and CREATE INDEX statements of every record, by service. Columns that a contract gains "
+        "are added "
         "to a data folder at its next start.",
-    .options = {{.name = "--dialect", .value = "NAME", .help = "SQL dialect", .standard = "sqlite", .choices = "sqlite postgres"},
+    .options = {{.name = "--dialect",
+                 .value = "NAME",
+                 .help = "SQL dialect",
+                 .standard = "sqlite",
+                 .choices = "sqlite postgres"},
                 {.name = "--service", .value = "NAME", .help = "Of this service only"}},
     .examples = "micropay schema --service payment\nmicropay schema --dialect postgres",
     .exit_codes = "0 printed, 2 wrong arguments",
@@ -109,7 +122,8 @@ const CommandInfo kServicesCommand{
     .path = "services",
     .summary = "Lists the services of this binary",
     .description =
-        "A line a service: its port in a cluster, how many commands and queries it serves, events of others that it "
+        "A line a service: its port in a cluster, how many commands and queries it serves, events of others "
+        "that it "
         "reacts to, events that it emits, tables that it owns, its topic. With --events their names.",
     .options = {{.name = "--events", .help = "Names of the events and tables of each"}},
     .examples = "micropay services\nmicropay services --events",
@@ -128,7 +142,9 @@ const CommandInfo kOpenapiCommand{
 const CommandInfo kDocsCommand{
     .path = "docs",
     .summary = "Writes the documents that follow from the contracts",
-    .description = "Routes (api.md), events (events.md), settings (settings.md) and commands (cli.md). A test compares them.",
+    .description =
+        "Routes (api.md), events (events.md), settings (settings.md) and commands (cli.md). A test compares "
+        "them.",
     .options = {{.name = "--to", .value = "DIR", .help = "Where", .standard = "docs"}},
     .examples = "micropay docs --to docs",
     .exit_codes = "0 written, 1 a file cannot be written",

@@ -1,4 +1,5 @@
-// events tail and events show: the log as people read it. Reads the log's files, so it works beside a running platform.
+// events tail and events show: the log as people read it. Reads the log's files, so it works beside a running
+// platform.
 #include <unistd.h>
 
 #include <charconv>
@@ -16,7 +17,7 @@
 namespace micropay::app {
 namespace {
 
-constexpr size_t kLastEvents = 20;                                // of tail without --from
+constexpr size_t kLastEvents = 20;  // of tail without --from
 constexpr auto kFollowInterval = std::chrono::milliseconds(200);
 
 std::optional<uint64_t> number(const std::string& text) {
@@ -29,8 +30,11 @@ std::optional<uint64_t> number(const std::string& text) {
 class Tail {
  public:
   Tail(const Arguments& arguments, std::optional<uint64_t> from)
-      : data_(arguments.text("--data")), type_(arguments.text("--type")), json_(arguments.has("--json")),
-        colours_(isatty(STDOUT_FILENO) == 1), from_(from) {}
+      : data_(arguments.text("--data")),
+        type_(arguments.text("--type")),
+        json_(arguments.has("--json")),
+        colours_(isatty(STDOUT_FILENO) == 1),
+        from_(from) {}
 
   // Prints what is there.
   Result<void> catch_up() {
@@ -56,7 +60,8 @@ class Tail {
   bool wanted(const Envelope& event) const {
     if (type_.empty()) return true;
     const std::string_view prefix = std::string_view(type_).substr(0, type_.find('*'));
-    return prefix.size() < type_.size() || prefix.ends_with('.') ? event.type().starts_with(prefix) : event.type() == type_;
+    return prefix.size() < type_.size() || prefix.ends_with('.') ? event.type().starts_with(prefix)
+                                                                 : event.type() == type_;
   }
 
   void take(const Envelope& event) {
@@ -83,7 +88,8 @@ class Tail {
 int tail(const Arguments& arguments) {
   std::optional<uint64_t> from;
   if (arguments.has("--from") && !(from = number(arguments.text("--from")))) {
-    print_error("events tail", {Code::kInvalidArgument, "", "--from expects a position, a whole number", "", {}});
+    print_error("events tail",
+                {Code::kInvalidArgument, "", "--from expects a position, a whole number", "", {}});
     return kUsage;
   }
   Tail tail(arguments, from);
@@ -104,7 +110,11 @@ int show(const Arguments& arguments) {
   const std::string wanted = arguments.text("POSITION");
   const std::optional<uint64_t> position = number(wanted);
   if (!position && !is_uuid(wanted)) {
-    print_error("events show", {Code::kInvalidArgument, "", fmt::format("\"{}\" is neither a position nor an event id", wanted), "", {}});
+    print_error("events show", {Code::kInvalidArgument,
+                                "",
+                                fmt::format("\"{}\" is neither a position nor an event id", wanted),
+                                "",
+                                {}});
     return kUsage;
   }
   std::optional<Envelope> found;
@@ -120,7 +130,8 @@ int show(const Arguments& arguments) {
     return kUsage;
   }
   if (!found) {
-    print_error("events show", {Code::kNotFound, "not_found", fmt::format("the log has no event {}", wanted), "", {}});
+    print_error("events show",
+                {Code::kNotFound, "not_found", fmt::format("the log has no event {}", wanted), "", {}});
     return kFailed;
   }
   fmt::print("{}", arguments.has("--json") ? event_json(*found) + "\n" : event_page(*found));
@@ -133,25 +144,32 @@ const CommandInfo kEventsTailCommand{
     .path = "events tail",
     .summary = "Prints events of the log, the last ones or from a position on",
     .description =
-        "One line an event: position, time, type, key, data. Without --from the last 20; with --follow it goes on as "
+        "One line an event: position, time, type, key, data. Without --from the last 20; with --follow it "
+        "goes on as "
         "new ones come. Works beside a running platform and on a folder at rest.",
     .options = {kDataOption,
                 {.name = "--from", .value = "POSITION", .help = "Begin with the event at this position"},
                 {.name = "--follow", .help = "Go on with new events until interrupted"},
-                {.name = "--type", .value = "TYPE", .help = "Only this type, or all that begin so: \"payment.*\""},
+                {.name = "--type",
+                 .value = "TYPE",
+                 .help = "Only this type, or all that begin so: \"payment.*\""},
                 {.name = "--json", .help = "One CloudEvents JSON object a line"}},
-    .examples = "micropay events tail --follow --type 'payment.*'\nmicropay events tail --from 1 --json | jq -r .type | sort | uniq -c",
+    .examples =
+        "micropay events tail --follow --type 'payment.*'\nmicropay events tail --from 1 --json | jq -r "
+        ".type | sort | uniq -c",
     .exit_codes = "0 printed, 2 the folder or its log cannot be read",
     .run = tail};
 
 const CommandInfo kEventsShowCommand{
     .path = "events show",
     .summary = "Prints one event with all its attributes",
-    .description = "Finds an event by its position in the log or by its id and prints it as indented CloudEvents JSON.",
+    .description =
+        "Finds an event by its position in the log or by its id and prints it as indented CloudEvents JSON.",
     .options = {{.name = "POSITION", .help = "A position, or the id of an event", .required = true},
                 kDataOption,
                 {.name = "--json", .help = "On one line"}},
-    .examples = "micropay events show 42\nmicropay events show 0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b --data data",
+    .examples =
+        "micropay events show 42\nmicropay events show 0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b --data data",
     .exit_codes = "0 printed, 1 there is no such event, 2 the folder or its log cannot be read",
     .run = show};
 

@@ -46,10 +46,11 @@ std::string demo_part(Platform& platform) {
 }
 
 std::string banner(const Platform& platform, Duration took) {
-  return fmt::format("MicroPay {} is up in {} with the data in {}\n\n"
-                     "  http://{}        REST below /api/v1, reference at /docs, live events at /ws\n"
-                     "  http://{}        operations: /metrics, /health/ready\n\n",
-                     kVersion, seconds_text(took), platform.data(), platform.address(), platform.ops_address());
+  return fmt::format(
+      "MicroPay {} is up in {} with the data in {}\n\n"
+      "  http://{}        REST below /api/v1, reference at /docs, live events at /ws\n"
+      "  http://{}        operations: /metrics, /health/ready\n\n",
+      kVersion, seconds_text(took), platform.data(), platform.address(), platform.ops_address());
 }
 
 // The second signal ends the process without waiting.
@@ -74,8 +75,9 @@ int refuse(const Error& error) {
   print_error("serve", error,
               error.reason == "unknown_setting" || error.reason == "invalid_setting"
                   ? "Every setting: micropay serve --print-config"
-              : error.reason == "address_in_use" ? "Take another port: --listen 127.0.0.1:8081 --ops 127.0.0.1:9081"
-                                                 : "");
+              : error.reason == "address_in_use"
+                  ? "Take another port: --listen 127.0.0.1:8081 --ops 127.0.0.1:9081"
+                  : "");
   flush_log();
   return kUsage;
 }
@@ -108,24 +110,35 @@ const CommandInfo kServeCommand{
     .path = "serve",
     .summary = "Runs the platform",
     .description =
-        "Every service in one process with one data folder, until SIGTERM or SIGINT: then new requests are refused and "
+        "Every service in one process with one data folder, until SIGTERM or SIGINT: then new requests are "
+        "refused and "
         "what runs is finished; a second signal stops at once. What was answered survives any crash.\n"
-        "--demo fills an empty folder with sample users of every role, wallets with money and some history, and prints "
+        "--demo fills an empty folder with sample users of every role, wallets with money and some history, "
+        "and prints "
         "their logins and a tour with curl.",
     .options = {{.name = "--data", .value = "DIR", .help = "The data folder; made when it is missing [data]"},
-                {.name = "--listen", .value = "HOST:PORT", .help = "Address of the public interface [127.0.0.1:8080]"},
-                {.name = "--ops", .value = "HOST:PORT", .help = "Address of metrics and health [127.0.0.1:9080]"},
+                {.name = "--listen",
+                 .value = "HOST:PORT",
+                 .help = "Address of the public interface [127.0.0.1:8080]"},
+                {.name = "--ops",
+                 .value = "HOST:PORT",
+                 .help = "Address of metrics and health [127.0.0.1:9080]"},
                 kConfigOption,
                 kSetOption,
                 {.name = "--demo", .help = "Demo users and data, when the folder is empty"},
-                {.name = "--services", .value = "LIST", .help = "Only these, with commas between; all when left out", .repeatable = true},
+                {.name = "--services",
+                 .value = "LIST",
+                 .help = "Only these, with commas between; all when left out",
+                 .repeatable = true},
                 {.name = "--print-config", .help = "Print every setting and where it came from, and exit"}},
     .examples =
         "micropay serve --demo\n"
         "micropay serve --data /var/lib/micropay --listen 0.0.0.0:8080 --config micropay.yaml\n"
         "micropay serve --set fraud.mode=shadow --set gateway.rate_limits=off",
-    .exit_codes = "0 stopped by a signal, 2 it could not start (wrong setting, folder in use, address in use), 130 and 143 "
-                  "stopped at once by a second signal",
+    .exit_codes =
+        "0 stopped by a signal, 2 it could not start (wrong setting, folder in use, address in use), 130 and "
+        "143 "
+        "stopped at once by a second signal",
     .run = serve};
 
 }  // namespace micropay::app

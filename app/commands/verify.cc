@@ -11,7 +11,8 @@ namespace micropay::app {
 namespace {
 
 // The folder itself, or a copy in `scratch` when a platform runs on it.
-Result<std::string> folder_at_rest(const std::string& data, std::optional<ScratchFolder>& scratch, Progress& progress) {
+Result<std::string> folder_at_rest(const std::string& data, std::optional<ScratchFolder>& scratch,
+                                   Progress& progress) {
   TRY(require_data_folder(data));
   if (!ControlClient::connect(data)) return data;
   progress.line("A platform runs on this folder: working on a backup of this moment.");
@@ -42,14 +43,16 @@ Result<int> compare_with_log(const std::string& data, Progress& progress) {
   const std::string folder = TRY(folder_at_rest(data, copy, progress));
   const ScratchFolder scratch = TRY(ScratchFolder::make());
   const auto projector = all_projections();
-  const auto store = TRY(EmbeddedStore::open({.folder = folder, .read_only = true}, contract::model(), projector.get()));
-  const auto rebuilt = TRY(rebuild_tables(folder, scratch.path(), *projector, [&](const std::string& line) { progress.line(line); }));
+  const auto store =
+      TRY(EmbeddedStore::open({.folder = folder, .read_only = true}, contract::model(), projector.get()));
+  const auto rebuilt = TRY(rebuild_tables(folder, scratch.path(), *projector,
+                                          [&](const std::string& line) { progress.line(line); }));
   std::vector<std::vector<std::string>> rows{{"", "table", "rows", "from the log"}};
   std::string differences;
   for (const TableComparison& table : TRY(compare_tables(*store, *rebuilt, contract::model(), {}))) {
     rows.push_back({table.difference.empty() ? "equal" : "DIFFERS",
-                    table.table->sql_name + (table.table->projection ? " (projection)" : ""), grouped(table.rows),
-                    grouped(table.rebuilt_rows)});
+                    table.table->sql_name + (table.table->projection ? " (projection)" : ""),
+                    grouped(table.rows), grouped(table.rebuilt_rows)});
     if (!table.difference.empty()) differences += table.difference + "\n";
   }
   fmt::print("{}\n{}", text_table(rows),
@@ -64,8 +67,9 @@ Result<int> rebuild(const std::string& data, Progress& progress) {
                 "a platform runs on this folder; stop it first, its tables cannot be replaced under it");
   const auto projector = all_projections();
   for (const char* file : {"/state.db", "/state.db-wal", "/state.db-shm"}) std::remove((data + file).c_str());
-  const auto store = TRY(EmbeddedStore::open({.folder = data, .progress = [&](const std::string& line) { progress.line(line); }},
-                                             contract::model(), projector.get()));
+  const auto store = TRY(
+      EmbeddedStore::open({.folder = data, .progress = [&](const std::string& line) { progress.line(line); }},
+                          contract::model(), projector.get()));
   TRY(store->catch_up());
   fmt::print("The tables of {} were made anew from {} ticks of the log.\n", data, grouped(store->end().tick));
   return kOk;
@@ -74,7 +78,8 @@ Result<int> rebuild(const std::string& data, Progress& progress) {
 int replay(const Arguments& arguments) {
   Progress progress("Replaying");
   const std::string data = arguments.text("--data");
-  const Result<int> code = arguments.has("--rebuild") ? rebuild(data, progress) : compare_with_log(data, progress);
+  const Result<int> code =
+      arguments.has("--rebuild") ? rebuild(data, progress) : compare_with_log(data, progress);
   if (code) return *code;
   print_error("replay", code.error());
   return kUsage;
@@ -86,21 +91,27 @@ const CommandInfo kVerifyCommand{
     .path = "verify",
     .summary = "Checks that every invariant of a data folder holds",
     .description =
-        "Reads the whole log, makes every table and projection from it anew in a scratch folder and compares them "
-        "with the ones kept, byte for byte; sums the ledger, folds every balance, looks for reservations without a "
-        "payment, and recomputes the audit chain. Changes nothing. On a running platform it takes a backup first and "
+        "Reads the whole log, makes every table and projection from it anew in a scratch folder and compares "
+        "them "
+        "with the ones kept, byte for byte; sums the ledger, folds every balance, looks for reservations "
+        "without a "
+        "payment, and recomputes the audit chain. Changes nothing. On a running platform it takes a backup "
+        "first and "
         "checks that. The scratch folder is made below TMPDIR.",
     .options = {kDataOption, {.name = "--json", .help = "One JSON object instead of a table"}},
     .examples = "micropay verify --data data\nmicropay verify --data data --json | jq .ok",
-    .exit_codes = "0 every check holds, 1 one fails (its first problem is printed), 2 the folder cannot be opened",
+    .exit_codes =
+        "0 every check holds, 1 one fails (its first problem is printed), 2 the folder cannot be opened",
     .run = verify};
 
 const CommandInfo kReplayCommand{
     .path = "replay",
     .summary = "Makes all tables from the log and compares, or replaces them",
     .description =
-        "Without --rebuild: replays the log into a scratch folder and compares every table with the one kept; nothing "
-        "is changed. With --rebuild: removes the tables (state.db) of a stopped platform and makes them anew; the log "
+        "Without --rebuild: replays the log into a scratch folder and compares every table with the one "
+        "kept; nothing "
+        "is changed. With --rebuild: removes the tables (state.db) of a stopped platform and makes them "
+        "anew; the log "
         "is the truth and stays as it is.",
     .options = {kDataOption, {.name = "--rebuild", .help = "Replace the tables by what the log says"}},
     .examples = "micropay replay --data data\nmicropay replay --data data --rebuild",
