@@ -202,10 +202,11 @@ std::string demo_text(const std::string& address) {
   auth=(-H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json')
   WALLET=$(curl -s "${{auth[@]}}" "$API/accounts?currency=EUR" | jq -r '.accounts[0].id')
   curl -s "${{auth[@]}}" $API/accounts/$WALLET/balance | jq
-  curl -s "${{auth[@]}}" -H "Idempotency-Key: top-up-$RANDOM" $API/accounts/$WALLET/top-ups \
-    -d '{{"amount":{{"currency":"EUR","value":"25.00"}},"provider":"sandbox","paymentMethod":"card_ok"}}' | jq .status
-  PAYMENT=$(curl -s "${{auth[@]}}" -H "Idempotency-Key: lunch-$RANDOM" $API/payments \
-    -d "{{\"payerAccountId\":\"$WALLET\",\"payeeEmail\":\"bob@demo.micropay.dev\",\"amount\":{{\"currency\":\"EUR\",\"value\":\"12.34\"}},\"description\":\"Lunch\"}}" | jq -r .id)
+  curl -s "${{auth[@]}}" -H "Idempotency-Key: top-up-$RANDOM" $API/accounts/$WALLET/top-ups -d '{{
+    "amount":{{"currency":"EUR","value":"25.00"}},"paymentMethod":"card_ok"}}' | jq .status
+  PAYMENT=$(curl -s "${{auth[@]}}" -H "Idempotency-Key: lunch-$RANDOM" $API/payments -d "{{
+    \"payerAccountId\":\"$WALLET\",\"payeeEmail\":\"bob@demo.micropay.dev\",
+    \"amount\":{{\"currency\":\"EUR\",\"value\":\"12.34\"}},\"description\":\"Lunch\"}}" | jq -r .id)
   curl -s "${{auth[@]}}" $API/payments/$PAYMENT/events | jq -r '.events[].type'
 
   Every route, to read and to try: http://{}/docs

@@ -9,10 +9,18 @@ namespace {
 
 using Module = Service (*)(const Parts&);
 
+// clang-format off: a line a service
 constexpr Module kModules[] = {
-    user_service,    account_service, payment_service,      transaction_service,
-    balance_service, fraud_service,   notification_service, audit_service,
+    user_service,
+    account_service,
+    payment_service,
+    transaction_service,
+    balance_service,
+    fraud_service,
+    notification_service,
+    audit_service,
 };
+// clang-format on
 
 }  // namespace
 

@@ -28,14 +28,19 @@ struct PlatformSettings {
 };
 
 std::string stats_json(const EngineStats& engine, const EmbeddedStats& store) {
-  return fmt::format(
-      R"({{"ticks":{},"inputs":{},"events":{},"queued":{},"followersLag":{},"effectsPending":{},"deliveriesPending":{},)"
-      R"("deadLetters":{},"timersPending":{},"handlerSeconds":{:.6f},"commitSeconds":{:.6f},"logBytes":{},)"
-      R"("unappliedTicks":{},"cachedRows":{},"appliedTick":{},"tableBytes":{}}})",
-      engine.ticks, engine.inputs, engine.events, engine.queued, engine.followers_lag, engine.effects_pending,
-      engine.deliveries_pending, engine.dead_letters, engine.timers_pending, engine.handler_seconds,
-      engine.commit_seconds, store.log_bytes, store.unapplied_ticks, store.cached_rows, store.applied_tick,
-      store.table_bytes);
+  std::string out = "{";
+  const auto number = [&](std::string_view name, auto value) {
+    out += fmt::format("{}\"{}\":{}", out.size() > 1 ? "," : "", name, value);
+  };
+  number("ticks", engine.ticks), number("inputs", engine.inputs), number("events", engine.events);
+  number("queued", engine.queued), number("followersLag", engine.followers_lag);
+  number("effectsPending", engine.effects_pending), number("deliveriesPending", engine.deliveries_pending);
+  number("deadLetters", engine.dead_letters), number("timersPending", engine.timers_pending);
+  number("handlerSeconds", engine.handler_seconds), number("commitSeconds", engine.commit_seconds);
+  number("logBytes", store.log_bytes), number("tableBytes", store.table_bytes);
+  number("unappliedTicks", store.unapplied_ticks), number("appliedTick", store.applied_tick);
+  number("cachedRows", store.cached_rows);
+  return out + "}";
 }
 
 }  // namespace
