@@ -1,0 +1,147 @@
+// Appends every event to the trail, and answers questions about it.
+#include "services/audit/service.h"
+
+#include <charconv>
+
+#include "contracts/audit.pb.h"
+#include "services/audit/rules.h"
+
+namespace micropay {
+namespace audit {
+namespace {
+
+constexpr uint64_t kMaxBlocksPerPage = 500;
+constexpr uint64_t kMaxEntriesVerified = 1'000'000;
+
+Result<void> append_to_trail(Context& ctx, const EventRecord& event) {
+  const uint64_t sequence = event.envelope.position(), number = block_of(sequence);
+  auto blocks = ctx.table<AuditBlock>();
+  const std::string key = std::to_string(number);
+  const AuditBlock* found = blocks.find(key);
+  const uint64_t present = found == nullptr ? 0 : found->count();
+  if (present > place_in_block(sequence)) return {};  // appended before
+  if (present < place_in_block(sequence)) return fail(Code::kInternal, "audit_gap", std::to_string(sequence));
+  if (found != nullptr) {
+    AuditBlock& block = blocks.edit(key);
+    append_entry(block, event.envelope, std::string(block.last_hash()));
+    return {};
+  }
+  std::string previous_hash{kFirstHash};
+  if (number > 0) {
+    const AuditBlock* before = blocks.find(std::to_string(number - 1));
+    if (before == nullptr || before->count() != kBlockEntries) return fail(Code::kInternal, "audit_gap");
+    previous_hash = before->last_hash();
+  }
+  AuditBlock started;
+  started.set_number(number);
+  append_entry(blocks.insert(started), event.envelope, previous_hash);
+  return {};
+}
+
+// The newest block; null when the trail is empty.
+Result<std::optional<AuditBlock>> newest_block(QueryContext& ctx) {
+  const List<AuditBlock> newest = TRY(ctx.table<AuditBlock>().list({.order_by = "number desc", .page_size = 1}));
+  if (newest.empty()) return std::nullopt;
+  return newest[0];
+}
+
+uint64_t last_sequence(const std::optional<AuditBlock>& newest) {
+  return newest ? newest->number() * kBlockEntries + newest->count() : 0;
+}
+
+// The entries of the block that holds a sequence, as far as they can be read.
+AuditEntries entries_around(QueryContext& ctx, uint64_t sequence) {
+  const AuditBlock* block = ctx.table<AuditBlock>().find(std::to_string(block_of(sequence)));
+  AuditEntries entries;
+  if (block != nullptr) entries.ParseFromString(block->entries());
+  return entries;
+}
+
+// A page token is the sequence of the entry to go on with.
+Result<uint64_t> start_of_page(const std::string& token, uint64_t otherwise) {
+  if (token.empty()) return otherwise;
+  uint64_t sequence = 0;
+  const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), sequence);
+  if (error != std::errc() || end != token.data() + token.size() || sequence == 0)
+    return fail(Code::kInvalidArgument, "invalid_page_token", {}, "pageToken");
+  return sequence;
+}
+
+Result<bool> newest_first(std::string_view order_by) {
+  if (order_by.empty() || order_by == "sequence desc" || order_by == "time desc") return true;
+  if (order_by == "sequence" || order_by == "sequence asc" || order_by == "time" || order_by == "time asc") return false;
+  return fail(Code::kInvalidArgument, "invalid_order", "sequence asc or sequence desc", "orderBy");
+}
+
+// Walks the blocks: a page reads at most 500 of them, so one with a rare filter may be short and still have a next.
+// An entry that cannot be read is passed over; VerifyAudit names it.
+Result<ListAuditEntriesResponse> list_entries(QueryContext& ctx, const ListAuditEntriesRequest& request) {
+  const bool newest = TRY(newest_first(request.order_by()));
+  const uint64_t head = last_sequence(TRY(newest_block(ctx)));
+  uint64_t sequence = std::min(TRY(start_of_page(request.page_token(), newest ? head : 1)), head + 1);
+  const int page_size = request.page_size() == 0 ? 50 : request.page_size();
+  ListAuditEntriesResponse response;
+  const auto on_trail = [&] { return sequence >= 1 && sequence <= head; };
+  for (uint64_t walked = 0; walked < kMaxBlocksPerPage && on_trail(); ++walked) {
+    const uint64_t number = block_of(sequence);
+    AuditEntries entries = entries_around(ctx, sequence);
+    for (; on_trail() && block_of(sequence) == number; newest ? --sequence : ++sequence) {
+      const int place = int(place_in_block(sequence));
+      if (place >= entries.entries_size() || !matches(entries.entries(place), request)) continue;
+      if (response.entries_size() == page_size) {
+        response.set_next_page_token(std::to_string(sequence));
+        return response;
+      }
+      *response.add_entries() = std::move(*entries.mutable_entries(place));
+    }
+  }
+  if (on_trail()) response.set_next_page_token(std::to_string(sequence));
+  return response;
+}
+
+// Starts from the stored hash before the first entry asked for; from the beginning nothing stored is trusted.
+Result<AuditVerification> verify_trail(QueryContext& ctx, const VerifyAuditRequest& request) {
+  const std::optional<AuditBlock> newest = TRY(newest_block(ctx));
+  const uint64_t head = last_sequence(newest);
+  const uint64_t first = std::max<uint64_t>(1, uint64_t(request.from_sequence()));
+  const uint64_t most = request.max_entries() == 0 ? kMaxEntriesVerified : uint64_t(request.max_entries());
+  AuditVerification verification;
+  verification.set_intact(true);
+  verification.set_head_sequence(head);
+  if (newest) verification.set_head_hash(newest->last_hash());
+
+  ChainHead chain{.next_sequence = first};
+  std::optional<Problem> problem;
+  if (first > 1 && first <= head) {
+    const AuditEntries before = entries_around(ctx, first - 1);
+    const int place = int(place_in_block(first - 1));
+    if (place < before.entries_size() && before.entries(place).hash().size() == kFirstHash.size())
+      chain.hash = before.entries(place).hash();
+    else problem = Problem{first - 1, "it cannot be read"};
+  }
+  while (!problem && chain.next_sequence <= head && chain.next_sequence - first < most) {
+    const AuditBlock* block = ctx.table<AuditBlock>().find(std::to_string(block_of(chain.next_sequence)));
+    if (block == nullptr) problem = Problem{chain.next_sequence, "its block is missing"};
+    else problem = verify_chain(*block, chain);
+  }
+  verification.set_checked(chain.next_sequence - first);
+  if (problem) {
+    verification.set_intact(false);
+    verification.set_first_bad_sequence(problem->sequence);
+    verification.set_problem(problem->text);
+  }
+  return verification;
+}
+
+}  // namespace
+}  // namespace audit
+
+Service audit_service(const Parts&) {
+  Service service{"audit"};
+  service.project_all(audit::append_to_trail);
+  service.query(audit::list_entries);
+  service.query(audit::verify_trail);
+  return service;
+}
+
+}  // namespace micropay
