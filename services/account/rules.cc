@@ -71,4 +71,8 @@ std::string_view failure_reason(std::string_view decline_reason) {
 
 bool awaits_provider(const TopUp& top_up) { return top_up.status() == TopUp::PENDING; }
 
+bool was_given_up(const TopUp& top_up) {
+  return top_up.status() == TopUp::FAILED && top_up.failure_reason() == "provider_unavailable";
+}
+
 }  // namespace micropay::account

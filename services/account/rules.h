@@ -29,7 +29,9 @@ Result<void> check_confirm(const TopUp& top_up);      // no_action_required
 // The stable failure_reason for a decline in the provider's words.
 std::string_view failure_reason(std::string_view decline_reason);
 
-// Whether an answer of the provider may still move the top-up: repeats and late ones may not.
+// Whether an answer of the provider may still move the top-up: repeats may not.
 bool awaits_provider(const TopUp& top_up);
+// Given up, because the provider could not be reached: staff may have it asked again, and then it may succeed.
+bool was_given_up(const TopUp& top_up);
 
 }  // namespace micropay::account

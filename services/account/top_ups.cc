@@ -85,6 +85,13 @@ void take_answer(Context& ctx, TopUp& top_up, const ProviderOutcome& answer) {
   }
 }
 
+// The dead letter of the call was driven again.
+void reopen(Context& ctx, TopUp& top_up) {
+  top_up.set_status(TopUp::PENDING);
+  top_up.clear_failure_reason();
+  count_pending(ctx, top_up, +1);
+}
+
 void wait_until_known(Context& ctx, TopUp& top_up) {
   if (top_up.outcome_unknown()) return;
   top_up.set_outcome_unknown(true);
@@ -129,8 +136,11 @@ Result<TopUp> confirm_top_up(Context& ctx, const ConfirmTopUpRequest& request) {
 Result<void> take_outcome(Context& ctx, const ProviderCall& call, const Outcome<ProviderOutcome>& outcome) {
   using Kind = Outcome<ProviderOutcome>::Kind;
   const TopUp* found = ctx.table<TopUp>().find(call.reference_id());
-  if (found == nullptr || !awaits_provider(*found)) return {};
+  if (found == nullptr) return {};
+  const bool again = was_given_up(*found) && outcome.kind == Kind::kDone;
+  if (!again && !awaits_provider(*found)) return {};
   TopUp& top_up = ctx.table<TopUp>().edit(found->id());
+  if (again) reopen(ctx, top_up);
   top_up.set_updated_at(ctx.now());
   switch (outcome.kind) {
     case Kind::kDone: take_answer(ctx, top_up, outcome.response); break;

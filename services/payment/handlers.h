@@ -1,0 +1,40 @@
+// Handlers of the payment service that live outside service.cc, and what its files share.
+#pragma once
+
+#include "contracts/account.pb.h"
+#include "contracts/balance.pb.h"
+#include "contracts/user.pb.h"
+#include "services/payment/service.h"
+
+namespace micropay::payment {
+
+// service.cc: an open payment ends; what it counted against limits is given back, and its money is released by the event.
+void fail_payment(Context& ctx, const std::string& payment_id, std::string_view reason);
+
+// refunds.cc
+Result<Refund> create_refund(Context& ctx, const CreateRefundRequest& request);
+Result<void> process_refund_when_reserved(Context& ctx, const AccountBalanceReserved& event);
+Result<void> complete_refund(Context& ctx, const AccountBalanceUpdated& event);
+Result<void> fail_refund(Context& ctx, const std::string& refund_id, std::string_view reason);
+
+// wallets.cc: this service's copy of who owns which wallet, and what may be done with it
+Result<void> know_user(Context& ctx, const UserCreated& event);
+Result<void> know_wallet(Context& ctx, const AccountCreated& event);
+Result<void> fail_pending_when_frozen(Context& ctx, const AccountFrozen& event);
+Result<void> know_unfrozen(Context& ctx, const AccountUnfrozen& event);
+Result<void> know_closing(Context& ctx, const AccountCloseRequested& event);
+Result<void> know_close_refused(Context& ctx, const AccountCloseRefused& event);
+Result<void> know_closed(Context& ctx, const AccountClosed& event);
+Result<void> know_limits(Context& ctx, const AccountLimitsChanged& event);
+
+// history.cc
+void keep_history(Service& service);
+Result<ListPaymentEventsResponse> list_payment_events(QueryContext& ctx, const ListPaymentEventsRequest& request);
+
+// queries.cc
+Result<Payment> visible_payment(QueryContext& ctx, const std::string& id);
+Result<Payment> get_payment(QueryContext& ctx, const GetPaymentRequest& request);
+Result<ListPaymentsResponse> list_payments(QueryContext& ctx, const ListPaymentsRequest& request);
+Result<ListRefundsResponse> list_refunds(QueryContext& ctx, const ListRefundsRequest& request);
+
+}  // namespace micropay::payment

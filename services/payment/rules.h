@@ -1,0 +1,50 @@
+// Decisions about payments and refunds: pure functions over values. Reasons are the contract's.
+#pragma once
+
+#include <string_view>
+
+#include "contracts/payment.pb.h"
+#include "libs/base/error.h"
+#include "libs/base/time.h"
+#include "libs/runtime/context.h"
+
+namespace micropay::payment {
+
+constexpr uint32_t kMaxRefunds = 100;  // of one payment, so that its history stays one small row
+
+// Mistakes of the request; nothing comes of them. In order: payee_required, payee_ambiguous.
+Result<void> check_payee_named(const CreatePaymentRequest& request);
+// same_account, currency_mismatch (of the payer, then of the payee). `payee_field` is how the request named the payee.
+Result<void> check_new_payment(const PayerWallet& payer, const PayerWallet& payee, const Money& amount,
+                               std::string_view payee_field);
+
+// Why a sound payment fails at once, in order: account_frozen, account_closed (payer, then payee), limit_exceeded;
+// empty when it does not. `limits`: whether they hold.
+std::string_view refusal(const PayerWallet& payer, const PayerWallet& payee, int64_t amount_minor, Time now,
+                         bool limits);
+// The part of it that may change while a payment waits.
+std::string_view wallet_refusal(const PayerWallet& payer, const PayerWallet& payee);
+std::string_view detail_of(std::string_view failure_reason);  // for people
+
+// Whether payments of this wallet have to be counted, and the counting. Days and months are UTC's.
+bool has_period_limit(const PayerWallet& wallet);
+void count_spending(PayerWallet& wallet, int64_t amount_minor, Time now);
+// Of a payment that did not happen: its day or month may be over meanwhile.
+void give_back(PayerWallet& wallet, int64_t amount_minor, Time counted_at);
+
+// May still fail or be cancelled.
+inline bool is_open(const Payment& payment) {
+  return payment.status() == Payment::PENDING || payment.status() == Payment::IN_REVIEW;
+}
+Result<void> check_cancel(const Payment& payment);  // payment_not_cancellable
+
+// What to refund: the amount asked for, or all that is left. payment_not_refundable, currency_mismatch,
+// refund_exceeds_payment, too_many_refunds
+Result<Money> refund_amount(const Payment& payment, const CreateRefundRequest& request);
+
+// Payer, payee and staff see a payment.
+bool may_see(const Principal& principal, const Payment& payment);
+// Staff that acts: auditors only read.
+bool may_act(const Principal& principal);
+
+}  // namespace micropay::payment

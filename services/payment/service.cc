@@ -1,0 +1,266 @@
+#include "services/payment/service.h"
+
+#include "contracts/fraud.pb.h"
+#include "services/payment/handlers.h"
+#include "services/payment/rules.h"
+
+namespace micropay {
+namespace payment {
+namespace {
+
+// ---- payment.initiated ----
+
+struct Payee {
+  const PayerWallet* wallet = nullptr;
+  std::string_view field;  // of the request that named it
+};
+
+std::unexpected<Error> payee_not_found(std::string_view field) {
+  return fail(Code::kNotFound, "payee_not_found", "There is no such payee.", std::string(field));
+}
+
+Result<Payee> find_payee(Context& ctx, const CreatePaymentRequest& request) {
+  TRY(check_payee_named(request));
+  if (!request.payee_account_id().empty()) {
+    const PayerWallet* wallet = ctx.table<PayerWallet>().find(request.payee_account_id());
+    if (wallet == nullptr) return payee_not_found("payeeAccountId");
+    return Payee{wallet, "payeeAccountId"};
+  }
+  const PayeeUser* user = ctx.table<PayeeUser>().find(request.payee_email());
+  if (user == nullptr) return payee_not_found("payeeEmail");
+  const PayeeWallet* route = ctx.table<PayeeWallet>().find(user->user_id(), request.amount().currency());
+  if (route == nullptr)
+    return fail(Code::kInvalidArgument, "currency_mismatch", "The payee has no wallet in this currency.", "payeeEmail");
+  const PayerWallet* wallet = ctx.table<PayerWallet>().find(route->account_id());
+  CHECK(wallet != nullptr);
+  return Payee{wallet, "payeeEmail"};
+}
+
+struct Parties {
+  const PayerWallet& payer;
+  const PayerWallet& payee;
+};
+
+Payment new_payment(Context& ctx, const CreatePaymentRequest& request, const Parties& parties, Duration ttl) {
+  Payment payment;
+  payment.set_id(ctx.new_id());
+  payment.set_payer_account_id(parties.payer.account_id());
+  payment.set_payee_account_id(parties.payee.account_id());
+  payment.set_payer_user_id(parties.payer.user_id());
+  payment.set_payee_user_id(parties.payee.user_id());
+  *payment.mutable_amount() = request.amount();
+  payment.set_description(request.description());
+  if (request.has_metadata()) *payment.mutable_metadata() = request.metadata();
+  payment.set_created_at(ctx.now());
+  payment.set_updated_at(ctx.now());
+  payment.set_expires_at(ctx.now() + ttl);
+  return payment;
+}
+
+PaymentInitiated initiated(const Payment& payment, bool refused) {
+  PaymentInitiated event;
+  event.set_payment_id(payment.id());
+  event.set_payer_account_id(payment.payer_account_id());
+  event.set_payee_account_id(payment.payee_account_id());
+  event.set_payer_user_id(payment.payer_user_id());
+  event.set_payee_user_id(payment.payee_user_id());
+  *event.mutable_amount() = payment.amount();
+  event.set_expires_at(payment.expires_at());
+  event.set_refused(refused);
+  return event;
+}
+
+Result<Payment> create_payment(Context& ctx, const CreatePaymentRequest& request, const PaymentSettings& settings) {
+  const PayerWallet& payer = TRY(ctx.table<PayerWallet>().get(request.payer_account_id()));
+  const Payee payee = TRY(find_payee(ctx, request));
+  TRY(check_new_payment(payer, *payee.wallet, request.amount(), payee.field));
+  const int64_t minor = request.amount().minor();
+  const std::string_view reason = refusal(payer, *payee.wallet, minor, ctx.now(), settings.limits);
+  Payment& payment = ctx.table<Payment>().insert(
+      new_payment(ctx, request, {payer, *payee.wallet}, settings.reservation_ttl));
+  ctx.emit(initiated(payment, !reason.empty()));
+  if (!reason.empty()) {
+    fail_payment(ctx, payment.id(), reason);
+  } else if (settings.limits && has_period_limit(payer)) {
+    payment.set_counted(true);
+    count_spending(ctx.table<PayerWallet>().edit(payer.account_id()), minor, ctx.now());
+  }
+  return payment;
+}
+
+// ---- payment.processing, .held, .completed ----
+
+Payment& move_on(Context& ctx, const Payment& payment, Payment::Status status) {
+  Payment& edited = ctx.table<Payment>().edit(payment.id());
+  if (edited.status() == Payment::IN_REVIEW) ctx.cancel_timer<PaymentExpiry>(edited.id());
+  edited.set_status(status);
+  edited.set_updated_at(ctx.now());
+  return edited;
+}
+
+void process(Context& ctx, const Payment& payment) {
+  move_on(ctx, payment, Payment::PROCESSING);
+  PaymentProcessing event;
+  event.set_payment_id(payment.id());
+  event.set_payer_account_id(payment.payer_account_id());
+  event.set_payee_account_id(payment.payee_account_id());
+  *event.mutable_amount() = payment.amount();
+  event.set_payer_user_id(payment.payer_user_id());
+  ctx.emit(event);
+}
+
+void hold(Context& ctx, const Payment& payment) {
+  if (payment.status() == Payment::IN_REVIEW) return;
+  move_on(ctx, payment, Payment::IN_REVIEW);
+  PaymentExpiry expiry;
+  expiry.set_payment_id(payment.id());
+  ctx.set_timer(payment.id(), payment.expires_at(), expiry);
+  PaymentHeld event;
+  event.set_payment_id(payment.id());
+  event.set_payer_user_id(payment.payer_user_id());
+  ctx.emit(event);
+}
+
+// The wallets may have been frozen or closed since the payment began: an approval does not outrank that.
+std::string_view refusal_now(Context& ctx, const Payment& payment) {
+  const PayerWallet* payer = ctx.table<PayerWallet>().find(payment.payer_account_id());
+  const PayerWallet* payee = ctx.table<PayerWallet>().find(payment.payee_account_id());
+  CHECK(payer != nullptr && payee != nullptr);
+  return wallet_refusal(*payer, *payee);
+}
+
+Result<void> follow_the_decision(Context& ctx, const FraudRiskAssessed& event) {
+  const Payment* payment = ctx.table<Payment>().find(event.payment_id());
+  if (payment == nullptr || !is_open(*payment)) return {};
+  if (event.decision() == DECLINE) {
+    fail_payment(ctx, event.payment_id(), "declined");
+  } else if (const std::string_view reason = refusal_now(ctx, *payment); !reason.empty()) {
+    fail_payment(ctx, event.payment_id(), reason);
+  } else if (event.decision() == APPROVE) {
+    process(ctx, *payment);
+  } else {
+    hold(ctx, *payment);
+  }
+  return {};
+}
+
+Result<void> fail_when_not_reserved(Context& ctx, const AccountBalanceReservationFailed& event) {
+  if (event.kind() == "refund") return fail_refund(ctx, event.reservation_id(), event.reason());
+  if (event.kind() != "payment") return {};
+  const Payment* payment = ctx.table<Payment>().find(event.reservation_id());
+  if (payment != nullptr && is_open(*payment)) fail_payment(ctx, event.reservation_id(), event.reason());
+  return {};
+}
+
+Result<void> complete_payment(Context& ctx, const AccountBalanceUpdated& event) {
+  const Payment* found = ctx.table<Payment>().find(event.key());
+  if (found == nullptr || found->status() != Payment::PROCESSING) return {};
+  Payment& payment = move_on(ctx, *found, Payment::COMPLETED);
+  payment.set_transaction_id(event.transaction_id());
+  PaymentCompleted completed;
+  completed.set_payment_id(payment.id());
+  completed.set_payer_account_id(payment.payer_account_id());
+  completed.set_payee_account_id(payment.payee_account_id());
+  completed.set_payer_user_id(payment.payer_user_id());
+  completed.set_payee_user_id(payment.payee_user_id());
+  *completed.mutable_amount() = payment.amount();
+  completed.set_transaction_id(payment.transaction_id());
+  ctx.emit(completed);
+  return {};
+}
+
+Result<void> complete_when_booked(Context& ctx, const AccountBalanceUpdated& event) {
+  if (event.kind() == "payment") return complete_payment(ctx, event);
+  if (event.kind() == "refund") return complete_refund(ctx, event);
+  return {};
+}
+
+// ---- payment.cancelled, expiry ----
+
+void give_back_spending(Context& ctx, Payment& payment) {
+  if (!payment.counted()) return;
+  payment.set_counted(false);
+  give_back(ctx.table<PayerWallet>().edit(payment.payer_account_id()), payment.amount().minor(), payment.created_at());
+}
+
+Result<Payment> cancel_payment(Context& ctx, const CancelPaymentRequest& request) {
+  const Payment& found = TRY(ctx.table<Payment>().get(request.id()));
+  const Principal& caller = ctx.principal();
+  if (!may_see(caller, found)) return fail(Code::kNotFound, "not_found", "There is no such payment.");
+  if (caller.user_id != found.payer_user_id() && !may_act(caller))
+    return fail(Code::kPermissionDenied, "forbidden", "Only the payer takes a payment back.");
+  TRY(check_cancel(found));
+  Payment& payment = move_on(ctx, found, Payment::CANCELLED);
+  payment.set_failure_detail(request.reason());
+  give_back_spending(ctx, payment);
+  PaymentCancelled cancelled;
+  cancelled.set_payment_id(payment.id());
+  cancelled.set_payer_account_id(payment.payer_account_id());
+  cancelled.set_payer_user_id(payment.payer_user_id());
+  *cancelled.mutable_amount() = payment.amount();
+  ctx.emit(cancelled);
+  return payment;
+}
+
+Result<void> expire(Context& ctx, const PaymentExpiry& timer) {
+  const Payment* payment = ctx.table<Payment>().find(timer.payment_id());
+  if (payment != nullptr && is_open(*payment)) fail_payment(ctx, timer.payment_id(), "expired");
+  return {};
+}
+
+}  // namespace
+
+void fail_payment(Context& ctx, const std::string& payment_id, std::string_view reason) {
+  const Payment* found = ctx.table<Payment>().find(payment_id);
+  CHECK(found != nullptr && is_open(*found));
+  Payment& payment = move_on(ctx, *found, Payment::FAILED);
+  payment.set_failure_reason(std::string(reason));
+  payment.set_failure_detail(std::string(detail_of(reason)));
+  give_back_spending(ctx, payment);
+  PaymentFailed failed;
+  failed.set_payment_id(payment.id());
+  failed.set_payer_account_id(payment.payer_account_id());
+  failed.set_payer_user_id(payment.payer_user_id());
+  *failed.mutable_amount() = payment.amount();
+  failed.set_reason(payment.failure_reason());
+  ctx.emit(failed);
+}
+
+}  // namespace payment
+
+PaymentSettings::PaymentSettings(Settings& settings)
+    : limits(settings.flag("account.limits", true, "Whether the wallets' limits of a payment, day and month hold")),
+      reservation_ttl(settings.duration("payment.reservation_ttl", 15 * kMinute,
+                                        "How long money is held for a payment under review")) {}
+
+Service payment_service(const Parts& parts) {
+  using namespace payment;
+  const PaymentSettings settings(parts.settings);
+  Service service{"payment"};
+  service.command([settings](Context& ctx, const CreatePaymentRequest& request) {
+    return create_payment(ctx, request, settings);
+  });
+  service.command(cancel_payment);
+  service.command(create_refund);
+  service.query(get_payment);
+  service.query(list_payments);
+  service.query(list_payment_events);
+  service.query(list_refunds);
+  service.on(follow_the_decision);           // fraud.risk.assessed
+  service.on(fail_when_not_reserved);        // account.balance.reservation_failed
+  service.on(complete_when_booked);          // account.balance.updated
+  service.on(process_refund_when_reserved);  // account.balance.reserved
+  service.on(know_user);                     // user.created
+  service.on(know_wallet);                   // account.created
+  service.on(fail_pending_when_frozen);      // account.frozen
+  service.on(know_unfrozen);                 // account.unfrozen
+  service.on(know_closing);                  // account.close_requested
+  service.on(know_close_refused);            // account.close_refused
+  service.on(know_closed);                   // account.closed
+  service.on(know_limits);                   // account.limits_changed
+  service.on_timer(expire);
+  keep_history(service);
+  return service;
+}
+
+}  // namespace micropay
