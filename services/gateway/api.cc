@@ -1,0 +1,119 @@
+// The way of a request, from its route to the engine.
+#include "services/gateway/api.h"
+
+#include "services/gateway/access.h"
+#include "services/gateway/answers.h"
+#include "services/gateway/request_reader.h"
+
+namespace micropay::gateway {
+namespace {
+
+constexpr uint32_t kUnsupportedMedia = 415, kMethodNotAllowed = 405;
+
+Error overloaded() {
+  return {.code = Code::kUnavailable, .reason = "overloaded", .detail = "Too much is queued: try again shortly.",
+          .retry_after_s = 1};
+}
+
+void add_limit_headers(std::string& lines, const RateDecision& decision) {
+  fmt::format_to(std::back_inserter(lines), "RateLimit-Limit: {}\r\nRateLimit-Remaining: {}\r\nRateLimit-Reset: {}\r\n",
+                 decision.limit, decision.remaining, decision.reset_s);
+}
+
+Error rate_limited(const RateDecision& decision) {
+  return {.code = Code::kResourceExhausted, .reason = "rate_limited", .detail = "Too many requests: slow down.",
+          .retry_after_s = static_cast<uint32_t>(decision.retry_after_s)};
+}
+
+}  // namespace
+
+Api::Api(const GatewaySettings& settings, Engine& engine, Authenticator& authenticator, const Clock& clock,
+         WorkerPool& pool, const contract::Model& model)
+    : engine_(engine), authenticator_(authenticator), clock_(clock), pool_(pool), router_(model.methods()),
+      limits_(settings.rate_limits), cors_(settings.cors_origins) {}
+
+bool Api::take(Exchange& exchange, RateClass rate_class, std::string_view caller) {
+  RateDecision decision = limits_.take(rate_class, caller, clock_.monotonic());
+  add_limit_headers(exchange.headers, decision);
+  if (!decision.allowed) exchange.refuse(rate_limited(decision));
+  return decision.allowed;
+}
+
+// Sign-in and registration count for the address whoever asks, so that guessing from many accounts is slow, too.
+bool Api::pass_limits(Exchange& exchange) {
+  if (!limits_.on()) return true;
+  RateClass rate_class = exchange.match.route->method->options.rate();
+  bool by_address = rate_class == AUTH || exchange.principal.user_id.empty();
+  return take(exchange, rate_class, by_address ? exchange.request().remote_address : exchange.principal.user_id);
+}
+
+void Api::handle(const ExchangePtr& exchange) {
+  const HttpRequest& request = exchange->request();
+  exchange->headers = cors_.headers(request);
+  if (limits_.on()) {
+    RateDecision everybody = limits_.take_global(clock_.monotonic());
+    if (!everybody.allowed) return exchange->refuse(rate_limited(everybody));
+  }
+  exchange->match = router_.match(request.method, request.path);
+  if (exchange->match.route == nullptr) {
+    const std::string& allowed = exchange->match.allowed;
+    if (allowed.empty()) {
+      return exchange->refuse({.code = Code::kNotFound, .reason = "route_not_found", .detail = "There is no such route."});
+    }
+    if (request.method == "OPTIONS") return exchange->finish(cors_.preflight(request, allowed));
+    exchange->headers += "Allow: " + allowed + "\r\n";
+    return exchange->refuse(kMethodNotAllowed, {.reason = "method_not_allowed", .detail = "This route takes " + allowed + "."});
+  }
+  const contract::Method& method = *exchange->match.route->method;
+  auto principal = authenticate(authenticator_, method, request);
+  if (!principal) {
+    // Guessing tokens costs the address what a request of a user costs the user.
+    if (limits_.on() && !take(*exchange, method.options.rate(), request.remote_address)) return;
+    return exchange->refuse(principal.error());
+  }
+  exchange->principal = *std::move(principal);
+  if (!pass_limits(*exchange)) return;
+  if (auto allowed = check_access(method, exchange->principal); !allowed) return exchange->refuse(allowed.error());
+  if (auto error = check_content(request)) return exchange->refuse(kUnsupportedMedia, *error);
+  auto read = read_request(exchange->match, request);
+  if (!read) return exchange->refuse(read.error());
+  exchange->fields = std::move(read->fields);
+  auto owned = engine_.authorize(method, exchange->principal, *read->message);
+  if (!owned) return exchange->refuse(owned.error());
+  if (method.query) query(exchange, std::move(read->message));
+  else command(exchange, std::move(read->message));
+}
+
+void Api::query(const ExchangePtr& exchange, MessagePtr message) {
+  const contract::Method& method = *exchange->match.route->method;
+  auto answer = [this, exchange, message = std::move(message)] {
+    const contract::Method& asked = *exchange->match.route->method;
+    auto row = engine_.query(asked, exchange->principal, *message);
+    if (!row) return exchange->refuse(row.error());
+    exchange->finish(query_response(*exchange, *row));
+  };
+  bool quick = method.verb == "GET" && !method.list && !method.options.on_engine() && method.options.media_field().empty();
+  if (quick) return answer();
+  if (!pool_.submit(std::move(answer))) exchange->refuse(overloaded());
+}
+
+void Api::command(const ExchangePtr& exchange, MessagePtr message) {
+  auto headers = read_command_headers(exchange->request());
+  if (!headers) return exchange->refuse(headers.error());
+  engine_.submit({.method = exchange->match.route->method,
+                  .request = std::move(message),
+                  .principal = exchange->principal,
+                  .correlation_id = exchange->correlation_id(),
+                  .traceparent = exchange->traceparent(),
+                  .idempotency_key = std::move(headers->idempotency_key),
+                  .fingerprint = headers->fingerprint,
+                  .respond_async = headers->respond_async,
+                  .if_match = headers->if_match,
+                  .done = [exchange](Answer answer) {
+                    exchange->responder().make([exchange, answer = std::move(answer)] {
+                      return exchange->complete(command_response(*exchange, answer));
+                    });
+                  }});
+}
+
+}  // namespace micropay::gateway

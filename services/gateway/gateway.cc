@@ -1,0 +1,135 @@
+// Wires the parts of the gateway to its two servers.
+#include "services/gateway/gateway.h"
+
+#include "libs/base/log.h"
+#include "services/gateway/api.h"
+#include "services/gateway/live.h"
+#include "services/gateway/operations.h"
+#include "services/gateway/pages.h"
+
+namespace micropay::gateway {
+namespace {
+
+constexpr size_t kMaxQueuedQueries = 1'000;
+
+HttpOptions public_options(const GatewaySettings& settings) {
+  return {.listen = settings.listen,
+          .threads = settings.io_threads,
+          .max_connections = settings.max_connections,
+          .max_body_bytes = settings.max_body_bytes,
+          .header_timeout = std::min(settings.request_timeout, 10 * kSecond),
+          .body_timeout = settings.request_timeout,
+          .idle_timeout = settings.idle_timeout,
+          .max_queued_messages = 2'000};
+}
+
+}  // namespace
+
+struct Gateway::Impl {
+  Impl(GatewaySettings given, Parts with)
+      : settings(std::move(given)), parts(std::move(with)), rules{settings, parts.clock},
+        pool(settings.query_threads, kMaxQueuedQueries),
+        api(settings, parts.engine, parts.authenticator, parts.clock, pool, contract::model()),
+        pages(contract::model(), parts.version, parts.authenticator),
+        live({parts.store, parts.authenticator, pool, parts.clock,
+              [this](size_t loop, std::function<void()> job) { server->post(loop, std::move(job)); }},
+             settings.io_threads) {}
+
+  Result<void> start();
+  void handle(HttpRequest&& request, Responder&& responder);
+  void route(const ExchangePtr& exchange);
+  HttpResponse malformed(uint32_t status, std::string_view reason, std::string_view detail);
+  Health health() const;
+
+  GatewaySettings settings;
+  Parts parts;
+  ExchangeRules rules;
+  RouteMetrics malformed_metrics{"malformed"};
+  WorkerPool pool;
+  Api api;
+  Pages pages;
+  LiveStreams live;
+  std::atomic<bool> refusing = false;
+  std::unique_ptr<HttpServer> server;
+  std::unique_ptr<HttpServer> operations;
+};
+
+Result<void> Gateway::Impl::start() {
+  if (!settings.rate_limits.problems.empty()) {
+    return fail(Code::kInvalidArgument, "invalid_setting", settings.rate_limits.problems.front());
+  }
+  HttpOptions options = public_options(settings);
+  options.problem = [this](uint32_t status, std::string_view reason, std::string_view detail) {
+    return malformed(status, reason, detail);
+  };
+  options.on_second = [this](size_t loop) { live.on_second(loop); };
+  server = std::make_unique<HttpServer>(std::move(options), [this](HttpRequest&& request, Responder responder) {
+    handle(std::move(request), std::move(responder));
+  });
+  operations = std::make_unique<HttpServer>(HttpOptions{.listen = settings.ops_listen, .max_connections = 200},
+                                            operations_handler([this] { return health(); }));
+  TRY(operations->start());
+  TRY(server->start());
+  return {};
+}
+
+// A handler that throws is a defect of ours; it must not take the others' connections with it.
+void Gateway::Impl::handle(HttpRequest&& request, Responder&& responder) {
+  auto exchange = std::make_shared<Exchange>(rules, std::move(request), std::move(responder));
+  try {
+    route(exchange);
+  } catch (const std::exception& problem) {
+    log_error("gateway.failed", "A request met an exception",
+              {{"error.message", problem.what()}, {"correlation_id", exchange->correlation_id()}});
+    exchange->refuse({.code = Code::kInternal, .reason = "internal", .detail = "The request met an unexpected state."});
+  }
+}
+
+void Gateway::Impl::route(const ExchangePtr& exchange) {
+  std::string_view path = exchange->request().path;
+  if (path.starts_with("/api/")) return api.handle(exchange);
+  if (path == "/ws") return live.handle(exchange);
+  if (pages.handle(*exchange)) return;
+  exchange->refuse({.code = Code::kNotFound, .reason = "route_not_found", .detail = "There is no such route."});
+}
+
+// What was not understood well enough to become an exchange.
+HttpResponse Gateway::Impl::malformed(uint32_t status, std::string_view reason, std::string_view detail) {
+  std::string correlation_id = correlation_id_of({}, parts.clock.now());
+  Error error{.reason = std::string(reason), .detail = std::string(detail)};
+  HttpResponse response = problem_response(status, error, {correlation_id, {}});
+  response.add("X-Correlation-Id", correlation_id);
+  response.headers += common_headers();
+  malformed_metrics.record(status, 0);
+  return response;
+}
+
+Health Gateway::Impl::health() const {
+  Engine::State state = parts.engine.state();
+  bool running = state == Engine::State::kRunning;
+  return {.started = running || state == Engine::State::kDraining, .ready = running && !refusing};
+}
+
+Gateway::Gateway(GatewaySettings settings, Parts parts)
+    : impl_(std::make_shared<Impl>(std::move(settings), std::move(parts))) {
+  impl_->parts.engine.on_committed([weak = std::weak_ptr(impl_)](const EventBatch& events) {
+    if (auto impl = weak.lock()) impl->live.publish(events);
+  });
+}
+
+Gateway::~Gateway() { stop(0); }
+
+Result<void> Gateway::start() { return impl_->start(); }
+void Gateway::refuse_new() { impl_->refusing = true; }
+
+void Gateway::stop(Duration grace) {
+  impl_->refusing = true;
+  if (impl_->server) impl_->server->stop(grace);
+  impl_->pool.stop();
+  if (impl_->operations) impl_->operations->stop(0);
+}
+
+std::string Gateway::address() const { return impl_->server ? impl_->server->address() : std::string(); }
+std::string Gateway::ops_address() const { return impl_->operations ? impl_->operations->address() : std::string(); }
+
+}  // namespace micropay::gateway

@@ -1,0 +1,45 @@
+// The public edge: REST routes of all contracts, live streams, OpenAPI, the reference page, and the operations port.
+//
+//   Gateway gateway(GatewaySettings::read(settings), {engine, store, authenticator, system_clock(), version});
+//   engine.start();                    // not before the gateway is made: it listens to what is committed
+//   TRY(gateway.start());              // serves when it returns
+//   gateway.refuse_new();              // /health/ready says no: balancers look elsewhere
+//   engine.drain(…);  gateway.stop(…); // in this order: the engine answers what it has taken
+//
+// Nothing a client sends makes it answer 5xx but overload (503), storage trouble (503) and a defect of ours (500).
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "libs/runtime/engine.h"
+#include "libs/security/authenticator.h"
+#include "libs/store/store.h"
+#include "services/gateway/settings.h"
+
+namespace micropay::gateway {
+
+class Gateway {
+ public:
+  struct Parts {
+    Engine& engine;
+    Store& store;
+    Authenticator& authenticator;
+    const Clock& clock;
+    std::string version;             // of the OpenAPI document
+  };
+  Gateway(GatewaySettings settings, Parts parts);
+  ~Gateway();
+
+  Result<void> start();              // invalid_setting, address_in_use, invalid_address
+  void refuse_new();
+  void stop(Duration grace);
+  std::string address() const;       // "127.0.0.1:8080"
+  std::string ops_address() const;
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace micropay::gateway

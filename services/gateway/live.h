@@ -1,0 +1,69 @@
+// The live stream at /ws: JSON messages, one event each, to those in the event's audience; staff may ask for more.
+//
+//   client                                              server
+//   {"type":"authenticate","accessToken":"…"}           {"type":"ready","userId":"…","position":41}
+//   {"type":"subscribe","events":["payment.*"]}         {"type":"subscribed","scope":"own","events":["payment.*"]}
+//   {"type":"ping"}                                     {"type":"pong"}
+//                                                       {"type":"event","event":{CloudEvents}}
+//                                                       {"type":"error","code":"…","detail":"…"}
+//
+// The token may also come as Authorization header or ?access_token=; else the first message brings it, within 5 s.
+// `?from=<position>` sends what was missed since that position first. Sockets are indexed by user on their own I/O
+// thread: an event that concerns nobody who listens costs one look-up, however many sockets are open.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "libs/base/metrics.h"
+#include "libs/security/authenticator.h"
+#include "libs/store/store.h"
+#include "services/gateway/exchange.h"
+#include "services/gateway/worker_pool.h"
+
+namespace micropay::gateway {
+
+using EventBatch = std::vector<std::shared_ptr<const EventRecord>>;
+
+struct LiveSession;
+using LiveSessionPtr = std::shared_ptr<LiveSession>;
+struct LiveLoop;
+
+class LiveStreams {
+ public:
+  struct Parts {
+    Store& store;
+    Authenticator& authenticator;
+    WorkerPool& pool;
+    const Clock& clock;
+    std::function<void(size_t loop, std::function<void()>)> post;  // to an I/O thread
+  };
+  LiveStreams(Parts parts, size_t loops);
+  ~LiveStreams();
+
+  void handle(const ExchangePtr& exchange);           // GET /ws, on its I/O thread
+  void publish(const EventBatch& events);             // any one thread, in the order of the log
+  void on_second(size_t loop);                        // ends what has expired
+
+ private:
+  struct Replay;
+  void opened(const LiveSessionPtr& session, std::shared_ptr<WebSocket> socket);
+  void closed(const LiveSessionPtr& session);
+  void on_message(const LiveSessionPtr& session, std::string_view text);
+  void authenticate(const LiveSessionPtr& session, std::string_view token);
+  bool admit(const LiveSessionPtr& session, const Identity& identity);
+  void subscribe(LiveSession& session, std::vector<std::string> patterns);
+  void deliver(LiveLoop& loop, const EventBatch& events);
+  void start_replay(const LiveSessionPtr& session);
+  Replay read_missed(uint64_t from, const LiveSession& filter) const;
+  void finish_replay(LiveSession& session, Replay&& replay);
+
+  Parts parts_;
+  RouteMetrics metrics_{"GET /ws"};
+  Gauge& open_;
+  std::vector<std::unique_ptr<LiveLoop>> loops_;
+};
+
+}  // namespace micropay::gateway

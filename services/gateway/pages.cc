@@ -1,0 +1,87 @@
+// Serves fixed documents: made and compressed once, then only sent.
+#include "services/gateway/pages.h"
+
+#include "libs/contract/documents.h"
+#include "libs/contract/etag.h"
+#include "services/gateway/answers.h"
+#include "services/gateway/compression.h"
+
+namespace micropay::gateway {
+namespace {
+
+constexpr uint32_t kMethodNotAllowed = 405;
+constexpr std::string_view kClosedPolicy = "default-src 'none'; frame-ancestors 'none'";
+// The reference page carries its style and script, and calls this server only.
+constexpr std::string_view kPagePolicy =
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+std::string safety_headers(std::string_view policy, std::string_view caching) {
+  HttpResponse lines;
+  lines.add("Content-Security-Policy", policy);
+  lines.add("Cache-Control", caching);
+  lines.add("X-Content-Type-Options", "nosniff");
+  lines.add("X-Frame-Options", "DENY");
+  lines.add("Referrer-Policy", "no-referrer");
+  return std::move(lines.headers);
+}
+
+}  // namespace
+
+Pages::Pages(const contract::Model& model, std::string_view version, const Authenticator& authenticator)
+    : authenticator_(authenticator) {
+  add("/openapi.json", "application/json", kClosedPolicy, contract::openapi(model, version));
+  add("/docs", "text/html; charset=utf-8", kPagePolicy, reference_page());
+}
+
+void Pages::add(const std::string& path, std::string_view type, std::string_view policy, std::string content) {
+  Page page;
+  page.etag = contract::format_etag(contract::digest64(content));
+  HttpResponse lines;
+  lines.add("Content-Type", type);
+  lines.add("ETag", page.etag);
+  lines.add("Vary", "Accept-Encoding");
+  page.headers = lines.headers + safety_headers(policy, "no-cache");
+  page.zipped = std::make_shared<const std::string>(gzip(content));
+  page.plain = std::make_shared<const std::string>(std::move(content));
+  page.metrics = std::make_unique<RouteMetrics>("GET " + path);
+  pages_.emplace(path, std::move(page));
+}
+
+bool Pages::handle(Exchange& exchange) {
+  const HttpRequest& request = exchange.request();
+  auto page = pages_.find(request.path);
+  bool keys = request.path == "/.well-known/jwks.json", root = request.path == "/";
+  if (page == pages_.end() && !keys && !root) return false;
+  exchange.metrics = keys ? &keys_metrics_ : root ? &root_metrics_ : page->second.metrics.get();
+  if (request.method != "GET" && request.method != "HEAD") {
+    exchange.headers += "Allow: GET, HEAD\r\n";
+    exchange.refuse(kMethodNotAllowed, {.reason = "method_not_allowed", .detail = "This page can be read only."});
+  } else if (root) {
+    exchange.finish({.status = 302, .headers = "Location: /docs\r\n"});
+  } else if (keys) {
+    exchange.own_headers = true;
+    HttpResponse response{.status = 200, .headers = safety_headers(kClosedPolicy, "public, max-age=300")};
+    set_body(response, exchange, "application/json", authenticator_.jwks());
+    exchange.finish(std::move(response));
+  } else {
+    serve(exchange, page->second);
+  }
+  return true;
+}
+
+void Pages::serve(Exchange& exchange, const Page& page) {
+  exchange.own_headers = true;
+  HttpResponse response{.status = 200, .headers = page.headers};
+  if (none_match_names(exchange.request().header("if-none-match"), page.etag)) {
+    response.status = 304;
+  } else if (accepts_gzip(exchange.request().header("accept-encoding"))) {
+    response.add("Content-Encoding", "gzip");
+    response.shared_body = page.zipped;
+  } else {
+    response.shared_body = page.plain;
+  }
+  exchange.finish(std::move(response));
+}
+
+}  // namespace micropay::gateway

@@ -1,0 +1,70 @@
+// Token buckets per caller and rate class, and one for everybody together. A bucket is a single number, the time at
+// which it is full again (GCRA), so a full bucket needs no memory at all and is forgotten. Any thread.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "contracts/options.pb.h"
+#include "libs/base/time.h"
+
+namespace micropay {
+class Settings;
+}
+
+namespace micropay::gateway {
+
+// "20/s burst 40", "30/m burst 10", "1000/h" (burst as large as the count).
+struct Rate {
+  int64_t interval_ns = 0;  // between two requests at a steady pace
+  int64_t burst = 0;
+};
+std::optional<Rate> parse_rate(std::string_view text);
+
+struct RateLimitSettings {
+  bool on = true;
+  Rate standard, auth, payment, read, global;
+  std::vector<std::string> problems = {};  // settings that are no rates
+  static RateLimitSettings read_settings(Settings& settings);
+};
+
+struct RateDecision {
+  bool allowed = true;
+  int64_t limit = 0;
+  int64_t remaining = 0;
+  int64_t reset_s = 0;        // until the bucket is full
+  int64_t retry_after_s = 0;  // when refused
+};
+
+class RateLimits {
+ public:
+  explicit RateLimits(const RateLimitSettings& settings);
+
+  bool on() const { return settings_.on; }
+  // Takes one of the caller's bucket. `caller` is a user id, or an address when nobody is signed in.
+  RateDecision take(RateClass rate_class, std::string_view caller, Time now);
+  // Takes one of everybody's bucket.
+  RateDecision take_global(Time now);
+  size_t buckets() const;
+
+ private:
+  struct Shard {
+    mutable std::mutex mutex;
+    std::unordered_map<uint64_t, int64_t> full_at_ns;
+    size_t prune_at = 1'000;
+  };
+  const Rate& rate_of(RateClass rate_class) const;
+  static void forget_full(Shard& shard, int64_t now_ns);
+
+  RateLimitSettings settings_;
+  std::array<Shard, 16> shards_;
+  std::atomic<int64_t> global_full_at_ns_{0};
+};
+
+}  // namespace micropay::gateway

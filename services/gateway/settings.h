@@ -1,0 +1,33 @@
+// What can be set about the gateway and the operations port. Read once, at start.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "libs/base/error.h"
+#include "libs/base/time.h"
+#include "services/gateway/rate_limits.h"
+
+namespace micropay::gateway {
+
+enum class AccessLog : uint8_t { kOff, kErrors, kOn };
+
+struct GatewaySettings {
+  std::string listen = "127.0.0.1:8080";
+  std::string ops_listen = "127.0.0.1:9080";
+  size_t io_threads = 1;
+  size_t query_threads = 2;
+  size_t max_connections = 10'000;
+  size_t max_body_bytes = 1 << 20;
+  Duration request_timeout = 30 * kSecond;       // for a request to arrive
+  Duration idle_timeout = 75 * kSecond;
+  AccessLog access_log = AccessLog::kErrors;
+  Duration slow = kSecond;                       // logged as an error is
+  std::vector<std::string> cors_origins = {};    // exact origins, or "*"
+  bool behind_tls = false;                       // a proxy in front ends TLS: Strict-Transport-Security is sent
+  RateLimitSettings rate_limits = {.on = false};
+
+  static GatewaySettings read(Settings& settings);
+};
+
+}  // namespace micropay::gateway
