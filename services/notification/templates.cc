@@ -1,0 +1,53 @@
+// Everything that we say to people. A new message is a row here and a handler in service.cc.
+#include "services/notification/rules.h"
+
+namespace micropay::notification_rules {
+namespace {
+
+constexpr bool kCanBeMuted = true, kAlways = false;
+
+constexpr Template kTemplates[] = {
+    {"welcome", kAlways,
+     {"Welcome to MicroPay", "Hello{greeting}, your wallet is open. Top it up and make your first payment."},
+     {"Willkommen bei MicroPay", "Hallo{greeting}, dein Konto ist eröffnet. Lade es auf und zahle zum ersten Mal."}},
+    {"payment_sent", kCanBeMuted,
+     {"Payment sent", "You paid {amount} to {name}."},
+     {"Zahlung gesendet", "Du hast {amount} an {name} gezahlt."}},
+    {"payment_received", kCanBeMuted,
+     {"Payment received", "You received {amount} from {name}."},
+     {"Zahlung erhalten", "Du hast {amount} von {name} erhalten."}},
+    {"payment_failed", kCanBeMuted,
+     {"Payment failed", "Your payment of {amount} did not happen: {reason}. No money has moved."},
+     {"Zahlung fehlgeschlagen", "Deine Zahlung über {amount} kam nicht zustande: {reason}. Es ist kein Geld geflossen."}},
+    {"refund_received", kCanBeMuted,
+     {"Refund received", "{amount} of a payment to {name} came back to you."},
+     {"Erstattung erhalten", "{amount} einer Zahlung an {name} sind zu dir zurückgekommen."}},
+    {"refund_sent", kCanBeMuted,
+     {"Refund sent", "You gave {amount} of a payment back to {name}."},
+     {"Erstattung gesendet", "Du hast {name} {amount} einer Zahlung erstattet."}},
+    {"top_up_completed", kCanBeMuted,
+     {"Top-up completed", "{amount} are in your wallet."},
+     {"Aufladung abgeschlossen", "{amount} sind auf deinem Konto."}},
+    {"top_up_failed", kCanBeMuted,
+     {"Top-up failed", "Your top-up did not happen: {reason}."},
+     {"Aufladung fehlgeschlagen", "Deine Aufladung kam nicht zustande: {reason}."}},
+    {"account_frozen", kAlways,
+     {"Wallet frozen", "One of your wallets was frozen. Pending payments of it have failed. Please contact support."},
+     {"Konto gesperrt",
+      "Eines deiner Konten wurde gesperrt. Offene Zahlungen sind fehlgeschlagen. Bitte wende dich an den Support."}},
+    {"password_changed", kAlways,
+     {"Password changed", "Your password was changed and other devices were signed out. Was it not you? Contact support."},
+     {"Passwort geändert",
+      "Dein Passwort wurde geändert, andere Geräte wurden abgemeldet. Warst du das nicht? Wende dich an den Support."}},
+    {"session_stolen", kAlways,
+     {"A session was ended", "A sign-in of yours was used twice at once, so we ended it. Change your password if it was not you."},
+     {"Eine Sitzung wurde beendet",
+      "Eine deiner Anmeldungen wurde zweimal zugleich benutzt, darum haben wir sie beendet. "
+      "Warst du das nicht, ändere dein Passwort."}},
+};
+
+}  // namespace
+
+std::span<const Template> templates() { return kTemplates; }
+
+}  // namespace micropay::notification_rules
