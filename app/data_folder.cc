@@ -5,8 +5,6 @@
 #include <cstring>
 #include <filesystem>
 
-#include "libs/store/log_file.h"
-
 namespace micropay::app {
 namespace fs = std::filesystem;
 namespace {
@@ -90,57 +88,6 @@ Result<ScratchFolder> ScratchFolder::make() {
 ScratchFolder::~ScratchFolder() {
   std::error_code ignored;
   if (!path_.empty()) fs::remove_all(path_, ignored);
-}
-
-namespace {
-
-// Writes to a borrowed file (the repair of a torn end) are taken and dropped: later reads see zeros there.
-class BorrowedFile final : public LogFile {
- public:
-  explicit BorrowedFile(std::unique_ptr<LogFile> file) : file_(std::move(file)) {}
-  Result<void> write_at(uint64_t, std::string_view) override { return {}; }
-  Result<void> sync() override { return {}; }
-  Result<size_t> read_at(uint64_t offset, char* to, size_t bytes) const override {
-    return file_->read_at(offset, to, bytes);
-  }
-  Result<uint64_t> size() const override { return file_->size(); }
-  Result<void> resize(uint64_t) override { return {}; }
-  Result<void> reserve(uint64_t) override { return {}; }
-
- private:
-  std::unique_ptr<LogFile> file_;
-};
-
-class BorrowedLog final : public LogFolder {
- public:
-  BorrowedLog(const std::string& log, const std::string& scratch)
-      : borrowed_(make_log_folder(log)), own_(make_log_folder(scratch)) {}
-
-  Result<std::vector<std::string>> list() const override {
-    std::vector<std::string> names = TRY(borrowed_->list());
-    for (std::string& name : TRY(own_->list())) names.push_back(std::move(name));
-    std::ranges::sort(names);
-    return names;
-  }
-  Result<std::unique_ptr<LogFile>> open(const std::string& name, Mode mode) override {
-    const std::vector<std::string> names = TRY(borrowed_->list());
-    if (std::ranges::count(names, name) == 0) return own_->open(name, mode);
-    return std::make_unique<BorrowedFile>(TRY(borrowed_->open(name, Mode::kRead)));
-  }
-  Result<void> remove(const std::string& name) override {
-    const std::vector<std::string> names = TRY(borrowed_->list());
-    return std::ranges::count(names, name) == 0 ? own_->remove(name) : Result<void>();
-  }
-  Result<void> sync() override { return {}; }
-
- private:
-  std::shared_ptr<LogFolder> borrowed_, own_;
-};
-
-}  // namespace
-
-std::shared_ptr<LogFolder> borrowed_log(const std::string& log, const std::string& scratch) {
-  return std::make_shared<BorrowedLog>(log, scratch);
 }
 
 }  // namespace micropay::app

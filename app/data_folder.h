@@ -2,14 +2,9 @@
 // nothing else.
 #pragma once
 
-#include <memory>
 #include <string>
 
 #include "libs/base/error.h"
-
-namespace micropay {
-class LogFolder;
-}
 
 namespace micropay::app {
 
@@ -38,9 +33,5 @@ class ScratchFolder {
   explicit ScratchFolder(std::string path) : path_(std::move(path)) {}
   std::string path_;
 };
-
-// The log files in `log`, which stay as they are; what is written goes below `scratch`, or nowhere. A store
-// on it makes all tables from that log without touching it.
-std::shared_ptr<LogFolder> borrowed_log(const std::string& log, const std::string& scratch);
 
 }  // namespace micropay::app

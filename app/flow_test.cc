@@ -1,5 +1,5 @@
-// All services together in memory, on a clock that stands: the flows that must read exactly so in the log, and what
-// happens when money, a freeze and a decision of staff cross each other.
+// All services together in memory, on a clock that stands: the flows that must read exactly so in the log,
+// and what happens when money, a freeze and a decision of staff cross each other.
 #include <gtest/gtest.h>
 
 #include "app/modules.h"
@@ -83,8 +83,8 @@ class Flow : public testing::Test {
   Person ada, bob;
 };
 
-const Types kPayment = {"payment.initiated",    "account.balance.reserved", "fraud.risk.assessed",
-                        "payment.processing",   "transaction.created",      "transaction.settled",
+const Types kPayment = {"payment.initiated",       "account.balance.reserved", "fraud.risk.assessed",
+                        "payment.processing",      "transaction.created",      "transaction.settled",
                         "account.balance.updated", "payment.completed"};
 
 TEST_F(Flow, Registration) {
@@ -123,7 +123,8 @@ TEST_F(Flow, FreezeFailsThePaymentUnderReviewAndReleasesItsReservation) {
   freeze.set_id(ada.wallet);
   freeze.set_reason("suspicious");
   ASSERT_TRUE(world.call<Account>(freeze, user_principal("00000000-0000-7000-8000-000000000001", {ADMIN})));
-  EXPECT_EQ(flow(), (Types{"account.frozen", "payment.failed", "account.balance.released", "fraud.case.decided"}));
+  EXPECT_EQ(flow(),
+            (Types{"account.frozen", "payment.failed", "account.balance.released", "fraud.case.decided"}));
   EXPECT_EQ(available(ada), 900'000);
   EXPECT_EQ(world.all<PaymentFailed>().back().reason(), "account_frozen");
 }
@@ -136,7 +137,8 @@ TEST_F(Flow, AnApprovedCaseGoesOn) {
   decide.set_id(world.all<FraudCaseOpened>().back().case_id());
   decide.set_decision(APPROVE);
   decide.set_note("known customer");
-  ASSERT_TRUE(world.call<FraudCase>(decide, user_principal("00000000-0000-7000-8000-000000000001", {SUPPORT})));
+  ASSERT_TRUE(
+      world.call<FraudCase>(decide, user_principal("00000000-0000-7000-8000-000000000001", {SUPPORT})));
   const Types types = flow();
   EXPECT_EQ(types.back(), "payment.completed");
   EXPECT_EQ(available(bob), 600'000);

@@ -8,7 +8,6 @@
 #include <fstream>
 
 #include "app/data_folder.h"
-#include "libs/store/log_file.h"
 
 namespace micropay::app {
 namespace {
@@ -82,28 +81,6 @@ TEST(DataFolder, CopiesWhatBelongsToItAndNothingOfAProcess) {
   for (const char* name : {"/LOCK", "/state.db-shm"})
     EXPECT_FALSE(std::filesystem::exists(to + name)) << name;
   EXPECT_FALSE(empty_folder(to));
-}
-
-// verify and replay work on the very log of the folder: whatever a store does to it must not reach it.
-TEST(DataFolder, ABorrowedLogStaysAsItIs) {
-  const ScratchFolder scratch = ScratchFolder::make().value();
-  const std::string log = scratch.path() + "/log", own = scratch.path() + "/own";
-  std::filesystem::create_directories(log);
-  std::filesystem::create_directories(own);
-  const std::string bytes(kLogBlock, 'x');
-  std::ofstream(log + "/00000001.log") << bytes;
-  const auto borrowed = borrowed_log(log, own);
-  const auto file = borrowed->open("00000001.log", LogFolder::Mode::kWrite);
-  ASSERT_TRUE(file);
-  BlockBuffer block;
-  block.grow(kLogBlock);
-  EXPECT_TRUE((*file)->write_at(0, {block.data(), kLogBlock}));
-  EXPECT_TRUE((*file)->resize(0));
-  EXPECT_TRUE(borrowed->remove("00000001.log"));
-  EXPECT_EQ(content(log + "/00000001.log"), bytes);
-  ASSERT_TRUE(borrowed->open("00000002.log", LogFolder::Mode::kCreate));
-  EXPECT_FALSE(std::filesystem::exists(log + "/00000002.log"));
-  EXPECT_EQ(borrowed->list()->size(), 2u);
 }
 
 }  // namespace

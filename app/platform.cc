@@ -46,7 +46,10 @@ std::string stats_json(const EngineStats& engine, const EmbeddedStats& store) {
 }  // namespace
 
 struct Platform::Impl {
-  explicit Impl(Settings& settings) : own(settings), log(log_options(settings)), gateway_settings(settings) {}
+  explicit Impl(Settings& settings)
+      : own(settings),
+        log(log_options(settings)),
+        gateway_settings(gateway::GatewaySettings::read(settings)) {}
   // Also after a start that failed half-way: the engine stops before those that it tells of commits are gone.
   ~Impl() {
     if (instance) instance->stop(0);
@@ -54,11 +57,11 @@ struct Platform::Impl {
 
   PlatformSettings own;
   LogOptions log;
-  GatewaySettings gateway_settings;
+  gateway::GatewaySettings gateway_settings;
   std::atomic<State> state{State::kNew};
   std::unique_ptr<Instance> instance;
   std::unique_ptr<TokenAuthenticator> authenticator;
-  std::unique_ptr<Gateway> gateway;
+  std::unique_ptr<gateway::Gateway> gateway;
   std::unique_ptr<ControlServer> control;
   std::vector<GaugeCallback> gauges;
 
@@ -107,8 +110,12 @@ Result<void> Platform::Impl::start() {
   start_log(log);
   TRY(instance->open());
   TRY(open_authenticator());
-  gateway =
-      std::make_unique<Gateway>(gateway_settings, instance->engine(), instance->store(), *authenticator);
+  gateway = std::make_unique<gateway::Gateway>(gateway_settings,
+                                               gateway::Gateway::Parts{.engine = instance->engine(),
+                                                                       .store = instance->store(),
+                                                                       .authenticator = *authenticator,
+                                                                       .clock = system_clock(),
+                                                                       .version = std::string(kVersion)});
   instance->engine().start();
   TRY(gateway->start());
   control = std::make_unique<ControlServer>(
@@ -163,10 +170,11 @@ void Platform::Impl::drain() {
   if (state != State::kRunning) return;
   state = State::kDraining;
   log_info("platform.draining", "Finishing what runs");
+  gateway->refuse_new();
   control.reset();
   gauges.clear();
-  gateway->stop(own.drain_timeout);
   instance->stop(own.drain_timeout);
+  gateway->stop(own.drain_timeout);
   gateway.reset();
   instance.reset();
   state = State::kStopped;

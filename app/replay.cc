@@ -4,7 +4,6 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
-#include "app/data_folder.h"
 #include "libs/contract/json.h"
 #include "libs/store/checksum.h"
 #include "libs/store/log_file.h"
@@ -63,12 +62,12 @@ Result<TableComparison> compare(const Store& data, const Store& rebuilt, const c
 
 }  // namespace
 
-Result<std::unique_ptr<EmbeddedStore>> rebuild_tables(const std::string& data, const std::string& scratch,
-                                                      Projector& projector,
+Result<std::unique_ptr<EmbeddedStore>> rebuild_tables(const std::string& data, Projector& projector,
                                                       std::function<void(const std::string& line)> progress) {
   EmbeddedOptions options;
-  options.folder = scratch;
-  options.log_files = borrowed_log(data + "/log", scratch + "/log");
+  options.folder = data + "/log";  // there are no tables in it, so all are made
+  options.read_only = true;
+  options.log_files = make_log_folder(data + "/log");
   options.progress = std::move(progress);
   auto store = TRY(EmbeddedStore::open(std::move(options), contract::model(), &projector));
   TRY(store->catch_up());

@@ -11,10 +11,9 @@
 
 namespace micropay::app {
 
-// A store whose tables are made from DATA/log alone; its own files go below `scratch`. `projector` outlives
-// it.
-Result<std::unique_ptr<EmbeddedStore>> rebuild_tables(const std::string& data, const std::string& scratch,
-                                                      Projector& projector,
+// A store for reading whose tables are made from DATA/log alone, in a folder below TMPDIR that goes with it.
+// `projector` must outlive it.
+Result<std::unique_ptr<EmbeddedStore>> rebuild_tables(const std::string& data, Projector& projector,
                                                       std::function<void(const std::string& line)> progress);
 
 struct TableComparison {

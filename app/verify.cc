@@ -53,10 +53,8 @@ Check check_log(const std::string& data, Progress& progress) {
 Result<void> check_tables(const std::string& data, const Store& store, Progress& progress,
                           VerifyReport& report) {
   Stopwatch watch;
-  const ScratchFolder scratch = TRY(ScratchFolder::make());
   const auto projector = all_projections();
-  auto rebuilt = TRY(rebuild_tables(data, scratch.path(), *projector,
-                                    [&](const std::string& line) { progress.line(line); }));
+  auto rebuilt = TRY(rebuild_tables(data, *projector, [&](const std::string& line) { progress.line(line); }));
   Check check{.name = "tables equal the log", .unit = "rows"};
   const auto each = [&](const TableComparison& table) {
     check.count += table.rows, progress.count(check.count, "rows");

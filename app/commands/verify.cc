@@ -41,12 +41,11 @@ int verify(const Arguments& arguments) {
 Result<int> compare_with_log(const std::string& data, Progress& progress) {
   std::optional<ScratchFolder> copy;
   const std::string folder = TRY(folder_at_rest(data, copy, progress));
-  const ScratchFolder scratch = TRY(ScratchFolder::make());
   const auto projector = all_projections();
   const auto store =
       TRY(EmbeddedStore::open({.folder = folder, .read_only = true}, contract::model(), projector.get()));
-  const auto rebuilt = TRY(rebuild_tables(folder, scratch.path(), *projector,
-                                          [&](const std::string& line) { progress.line(line); }));
+  const auto rebuilt =
+      TRY(rebuild_tables(folder, *projector, [&](const std::string& line) { progress.line(line); }));
   std::vector<std::vector<std::string>> rows{{"", "table", "rows", "from the log"}};
   std::string differences;
   for (const TableComparison& table : TRY(compare_tables(*store, *rebuilt, contract::model(), {}))) {
