@@ -1,5 +1,5 @@
-// What may be asked about wallets and top-ups. Who owns what is checked by the runtime from the contract; the list of
-// wallets restricts itself.
+// What may be asked about wallets and top-ups. Who owns what is checked by the runtime from the contract; the
+// list of wallets restricts itself.
 #include "services/account/handlers.h"
 
 namespace micropay::account {
@@ -23,7 +23,8 @@ Result<Account> get_account(QueryContext& ctx, const GetAccountRequest& request)
 }
 
 Result<ListAccountsResponse> list_accounts(QueryContext& ctx, const ListAccountsRequest& request) {
-  ListQuery query{.order_by = request.order_by(), .page_size = uint32_t(request.page_size()),
+  ListQuery query{.order_by = request.order_by(),
+                  .page_size = uint32_t(request.page_size()),
                   .page_token = request.page_token()};
   filter(query, "user_id", TRY(whose(ctx.principal(), request.user_id())));
   filter(query, "status", request.status());

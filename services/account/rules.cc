@@ -21,7 +21,8 @@ Result<void> check_active(const Account& account) {
   switch (account.status()) {
     case Account::ACTIVE: return {};
     case Account::FROZEN: return fail(Code::kFailedPrecondition, "account_frozen", "The wallet is frozen.");
-    case Account::CLOSING: return fail(Code::kFailedPrecondition, "account_closing", "The wallet is being closed.");
+    case Account::CLOSING:
+      return fail(Code::kFailedPrecondition, "account_closing", "The wallet is being closed.");
     default: return fail(Code::kFailedPrecondition, "account_closed", "The wallet is closed.");
   }
 }
@@ -42,8 +43,8 @@ Result<void> check_limits(const Limits& limits) {
     return fail(Code::kInvalidArgument, "limits_contradict", "The limit of a day is below that of a payment.",
                 "limits.perDayMinor");
   if (ceiling(limits.per_month_minor()) < std::max(limits.per_day_minor(), limits.per_payment_minor()))
-    return fail(Code::kInvalidArgument, "limits_contradict", "The limit of a month is below that of a day or a payment.",
-                "limits.perMonthMinor");
+    return fail(Code::kInvalidArgument, "limits_contradict",
+                "The limit of a month is below that of a day or a payment.", "limits.perMonthMinor");
   return {};
 }
 
@@ -64,7 +65,8 @@ Result<void> check_confirm(const TopUp& top_up) {
 }
 
 std::string_view failure_reason(std::string_view decline_reason) {
-  static constexpr std::array<std::string_view, 2> kKnown = {"challenge_failed", "unsupported_payment_method"};
+  static constexpr std::array<std::string_view, 2> kKnown = {"challenge_failed",
+                                                             "unsupported_payment_method"};
   const auto known = std::find(kKnown.begin(), kKnown.end(), decline_reason);
   return known == kKnown.end() ? "declined" : *known;
 }

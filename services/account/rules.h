@@ -1,4 +1,5 @@
-// What may be done to a wallet and to a top-up: pure functions over values. Every refusal has a stable reason.
+// What may be done to a wallet and to a top-up: pure functions over values. Every refusal has a stable
+// reason.
 #pragma once
 
 #include <string_view>
@@ -24,14 +25,15 @@ Result<void> check_limits(const Limits& limits);
 
 // check_active, currency_mismatch, top_up_too_large
 Result<void> check_top_up(const Account& account, const Money& amount, int64_t max_minor);
-Result<void> check_confirm(const TopUp& top_up);      // no_action_required
+Result<void> check_confirm(const TopUp& top_up);  // no_action_required
 
 // The stable failure_reason for a decline in the provider's words.
 std::string_view failure_reason(std::string_view decline_reason);
 
 // Whether an answer of the provider may still move the top-up: repeats may not.
 bool awaits_provider(const TopUp& top_up);
-// Given up, because the provider could not be reached: staff may have it asked again, and then it may succeed.
+// Given up, because the provider could not be reached: staff may have it asked again, and then it may
+// succeed.
 bool was_given_up(const TopUp& top_up);
 
 }  // namespace micropay::account

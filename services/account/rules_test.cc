@@ -49,9 +49,14 @@ TEST(AccountRules, LimitsOfLongerPeriodsAreNotSmaller) {
     std::string field;
   };
   const Case cases[] = {
-      {0, 0, 0, ""},          {10, 20, 30, ""},          {10, 10, 10, ""},
-      {10, 0, 0, ""},         {0, 20, 0, ""},            {0, 0, 30, ""},
-      {11, 10, 30, "limits.perDayMinor"},                {10, 31, 30, "limits.perMonthMinor"},
+      {0, 0, 0, ""},
+      {10, 20, 30, ""},
+      {10, 10, 10, ""},
+      {10, 0, 0, ""},
+      {0, 20, 0, ""},
+      {0, 0, 30, ""},
+      {11, 10, 30, "limits.perDayMinor"},
+      {10, 31, 30, "limits.perMonthMinor"},
       {31, 0, 30, "limits.perMonthMinor"},
   };
   for (const Case& c : cases) {
@@ -72,8 +77,10 @@ TEST(AccountRules, TopUpRefusalsInOrder) {
     std::string reason;
   };
   const Case cases[] = {
-      {Account::FROZEN, "USD", 1001, "account_frozen"},   {Account::ACTIVE, "USD", 1001, "currency_mismatch"},
-      {Account::ACTIVE, "EUR", 1001, "top_up_too_large"}, {Account::ACTIVE, "EUR", 1000, ""},
+      {Account::FROZEN, "USD", 1001, "account_frozen"},
+      {Account::ACTIVE, "USD", 1001, "currency_mismatch"},
+      {Account::ACTIVE, "EUR", 1001, "top_up_too_large"},
+      {Account::ACTIVE, "EUR", 1000, ""},
   };
   for (const Case& c : cases) {
     Account account;
@@ -95,7 +102,8 @@ TEST(AccountRules, DeclinesHaveStableReasons) {
 
 using Kind = Outcome<ProviderOutcome>::Kind;
 
-ProviderCall call(const std::string& method, ProviderCall::Operation operation = ProviderCall::AUTHORISE_AND_CAPTURE) {
+ProviderCall call(const std::string& method,
+                  ProviderCall::Operation operation = ProviderCall::AUTHORISE_AND_CAPTURE) {
   ProviderCall call;
   call.set_operation(operation);
   call.set_provider("sandbox");

@@ -59,7 +59,8 @@ Result<void> open_first_wallet(Context& ctx, const UserCreated& event, const Acc
   return {};
 }
 
-Result<Account> create_account(Context& ctx, const CreateAccountRequest& request, const AccountSettings& settings) {
+Result<Account> create_account(Context& ctx, const CreateAccountRequest& request,
+                               const AccountSettings& settings) {
   const std::string& user_id = ctx.principal().user_id;
   if (user_id.empty()) return fail(Code::kPermissionDenied, "user_required", "A wallet belongs to a user.");
   AccountHolder initial;
@@ -140,12 +141,15 @@ Result<Account> set_limits(Context& ctx, const SetLimitsRequest& request) {
 }  // namespace account
 
 AccountSettings::AccountSettings(Settings& settings)
-    : default_currency(settings.text("account.default_currency", "EUR", "Currency of a new user's first wallet")),
-      max_per_user(uint32_t(settings.integer("account.max_per_user", 20, 1, 1000, "Open wallets of one user"))),
+    : default_currency(
+          settings.text("account.default_currency", "EUR", "Currency of a new user's first wallet")),
+      max_per_user(
+          uint32_t(settings.integer("account.max_per_user", 20, 1, 1000, "Open wallets of one user"))),
       max_top_up_minor(settings.integer("account.max_top_up_minor", 10'000'000, 1, kMaxMinor,
                                         "Most that one top-up loads, in minor units")) {
-  limits.set_per_payment_minor(settings.integer("account.limit_per_payment", 1'000'000, 0, kMaxMinor,
-                                                "A new wallet's limit of one payment, in minor units; 0: none"));
+  limits.set_per_payment_minor(
+      settings.integer("account.limit_per_payment", 1'000'000, 0, kMaxMinor,
+                       "A new wallet's limit of one payment, in minor units; 0: none"));
   limits.set_per_day_minor(settings.integer("account.limit_per_day", 2'500'000, 0, kMaxMinor,
                                             "A new wallet's limit of a day, in minor units; 0: none"));
   limits.set_per_month_minor(settings.integer("account.limit_per_month", 10'000'000, 0, kMaxMinor,
@@ -172,10 +176,11 @@ Service account_service(const Parts& parts) {
   service.query(list_accounts);
   service.query(get_top_up);
   service.query(list_top_ups);
-  service.on([settings](Context& ctx, const UserCreated& event) { return open_first_wallet(ctx, event, settings); });
-  service.on(close_when_empty);   // account.balance.closed
-  service.on(stay_open);          // account.balance.close_refused
-  service.on(complete_top_up);    // account.balance.updated
+  service.on(
+      [settings](Context& ctx, const UserCreated& event) { return open_first_wallet(ctx, event, settings); });
+  service.on(close_when_empty);  // account.balance.closed
+  service.on(stay_open);         // account.balance.close_refused
+  service.on(complete_top_up);   // account.balance.updated
   service.on_timer(expire_top_up);
   service.effect<ProviderCall, ProviderOutcome>(providers, take_outcome);
   return service;

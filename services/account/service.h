@@ -1,5 +1,5 @@
-// The account service: wallets, their limits and restrictions, and money that comes in from payment providers.
-// service.cc lists its handlers; top_ups.cc and queries.cc hold the rest of them.
+// The account service: wallets, their limits and restrictions, and money that comes in from payment
+// providers. service.cc lists its handlers; top_ups.cc and queries.cc hold the rest of them.
 #pragma once
 
 #include "contracts/account.pb.h"
@@ -11,7 +11,7 @@ struct AccountSettings {
   explicit AccountSettings(Settings& settings);
   std::string default_currency;
   uint32_t max_per_user;
-  Limits limits;               // of a new wallet
+  Limits limits;  // of a new wallet
   int64_t max_top_up_minor;
 };
 

@@ -6,6 +6,7 @@
 #include "contracts/balance.pb.h"
 #include "contracts/user.pb.h"
 #include "libs/runtime/testing.h"
+#include "services/account/handlers.h"
 
 namespace micropay {
 namespace {
@@ -15,12 +16,19 @@ const std::string kBob = "018f2a54-0000-7000-8000-00000000000b";
 
 class AccountTest : public testing::Test {
  protected:
-  static std::vector<Service> services(std::initializer_list<const char*> given = {}) {
+  using Provider = std::shared_ptr<account::Provider>;
+  static std::vector<Service> services(std::initializer_list<const char*> given, Provider provider) {
     Settings settings;
     for (const char* assignment : given) CHECK(settings.set(assignment));
-    return {account_service({.settings = settings, .data_folder = {}})};
+    std::vector<Service> services = {account_service({.settings = settings, .data_folder = {}})};
+    if (provider == nullptr) return services;
+    services[0].effects.clear();
+    services[0].effect<ProviderCall, ProviderOutcome>(provider, account::take_outcome);
+    return services;
   }
-  explicit AccountTest(std::initializer_list<const char*> given = {}) : world(services(given)) {
+  // `provider`: in place of the sandbox.
+  explicit AccountTest(std::initializer_list<const char*> given = {}, Provider provider = nullptr)
+      : world(services(given, std::move(provider))) {
     UserCreated created;
     created.set_user_id(kAlice);
     created.set_email("alice@example.com");
@@ -97,7 +105,13 @@ TEST_F(TwoAccountsTest, MoreWalletsUpToTheMostAllowed) {
   EXPECT_EQ(world.call<Account>(request, alice).error().reason, "too_many_accounts");
   EXPECT_EQ(world.all<AccountCreated>().size(), 2u);
   // Closing one makes room.
-  world.call_answer([&] { CloseAccountRequest close; close.set_id(account); return close; }(), alice);
+  world.call_answer(
+      [&] {
+        CloseAccountRequest close;
+        close.set_id(account);
+        return close;
+      }(),
+      alice);
   AccountBalanceClosed closed;
   closed.set_account_id(account);
   world.given(closed);
@@ -199,8 +213,8 @@ TEST_F(AccountTest, AnUnknownOutcomeIsPolledUntilItIsKnown) {
   EXPECT_EQ(known->status(), TopUp::CAPTURED);
   EXPECT_FALSE(known->outcome_unknown());
   credit(known->id());
-  EXPECT_EQ(world.events(), (Types{"account.top_up.requested", "account.top_up.unknown", "account.top_up.captured",
-                                   "account.top_up.completed"}));
+  EXPECT_EQ(world.events(), (Types{"account.top_up.requested", "account.top_up.unknown",
+                                   "account.top_up.captured", "account.top_up.completed"}));
 }
 
 TEST_F(AccountTest, AnUnknownOutcomeIsSaidAtOnce) {
@@ -208,6 +222,38 @@ TEST_F(AccountTest, AnUnknownOutcomeIsSaidAtOnce) {
   ASSERT_TRUE(unknown);
   EXPECT_TRUE(unknown->outcome_unknown());
   EXPECT_EQ(unknown->status(), TopUp::PENDING);
+}
+
+// Cannot be reached until somebody repairs it.
+class BrokenProvider final : public account::Provider {
+ public:
+  Outcome<ProviderOutcome> perform(const ProviderCall&, std::string_view) override {
+    Outcome<ProviderOutcome> outcome;
+    outcome.kind = repaired ? Outcome<ProviderOutcome>::Kind::kDone : Outcome<ProviderOutcome>::Kind::kFailed;
+    return outcome;
+  }
+  std::atomic<bool> repaired = false;
+};
+
+class BrokenProviderTest : public AccountTest {
+ protected:
+  BrokenProviderTest() : AccountTest({}, provider) {}
+  static inline std::shared_ptr<BrokenProvider> provider = std::make_shared<BrokenProvider>();
+};
+
+TEST_F(BrokenProviderTest, ATopUpThatWasGivenUpMaySucceedWhenStaffAsksAgain) {
+  EXPECT_EQ(top_up("card_ok").error().reason, "provider_unavailable");
+  EXPECT_EQ(stored().pending_top_ups(), 0u);
+  provider->repaired = true;
+  const auto letters = world.query<ListDeadLettersResponse>(ListDeadLettersRequest(), admin);
+  ASSERT_EQ(letters->dead_letters_size(), 1);
+  RedriveDeadLetterRequest redrive;
+  redrive.set_id(letters->dead_letters(0).id());
+  ASSERT_TRUE(world.call<DeadLetter>(redrive, admin));
+  world.advance(kMinute);
+  EXPECT_EQ(only_top_up()->status(), TopUp::CAPTURED);
+  EXPECT_EQ(only_top_up()->failure_reason(), "");
+  EXPECT_EQ(stored().pending_top_ups(), 1u);
 }
 
 TEST_F(AccountTest, TheSecondStepConfirms) {

@@ -1,5 +1,7 @@
-// Top-ups: the provider is asked outside the tick; its answer moves the top-up on, the ledger and the balance book it.
-//   account.top_up.requested -> provider -> account.top_up.captured -> (journal, balance) -> account.top_up.completed
+// Top-ups: the provider is asked outside the tick; its answer moves the top-up on, the ledger and the balance
+// book it.
+//   account.top_up.requested -> provider -> account.top_up.captured -> (journal, balance) ->
+//   account.top_up.completed
 #include "services/account/handlers.h"
 #include "services/account/rules.h"
 

@@ -119,7 +119,8 @@ Result<ListFraudCasesResponse> list_cases(QueryContext& ctx, const ListFraudCase
   return response;
 }
 
-Result<ListFraudAssessmentsResponse> list_assessments(QueryContext& ctx, const ListFraudAssessmentsRequest& request) {
+Result<ListFraudAssessmentsResponse> list_assessments(QueryContext& ctx,
+                                                      const ListFraudAssessmentsRequest& request) {
   ListQuery query = page_of(request);
   filter(query, "decision", request.decision());
   filter(query, "payment_id", request.payment_id());

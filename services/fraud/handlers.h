@@ -18,6 +18,7 @@ Result<void> keep_assessment(Context& ctx, const FraudRiskAssessed& event);
 
 Result<FraudCase> get_case(QueryContext& ctx, const GetFraudCaseRequest& request);
 Result<ListFraudCasesResponse> list_cases(QueryContext& ctx, const ListFraudCasesRequest& request);
-Result<ListFraudAssessmentsResponse> list_assessments(QueryContext& ctx, const ListFraudAssessmentsRequest& request);
+Result<ListFraudAssessmentsResponse> list_assessments(QueryContext& ctx,
+                                                      const ListFraudAssessmentsRequest& request);
 
 }  // namespace micropay::fraud

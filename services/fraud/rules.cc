@@ -14,8 +14,9 @@ constexpr int64_t kPaymentsForAverage = 5;
 constexpr int kNightEnds = 5;  // o'clock UTC; it begins at midnight
 
 constexpr std::array<std::string_view, kFeatures> kNames = {
-    "amount_minor",  "payments_1h", "payments_24h", "spent_1h_minor",      "spent_24h_minor", "average_minor",
-    "times_average", "new_payee",   "payees_24h",   "account_age_minutes", "night"};
+    "amount_minor",    "payments_1h",         "payments_24h",  "spent_1h_minor",
+    "spent_24h_minor", "average_minor",       "times_average", "new_payee",
+    "payees_24h",      "account_age_minutes", "night"};
 
 int64_t add(int64_t a, int64_t b) { return add_minor(a, b).value_or(INT64_MAX); }
 
@@ -148,7 +149,8 @@ Score score(const FraudPolicy& policy, const Features& features, std::string_vie
 
 Result<void> check_policy(const SetFraudRulesRequest& request) {
   if (request.decline_at() <= request.review_at())
-    return fail(Code::kInvalidArgument, "thresholds_contradict", "declineAt must be above reviewAt.", "declineAt");
+    return fail(Code::kInvalidArgument, "thresholds_contradict", "declineAt must be above reviewAt.",
+                "declineAt");
   std::set<std::string_view> ids;
   for (int i = 0; i < request.rules_size(); ++i) {
     const FraudRule& rule = request.rules(i);
@@ -159,29 +161,31 @@ Result<void> check_policy(const SetFraudRulesRequest& request) {
       return fail(Code::kInvalidArgument, "unknown_feature",
                   fmt::format("Known features: {}.", fmt::join(kNames, ", ")), field("feature"));
     if (rule.decision() == APPROVE)
-      return fail(Code::kInvalidArgument, "invalid_decision", "A rule alone decides REVIEW or DECLINE, or nothing.",
-                  field("decision"));
+      return fail(Code::kInvalidArgument, "invalid_decision",
+                  "A rule alone decides REVIEW or DECLINE, or nothing.", field("decision"));
   }
   return {};
 }
 
 Result<void> check_case_decision(const FraudCase& subject, Decision decision) {
   if (decision != APPROVE && decision != DECLINE)
-    return fail(Code::kInvalidArgument, "invalid_decision", "A case is decided APPROVE or DECLINE.", "decision");
+    return fail(Code::kInvalidArgument, "invalid_decision", "A case is decided APPROVE or DECLINE.",
+                "decision");
   if (subject.status() != FraudCase::OPEN)
     return fail(Code::kFailedPrecondition, "case_not_open", "The case is decided already.");
   return {};
 }
 
-// Ordinary use stays far below a review: a first payment to somebody is 10 points. A review takes a large amount to
-// somebody new, or several oddities together.
+// Ordinary use stays far below a review: a first payment to somebody is 10 points. A review takes a large
+// amount to somebody new, or several oddities together.
 FraudPolicy default_policy() {
   FraudPolicy policy;
   policy.set_id("default");
   policy.set_review_at(60);
   policy.set_decline_at(90);
   policy.set_version(1);
-  const auto rule = [&policy](std::string id, std::string summary, Feature feature, int64_t at_least, int32_t points) {
+  const auto rule = [&policy](std::string id, std::string summary, Feature feature, int64_t at_least,
+                              int32_t points) {
     FraudRule& added = *policy.add_rules();
     added.set_id(std::move(id));
     added.set_summary(std::move(summary));

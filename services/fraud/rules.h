@@ -1,5 +1,6 @@
-// How a payment is scored: features of the payer's wallet over windows of time, rules over features, a decision over
-// rules. Pure functions over values, in integers only, so that the same history gives the same score anywhere.
+// How a payment is scored: features of the payer's wallet over windows of time, rules over features, a
+// decision over rules. Pure functions over values, in integers only, so that the same history gives the same
+// score anywhere.
 #pragma once
 
 #include <array>
@@ -13,8 +14,18 @@
 namespace micropay::fraud {
 
 enum Feature : uint8_t {
-  kAmountMinor, kPayments1h, kPayments24h, kSpent1hMinor, kSpent24hMinor, kAverageMinor, kTimesAverage, kNewPayee,
-  kPayees24h, kAccountAgeMinutes, kNight, kFeatures
+  kAmountMinor,
+  kPayments1h,
+  kPayments24h,
+  kSpent1hMinor,
+  kSpent24hMinor,
+  kAverageMinor,
+  kTimesAverage,
+  kNewPayee,
+  kPayees24h,
+  kAccountAgeMinutes,
+  kNight,
+  kFeatures
 };
 using Features = std::array<int64_t, kFeatures>;
 
@@ -27,8 +38,9 @@ struct Attempt {
   Time now = 0;
 };
 
-// Counts the attempt into the profile and returns the features with it. Windows are hours of the clock: 24h is the
-// current hour and the 23 before; 1h is the current hour and of the one before the share that is not an hour ago yet.
+// Counts the attempt into the profile and returns the features with it. Windows are hours of the clock: 24h
+// is the current hour and the 23 before; 1h is the current hour and of the one before the share that is not
+// an hour ago yet.
 Features observe(FraudProfile& profile, const Attempt& attempt);
 
 struct Score {
@@ -42,7 +54,8 @@ Score score(const FraudPolicy& policy, const Features& features, std::string_vie
 
 // unknown_feature, invalid_decision, duplicate_rule, thresholds_contradict, with the field
 Result<void> check_policy(const SetFraudRulesRequest& request);
-Result<void> check_case_decision(const FraudCase& subject, Decision decision);  // invalid_decision, case_not_open
+Result<void> check_case_decision(const FraudCase& subject,
+                                 Decision decision);  // invalid_decision, case_not_open
 
 FraudPolicy default_policy();
 

@@ -1,5 +1,5 @@
-// The fraud service: scores every payment once its money is reserved, explains the score, and opens cases for staff.
-// service.cc lists its handlers; rules.cc decides.
+// The fraud service: scores every payment once its money is reserved, explains the score, and opens cases for
+// staff. service.cc lists its handlers; rules.cc decides.
 #pragma once
 
 #include "contracts/fraud.pb.h"

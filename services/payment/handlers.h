@@ -8,7 +8,8 @@
 
 namespace micropay::payment {
 
-// service.cc: an open payment ends; what it counted against limits is given back, and its money is released by the event.
+// service.cc: an open payment ends; what it counted against limits is given back, and its money is released
+// by the event.
 void fail_payment(Context& ctx, const std::string& payment_id, std::string_view reason);
 
 // refunds.cc
@@ -29,7 +30,8 @@ Result<void> know_limits(Context& ctx, const AccountLimitsChanged& event);
 
 // history.cc
 void keep_history(Service& service);
-Result<ListPaymentEventsResponse> list_payment_events(QueryContext& ctx, const ListPaymentEventsRequest& request);
+Result<ListPaymentEventsResponse> list_payment_events(QueryContext& ctx,
+                                                      const ListPaymentEventsRequest& request);
 
 // queries.cc
 Result<Payment> visible_payment(QueryContext& ctx, const std::string& id);

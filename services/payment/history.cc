@@ -1,5 +1,5 @@
-// The story of a payment: every event that is about it, in the order of the log, in one row. A projection: it can be
-// dropped and is rebuilt from the log.
+// The story of a payment: every event that is about it, in the order of the log, in one row. A projection: it
+// can be dropped and is rebuilt from the log.
 #include <charconv>
 
 #include "contracts/fraud.pb.h"
@@ -64,7 +64,8 @@ void project_own(Service& service) {
   (service.project(add_own<E>), ...);
 }
 
-// Balances are the business of their owner, and scores of staff; the steps as such are everybody's who sees the payment.
+// Balances are the business of their owner, and scores of staff; the steps as such are everybody's who sees
+// the payment.
 bool is_private(std::string_view type) { return type.starts_with("account.") || type.starts_with("fraud."); }
 
 std::string summary_of(const PaymentEvent& event) {
@@ -77,9 +78,9 @@ std::string summary_of(const PaymentEvent& event) {
 }  // namespace
 
 void keep_history(Service& service) {
-  project_own<PaymentInitiated, PaymentHeld, PaymentProcessing, PaymentCompleted, PaymentFailed, PaymentCancelled,
-              PaymentRefundProcessing, PaymentRefunded, PaymentRefundFailed, FraudRiskAssessed, FraudCaseOpened,
-              FraudCaseDecided>(service);
+  project_own<PaymentInitiated, PaymentHeld, PaymentProcessing, PaymentCompleted, PaymentFailed,
+              PaymentCancelled, PaymentRefundProcessing, PaymentRefunded, PaymentRefundFailed,
+              FraudRiskAssessed, FraudCaseOpened, FraudCaseDecided>(service);
   service.project(link_refund);
   service.project(add_reservation<AccountBalanceReserved>);
   service.project(add_reservation<AccountBalanceReservationFailed>);
@@ -89,7 +90,8 @@ void keep_history(Service& service) {
   service.project(add_booking<TransactionSettled>);
 }
 
-Result<ListPaymentEventsResponse> list_payment_events(QueryContext& ctx, const ListPaymentEventsRequest& request) {
+Result<ListPaymentEventsResponse> list_payment_events(QueryContext& ctx,
+                                                      const ListPaymentEventsRequest& request) {
   TRY(visible_payment(ctx, request.id()));
   // A list waits for the projection to catch up; reading by key would not.
   const List<PaymentHistory> found =
@@ -103,7 +105,8 @@ Result<ListPaymentEventsResponse> list_payment_events(QueryContext& ctx, const L
     if (token.starts_with("offset:")) token.remove_prefix(7);
     const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), at);
     if (error != std::errc() || end != token.data() + token.size())
-      return fail(Code::kInvalidArgument, "invalid_page_token", "The token is not of this list.", "pageToken");
+      return fail(Code::kInvalidArgument, "invalid_page_token", "The token is not of this list.",
+                  "pageToken");
   }
   const uint32_t size = request.page_size() == 0 ? 50 : uint32_t(request.page_size());
   for (; at < uint32_t(events.size()) && uint32_t(response.events_size()) < size; ++at) {

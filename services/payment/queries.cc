@@ -1,6 +1,6 @@
 // What may be asked about payments and refunds. Another's payment does not exist for others than staff.
-// A list is merged from the payments of each wallet, as payer and as payee; ids are UUIDv7, so the order of ids is the
-// order of time, and the last id of a page is where the next one begins.
+// A list is merged from the payments of each wallet, as payer and as payee; ids are UUIDv7, so the order of
+// ids is the order of time, and the last id of a page is where the next one begins.
 #include <algorithm>
 #include <charconv>
 
@@ -45,8 +45,8 @@ Result<bool> descending(const std::string& order_by) {
   if (order_by.empty() || order_by == "createdAt desc" || order_by == "created_at desc") return true;
   for (const char* ascending : {"createdAt", "createdAt asc", "created_at", "created_at asc"})
     if (order_by == ascending) return false;
-  return fail(Code::kInvalidArgument, "invalid_order", "Payments are ordered by createdAt asc or createdAt desc.",
-              "orderBy");
+  return fail(Code::kInvalidArgument, "invalid_order",
+              "Payments are ordered by createdAt asc or createdAt desc.", "orderBy");
 }
 
 Result<void> begin_at(Listing& listing, std::string_view token) {
@@ -62,7 +62,8 @@ Result<void> begin_at(Listing& listing, std::string_view token) {
   if (digits.empty() || error != std::errc() || end != digits.data() + digits.size())
     return fail(Code::kInvalidArgument, "invalid_page_token", "The token is not of this list.", "pageToken");
   if (listing.skip >= kMaxPage)
-    return fail(Code::kInvalidArgument, "invalid_page_token", "An offset is below 500: go on with pageToken.", "offset");
+    return fail(Code::kInvalidArgument, "invalid_page_token", "An offset is below 500: go on with pageToken.",
+                "offset");
   return {};
 }
 
@@ -125,12 +126,12 @@ Result<std::vector<Row>> merge(QueryContext& ctx, const std::vector<std::vector<
     std::move(page.rows.begin(), page.rows.end(), std::back_inserter(rows));
   }
   const auto id = [](const Row& row) -> const std::string& { return static_cast<const Payment&>(*row).id(); };
-  std::sort(rows.begin(), rows.end(), [&](const Row& a, const Row& b) {
-    return listing.descending ? id(a) > id(b) : id(a) < id(b);
-  });
+  std::sort(rows.begin(), rows.end(),
+            [&](const Row& a, const Row& b) { return listing.descending ? id(a) > id(b) : id(a) < id(b); });
   // A payment between two wallets of one user comes twice.
-  rows.erase(std::unique(rows.begin(), rows.end(), [&](const Row& a, const Row& b) { return id(a) == id(b); }),
-             rows.end());
+  rows.erase(
+      std::unique(rows.begin(), rows.end(), [&](const Row& a, const Row& b) { return id(a) == id(b); }),
+      rows.end());
   if (rows.size() > count) more = true, rows.resize(count);
   return rows;
 }
@@ -139,7 +140,8 @@ Result<std::vector<Row>> merge(QueryContext& ctx, const std::vector<std::vector<
 
 Result<Payment> visible_payment(QueryContext& ctx, const std::string& id) {
   const Payment& payment = TRY(ctx.table<Payment>().get(id));
-  if (!may_see(ctx.principal(), payment)) return fail(Code::kNotFound, "not_found", "There is no such payment.");
+  if (!may_see(ctx.principal(), payment))
+    return fail(Code::kNotFound, "not_found", "There is no such payment.");
   return payment;
 }
 
@@ -162,9 +164,10 @@ Result<ListPaymentsResponse> list_payments(QueryContext& ctx, const ListPayments
 
 Result<ListRefundsResponse> list_refunds(QueryContext& ctx, const ListRefundsRequest& request) {
   TRY(visible_payment(ctx, request.payment_id()));
-  const List<Refund> page = TRY(ctx.table<Refund>().list({.filters = {where("payment_id", Op::kEqual, request.payment_id())},
-                                                          .page_size = uint32_t(request.page_size()),
-                                                          .page_token = request.page_token()}));
+  const List<Refund> page =
+      TRY(ctx.table<Refund>().list({.filters = {where("payment_id", Op::kEqual, request.payment_id())},
+                                    .page_size = uint32_t(request.page_size()),
+                                    .page_token = request.page_token()}));
   ListRefundsResponse response;
   for (size_t i = 0; i < page.size(); ++i) *response.add_refunds() = page[i];
   response.set_next_page_token(page.next_page_token);

@@ -1,5 +1,6 @@
 // Refunds: the payee gives money of a completed payment back, in whole or in parts.
-//   payment.refund_requested -> (balance reserves) -> payment.refund_processing -> (journal, balance) -> payment.refunded
+//   payment.refund_requested -> (balance reserves) -> payment.refund_processing -> (journal, balance) ->
+//   payment.refunded
 // Payment.refunding_minor guards refunds that run at the same time: together they never exceed the payment.
 #include "services/payment/handlers.h"
 #include "services/payment/rules.h"
@@ -7,7 +8,8 @@
 namespace micropay::payment {
 namespace {
 
-Refund new_refund(Context& ctx, const Payment& payment, const CreateRefundRequest& request, const Money& amount) {
+Refund new_refund(Context& ctx, const Payment& payment, const CreateRefundRequest& request,
+                  const Money& amount) {
   Refund refund;
   refund.set_id(ctx.new_id());
   refund.set_payment_id(payment.id());

@@ -39,19 +39,22 @@ bool limit_exceeded(const PayerWallet& payer, int64_t amount_minor, Time now) {
 
 Result<void> check_payee_named(const CreatePaymentRequest& request) {
   if (request.payee_account_id().empty() && request.payee_email().empty())
-    return fail(Code::kInvalidArgument, "payee_required", "Give payeeAccountId or payeeEmail.", "payeeAccountId");
+    return fail(Code::kInvalidArgument, "payee_required", "Give payeeAccountId or payeeEmail.",
+                "payeeAccountId");
   if (!request.payee_account_id().empty() && !request.payee_email().empty())
-    return fail(Code::kInvalidArgument, "payee_ambiguous", "Give payeeAccountId or payeeEmail, not both.", "payeeEmail");
+    return fail(Code::kInvalidArgument, "payee_ambiguous", "Give payeeAccountId or payeeEmail, not both.",
+                "payeeEmail");
   return {};
 }
 
 Result<void> check_new_payment(const PayerWallet& payer, const PayerWallet& payee, const Money& amount,
                                std::string_view payee_field) {
   if (payer.account_id() == payee.account_id())
-    return fail(Code::kInvalidArgument, "same_account", "Payer and payee are the same wallet.", std::string(payee_field));
+    return fail(Code::kInvalidArgument, "same_account", "Payer and payee are the same wallet.",
+                std::string(payee_field));
   if (amount.currency() != payer.currency())
-    return fail(Code::kInvalidArgument, "currency_mismatch", fmt::format("The payer's wallet is in {}.", payer.currency()),
-                "amount.currency");
+    return fail(Code::kInvalidArgument, "currency_mismatch",
+                fmt::format("The payer's wallet is in {}.", payer.currency()), "amount.currency");
   if (amount.currency() != payee.currency())
     return fail(Code::kInvalidArgument, "currency_mismatch", "The payee's wallet is in another currency.",
                 std::string(payee_field));
@@ -75,7 +78,8 @@ std::string_view detail_of(std::string_view failure_reason) {
   if (failure_reason == "declined") return "The payment was declined.";
   if (failure_reason == "account_frozen") return "A wallet of the payment is frozen.";
   if (failure_reason == "account_closed") return "A wallet of the payment is closed.";
-  if (failure_reason == "limit_exceeded") return "The amount is over the wallet's limit of a payment, a day or a month.";
+  if (failure_reason == "limit_exceeded")
+    return "The amount is over the wallet's limit of a payment, a day or a month.";
   if (failure_reason == "expired") return "Nobody decided the payment in time.";
   return {};
 }
@@ -107,10 +111,12 @@ Result<void> check_cancel(const Payment& payment) {
 }
 
 Result<Money> refund_amount(const Payment& payment, const CreateRefundRequest& request) {
-  const bool has_money_moved = payment.status() == Payment::COMPLETED || payment.status() == Payment::REFUNDED ||
+  const bool has_money_moved = payment.status() == Payment::COMPLETED ||
+                               payment.status() == Payment::REFUNDED ||
                                payment.status() == Payment::PARTIALLY_REFUNDED;
   if (!has_money_moved)
-    return fail(Code::kFailedPrecondition, "payment_not_refundable", "Only a completed payment can be refunded.");
+    return fail(Code::kFailedPrecondition, "payment_not_refundable",
+                "Only a completed payment can be refunded.");
   if (request.has_amount() && request.amount().currency() != payment.amount().currency())
     return fail(Code::kInvalidArgument, "currency_mismatch",
                 fmt::format("The payment is in {}.", payment.amount().currency()), "amount.currency");
@@ -119,7 +125,8 @@ Result<Money> refund_amount(const Payment& payment, const CreateRefundRequest& r
   Money amount = payment.amount();
   amount.set_minor(request.has_amount() ? request.amount().minor() : left);
   if (left == 0 || amount.minor() > left)
-    return fail(Code::kFailedPrecondition, "refund_exceeds_payment", "Not so much of the payment is left.", "amount");
+    return fail(Code::kFailedPrecondition, "refund_exceeds_payment", "Not so much of the payment is left.",
+                "amount");
   if (payment.refunds() >= kMaxRefunds)
     return fail(Code::kFailedPrecondition, "too_many_refunds",
                 fmt::format("A payment has at most {} refunds.", kMaxRefunds));

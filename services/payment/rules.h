@@ -14,12 +14,13 @@ constexpr uint32_t kMaxRefunds = 100;  // of one payment, so that its history st
 
 // Mistakes of the request; nothing comes of them. In order: payee_required, payee_ambiguous.
 Result<void> check_payee_named(const CreatePaymentRequest& request);
-// same_account, currency_mismatch (of the payer, then of the payee). `payee_field` is how the request named the payee.
+// same_account, currency_mismatch (of the payer, then of the payee). `payee_field` is how the request named
+// the payee.
 Result<void> check_new_payment(const PayerWallet& payer, const PayerWallet& payee, const Money& amount,
                                std::string_view payee_field);
 
-// Why a sound payment fails at once, in order: account_frozen, account_closed (payer, then payee), limit_exceeded;
-// empty when it does not. `limits`: whether they hold.
+// Why a sound payment fails at once, in order: account_frozen, account_closed (payer, then payee),
+// limit_exceeded; empty when it does not. `limits`: whether they hold.
 std::string_view refusal(const PayerWallet& payer, const PayerWallet& payee, int64_t amount_minor, Time now,
                          bool limits);
 // The part of it that may change while a payment waits.

@@ -30,7 +30,8 @@ Result<Payee> find_payee(Context& ctx, const CreatePaymentRequest& request) {
   if (user == nullptr) return payee_not_found("payeeEmail");
   const PayeeWallet* route = ctx.table<PayeeWallet>().find(user->user_id(), request.amount().currency());
   if (route == nullptr)
-    return fail(Code::kInvalidArgument, "currency_mismatch", "The payee has no wallet in this currency.", "payeeEmail");
+    return fail(Code::kInvalidArgument, "currency_mismatch", "The payee has no wallet in this currency.",
+                "payeeEmail");
   const PayerWallet* wallet = ctx.table<PayerWallet>().find(route->account_id());
   CHECK(wallet != nullptr);
   return Payee{wallet, "payeeEmail"};
@@ -70,7 +71,8 @@ PaymentInitiated initiated(const Payment& payment, bool refused) {
   return event;
 }
 
-Result<Payment> create_payment(Context& ctx, const CreatePaymentRequest& request, const PaymentSettings& settings) {
+Result<Payment> create_payment(Context& ctx, const CreatePaymentRequest& request,
+                               const PaymentSettings& settings) {
   const PayerWallet& payer = TRY(ctx.table<PayerWallet>().get(request.payer_account_id()));
   const Payee payee = TRY(find_payee(ctx, request));
   TRY(check_new_payment(payer, *payee.wallet, request.amount(), payee.field));
@@ -180,7 +182,8 @@ Result<void> complete_when_booked(Context& ctx, const AccountBalanceUpdated& eve
 void give_back_spending(Context& ctx, Payment& payment) {
   if (!payment.counted()) return;
   payment.set_counted(false);
-  give_back(ctx.table<PayerWallet>().edit(payment.payer_account_id()), payment.amount().minor(), payment.created_at());
+  give_back(ctx.table<PayerWallet>().edit(payment.payer_account_id()), payment.amount().minor(),
+            payment.created_at());
 }
 
 Result<Payment> cancel_payment(Context& ctx, const CancelPaymentRequest& request) {
@@ -229,7 +232,8 @@ void fail_payment(Context& ctx, const std::string& payment_id, std::string_view 
 }  // namespace payment
 
 PaymentSettings::PaymentSettings(Settings& settings)
-    : limits(settings.flag("account.limits", true, "Whether the wallets' limits of a payment, day and month hold")),
+    : limits(settings.flag("account.limits", true,
+                           "Whether the wallets' limits of a payment, day and month hold")),
       reservation_ttl(settings.duration("payment.reservation_ttl", 15 * kMinute,
                                         "How long money is held for a payment under review")) {}
 

@@ -1,6 +1,6 @@
-// The payment service: decides what becomes of a payment and tells the story of it. The other steps (holding the money,
-// scoring, booking) are other services' answers to its events.
-// service.cc lists its handlers and holds those of a plain payment; refunds, wallets, history, queries have files.
+// The payment service: decides what becomes of a payment and tells the story of it. The other steps (holding
+// the money, scoring, booking) are other services' answers to its events. service.cc lists its handlers and
+// holds those of a plain payment; refunds, wallets, history, queries have files.
 #pragma once
 
 #include "contracts/payment.pb.h"

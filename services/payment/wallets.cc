@@ -1,4 +1,5 @@
-// What this service knows of users and wallets, kept from other services' events, so that a payment asks nobody.
+// What this service knows of users and wallets, kept from other services' events, so that a payment asks
+// nobody.
 #include "services/payment/handlers.h"
 #include "services/payment/rules.h"
 
@@ -17,9 +18,10 @@ void reroute(Context& ctx, const PayerWallet& closed) {
   const PayeeWallet* route = routes.find(closed.user_id(), closed.currency());
   if (route == nullptr || route->account_id() != closed.account_id()) return;
   routes.erase(closed.user_id(), closed.currency());
-  const auto page = ctx.table<PayerWallet>().list({.filters = {{.field = "user_id", .value = closed.user_id()},
-                                                               {.field = "currency", .value = closed.currency()}},
-                                                   .page_size = 500});
+  const auto page =
+      ctx.table<PayerWallet>().list({.filters = {{.field = "user_id", .value = closed.user_id()},
+                                                 {.field = "currency", .value = closed.currency()}},
+                                     .page_size = 500});
   if (!page) return;
   const PayerWallet* oldest = nullptr;
   for (size_t i = 0; i < page->size(); ++i) {
@@ -35,8 +37,8 @@ void reroute(Context& ctx, const PayerWallet& closed) {
   routes.insert(row);
 }
 
-// Payments that wait: few, since a payment under review expires and others are final within their tick. The index of
-// the status finds them; an index of the wallet would find all its history.
+// Payments that wait: few, since a payment under review expires and others are final within their tick. The
+// index of the status finds them; an index of the wallet would find all its history.
 Result<std::vector<std::string>> open_payments_of(Context& ctx, const std::string& account_id) {
   std::vector<std::string> ids;
   for (const char* status : {"PENDING", "IN_REVIEW"}) {
@@ -96,7 +98,8 @@ Result<void> know_unfrozen(Context& ctx, const AccountUnfrozen& event) {
   return {};
 }
 
-// From here on the wallet takes and gives nothing, so that the balance decides about a figure that stands still.
+// From here on the wallet takes and gives nothing, so that the balance decides about a figure that stands
+// still.
 Result<void> know_closing(Context& ctx, const AccountCloseRequested& event) {
   if (PayerWallet* wallet = wallet_of(ctx, event.account_id())) wallet->set_status(Account::CLOSING);
   return {};

@@ -1,9 +1,9 @@
-// Payment providers: cards and banks outside. Each speaks ProviderCall and ProviderOutcome of the contract: authorise,
-// capture, refund, payout, confirm, void are operations of perform(); a status question is poll(). Both run on worker
-// threads with the effect's id as the idempotency key, so a provider must do one key once.
+// Payment providers: cards and banks outside. Each speaks ProviderCall and ProviderOutcome of the contract:
+// authorise, capture, refund, payout, confirm, void are operations of perform(); a status question is poll().
+// Both run on worker threads with the effect's id as the idempotency key, so a provider must do one key once.
 //
-// A webhook of a provider is a command of this service: its preparation verifies the signature, its handler hands the
-// outcome to the same function that takes the outcome of perform().
+// A webhook of a provider is a command of this service: its preparation verifies the signature, its handler
+// hands the outcome to the same function that takes the outcome of perform().
 #pragma once
 
 #include <map>

@@ -24,15 +24,17 @@ Answer challenge(const ProviderCall& call) {
 Answer unknown() { return {.kind = Answer::Kind::kUnknown, .response = {}, .error = "no answer in time"}; }
 
 bool pays_in(const ProviderCall& call) {
-  return call.operation() == ProviderCall::AUTHORISE_AND_CAPTURE || call.operation() == ProviderCall::AUTHORISE;
+  return call.operation() == ProviderCall::AUTHORISE_AND_CAPTURE ||
+         call.operation() == ProviderCall::AUTHORISE;
 }
 
 }  // namespace
 
 Answer SandboxProvider::perform(const ProviderCall& call, std::string_view) {
   if (call.operation() == ProviderCall::CONFIRM)
-    return call.challenge_code() == kChallengeCode ? done(call, ProviderOutcome::SUCCEEDED)
-                                                   : done(call, ProviderOutcome::DECLINED, "challenge_failed");
+    return call.challenge_code() == kChallengeCode
+               ? done(call, ProviderOutcome::SUCCEEDED)
+               : done(call, ProviderOutcome::DECLINED, "challenge_failed");
   if (!pays_in(call)) return done(call, ProviderOutcome::SUCCEEDED);
   const std::string& method = call.payment_method();
   if (method == "card_ok" || method == "bank_ok") return done(call, ProviderOutcome::SUCCEEDED);

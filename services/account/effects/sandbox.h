@@ -1,10 +1,11 @@
 // A payment provider that moves no money and behaves as its payment methods say, for demos and tests:
 //   card_ok, bank_ok   succeed
 //   card_declined      is declined
-//   card_timeout       the call gets no answer; asked for its status, it does not know twice, then it succeeded
-//   card_challenge     wants a second step; code 123456 confirms it, any other is declined (challenge_failed)
-// Any other method is declined (unsupported_payment_method). Everything follows from the call itself, so a repeated key
-// gets the same answer, also after a restart; only the number of status questions is remembered.
+//   card_timeout       the call gets no answer; asked for its status, it does not know twice, then it
+//   succeeded card_challenge     wants a second step; code 123456 confirms it, any other is declined
+//   (challenge_failed)
+// Any other method is declined (unsupported_payment_method). Everything follows from the call itself, so a
+// repeated key gets the same answer, also after a restart; only the number of status questions is remembered.
 #pragma once
 
 #include <map>
