@@ -1,0 +1,190 @@
+"""Registration, signing in, sessions, passwords, roles, API keys."""
+import pytest
+
+from platform_client import Api, PASSWORD, User, new_uuid, problem, unique, wait_for
+
+
+@pytest.fixture(scope="module")
+def ada(platform):
+    return platform.register("ada")
+
+
+def signed_in_again(user):
+    """The same user in another session."""
+    return User(user.platform, user.email, user.password, user.id).login()
+
+
+def works(api):
+    return api.request("GET", "users/me").status_code == 200
+
+
+def test_registering_opens_a_wallet(platform):
+    email = f"{unique('New')}@Example.org"
+    body = {"email": email, "password": PASSWORD, "displayName": "Nina", "defaultCurrency": "USD", "language": "de"}
+    made = platform.anonymous().post("users", body, expect=201)
+    assert made["email"] == email.lower()
+    assert (made["displayName"], made["language"], made["status"], made["roles"]) == ("Nina", "de", "ACTIVE", ["USER"])
+    assert "password" not in str(made).lower() and "hash" not in str(made).lower()
+    user = User(platform, email, PASSWORD).login()
+    assert user.get("users/me") == made
+    wallets = wait_for(lambda: user.items("accounts"), "first wallet")
+    assert [(wallet["currency"], wallet["status"], wallet["userId"]) for wallet in wallets] == [("USD", "ACTIVE", made["id"])]
+    assert user.balance(wallets[0]["id"]) == ("0.00", "0.00")
+
+
+@pytest.mark.parametrize("change", [str.lower, str.upper])
+def test_an_address_registers_once(platform, ada, change):
+    body = {"email": change(ada.email), "password": "another password", "displayName": "Eve"}
+    platform.anonymous().refused(409, "email_taken", "POST", "users", body, field="email")
+    assert works(signed_in_again(ada))
+
+
+def test_login_gives_tokens(ada):
+    pair = ada.post("auth/login", {"email": ada.email.upper(), "password": ada.password}, expect=200)
+    assert pair["tokenType"] == "Bearer" and pair["expiresIn"] == 900
+    assert pair["accessToken"].count(".") == 2 and pair["refreshToken"]
+    assert Api(ada.platform, pair["accessToken"]).get("users/me")["id"] == ada.id
+
+
+def test_wrong_password_and_unknown_user_look_the_same(platform):
+    user = platform.register("same")
+    anonymous = platform.anonymous()
+    known = anonymous.refused(401, "invalid_credentials", "POST", "auth/login",
+                              {"email": user.email, "password": "not the password"})
+    unknown = anonymous.refused(401, "invalid_credentials", "POST", "auth/login",
+                                {"email": f"{unique()}@example.org", "password": "not the password"})
+    for document in (known, unknown):
+        document.pop("correlationId")
+    assert known == unknown
+
+
+def fail_until_delayed(anonymous, email):
+    """Five tries with a wrong password, then one more; gives the sixth answer."""
+    body = {"email": email, "password": "not the password"}
+    for _ in range(5):
+        anonymous.refused(401, "invalid_credentials", "POST", "auth/login", body)
+    return anonymous.request("POST", "auth/login", body)
+
+
+def test_failed_sign_ins_have_to_wait(platform):
+    user, anonymous = platform.register("forgetful"), platform.anonymous()
+    delayed = fail_until_delayed(anonymous, user.email)
+    problem(delayed, 429, "sign_in_delayed")
+    assert 1 <= int(delayed.headers["retry-after"]) <= 2
+    # The right password waits as well, and then ends the waiting.
+    right = {"email": user.email, "password": user.password}
+    anonymous.refused(429, "sign_in_delayed", "POST", "auth/login", right)
+    wait_for(lambda: anonymous.request("POST", "auth/login", right).status_code == 200, "end of the delay", 5)
+    wrong = {"email": user.email, "password": "not the password"}
+    anonymous.refused(401, "invalid_credentials", "POST", "auth/login", wrong)
+    assert works(user.login())
+
+
+def test_an_unknown_address_has_to_wait_the_same(platform):
+    problem(fail_until_delayed(platform.anonymous(), f"{unique()}@example.org"), 429, "sign_in_delayed")
+
+
+def test_refresh_rotates_and_reuse_ends_the_family(ada):
+    session = signed_in_again(ada)
+    first = session.refresh_token
+    second = session.post("auth/refresh", {"refreshToken": first}, expect=200)
+    rotated = Api(ada.platform, second["accessToken"])
+    assert second["refreshToken"] != first and works(rotated)
+    ada.refused(401, "token_reused", "POST", "auth/refresh", {"refreshToken": first})
+    ada.refused(401, "invalid_refresh_token", "POST", "auth/refresh", {"refreshToken": second["refreshToken"]})
+    for api in (session, rotated):
+        wait_for(lambda: not works(api), "end of the access token")
+        api.refused(401, "invalid_token", "GET", "users/me")
+    assert works(ada), "another session of the user goes on"
+
+
+@pytest.mark.parametrize("token", ["x", "AAAA" * 16, "not base64 at all!", "A" * 200])
+def test_refresh_tokens_of_nobody(platform, token):
+    platform.anonymous().refused(401, "invalid_refresh_token", "POST", "auth/refresh", {"refreshToken": token})
+
+
+def test_logout_ends_the_session(ada):
+    session = signed_in_again(ada)
+    session.post("auth/logout", {"refreshToken": session.refresh_token}, expect=204)
+    ada.refused(401, "invalid_refresh_token", "POST", "auth/refresh", {"refreshToken": session.refresh_token})
+    wait_for(lambda: not works(session), "end of the access token")
+    session.post("auth/logout", {"refreshToken": session.refresh_token}, expect=204, headers={"Authorization": ""})
+
+
+def test_sessions_are_listed_and_revoked(platform):
+    user = platform.register("sessions")
+    laptop, phone = signed_in_again(user), signed_in_again(user)
+    listed = {session["id"]: session["status"] for session in user.items("sessions")}
+    assert len(listed) == 3 and set(listed.values()) == {"ACTIVE"}
+    assert "refreshHash" not in user.items("sessions")[0]
+    newest = max(listed)  # ids are UUIDv7
+    user.delete(f"sessions/{newest}")
+    wait_for(lambda: not works(phone), "end of the revoked session's access token")
+    phone.refused(401, "invalid_refresh_token", "POST", "auth/refresh", {"refreshToken": phone.refresh_token})
+    assert works(laptop) and works(user)
+    assert {session["id"]: session["status"] for session in user.items("sessions")}[newest] == "REVOKED"
+    user.refused(404, "not_found", "DELETE", f"sessions/{new_uuid()}")
+
+
+def test_changing_the_password(platform):
+    user = platform.register("changer")
+    other = signed_in_again(user)
+    body = {"currentPassword": "not the password", "newPassword": "a new password"}
+    user.refused(403, "invalid_credentials", "POST", "auth/password", body, field="currentPassword")
+    user.post("auth/password", body | {"currentPassword": user.password}, expect=204)
+    assert works(user), "the session that changed it goes on"
+    wait_for(lambda: not works(other), "end of the other session")
+    old = {"email": user.email, "password": user.password}
+    user.refused(401, "invalid_credentials", "POST", "auth/login", old)
+    user.password = "a new password"
+    assert works(user.login())
+
+
+def test_profile_changes_keep_what_is_left_out(platform):
+    user = platform.register("profile", language="de")
+    before = user.get("users/me")
+    changed = user.patch("users/me", {"displayName": "Grace"})
+    assert changed == user.get("users/me")
+    assert changed | {"updatedAt": before["updatedAt"]} == before | {"displayName": "Grace"}
+    assert changed["updatedAt"] > before["updatedAt"]
+
+
+def test_characters_are_counted_not_bytes(ada):
+    assert ada.patch("users/me", {"displayName": "\u00fc" * 100})["displayName"] == "\u00fc" * 100
+    ada.refused(400, "too_long", "PATCH", "users/me", {"displayName": "\u00fc" * 101}, field="displayName")
+
+
+def test_roles_are_given_by_administrators(platform, admin):
+    user = platform.register("helper")
+    body = {"roles": ["SUPPORT"], "reason": "works here now"}
+    assert admin.put(f"users/{user.id}/roles", body)["roles"] == ["SUPPORT"]
+    wait_for(lambda: not works(user), "end of the token with the old roles")
+    assert user.login().items("users", email=user.email)[0]["id"] == user.id
+    admin.refused(400, "required", "PUT", f"users/{user.id}/roles", {"roles": ["USER"]}, field="reason")
+    admin.refused(400, "invalid_format", "PUT", f"users/{user.id}/roles", {"roles": ["KING"], "reason": "long live"},
+                  field="roles[0]")
+    admin.refused(404, "not_found", "PUT", f"users/{new_uuid()}/roles", body)
+
+
+def test_staff_finds_users(ada, support):
+    found = support.items("users", email=ada.email)
+    assert [user["id"] for user in found] == [ada.id]
+    assert support.get(f"users/{ada.id}") == found[0] == ada.get(f"users/{ada.id}")
+    page = support.get("users", pageSize=2)
+    assert len(page["users"]) == 2 and page["nextPageToken"]
+    times = [user["createdAt"] for user in support.items("users", pageSize=20)]
+    assert times == sorted(times, reverse=True)
+
+
+def test_api_keys(platform, ada, admin):
+    made = admin.post("api-keys", {"name": "reader", "scopes": ["ledger:read"]}, expect=201)
+    key = Api(platform, made["secret"])
+    assert made["secret"].startswith("mk_") and "secretHash" not in made["apiKey"]
+    key.refused(404, "not_found", "GET", f"ledger/transfers/{new_uuid()}")
+    key.refused(403, "forbidden", "POST", "ledger/transfers", {"transfers": []})
+    assert made["secret"] not in str(admin.items("api-keys"))
+    admin.delete(f"api-keys/{made['apiKey']['id']}")
+    wait_for(lambda: key.request("GET", f"ledger/transfers/{new_uuid()}").status_code == 401, "end of the key")
+    Api(platform, made["secret"][:-2] + "xx").refused(401, "invalid_token", "GET", "users/me")
+    ada.refused(403, "scope_not_allowed", "POST", "api-keys", {"name": "x", "scopes": ["ledger:write"]}, field="scopes[0]")
+    ada.refused(400, "unknown_scope", "POST", "api-keys", {"name": "x", "scopes": ["everything"]}, field="scopes[0]")
