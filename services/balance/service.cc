@@ -70,7 +70,6 @@ Result<void> hold_funds(Context& ctx, const HoldRequest& request) {
 }
 
 Result<void> hold_for_payment(Context& ctx, const PaymentInitiated& event) {
-  if (event.refused()) return {};  // it failed at once: there is nothing to hold
   if (event.refused()) return {};  // it has failed already
   return hold_funds(ctx, {event.payment_id(), event.payer_account_id(), event.payee_account_id(), event.amount(),
                           "payment"});
