@@ -5,8 +5,9 @@
 #include <deque>
 #include <exception>
 
-#include "app/command.h"
+#include "app/commands/commands.h"
 #include "app/console.h"
+#include "libs/base/log.h"
 
 namespace micropay::app {
 namespace {
@@ -149,6 +150,7 @@ int run(const Parser& parser, const CommandInfo& command) {
     if (!bound.option->standard.empty()) arguments.standard(bound.option->name, bound.option->standard);
     if (bound.flag || !bound.values.empty()) arguments.give(bound.option->name, bound.values);
   }
+  if (&command != &kServeCommand) start_log({.level = LogLevel::kWarn});  // what a command does is its output
   try {
     return command.run(arguments);
   } catch (const std::exception& error) {  // of a third-party library: ours are Results

@@ -1,5 +1,4 @@
-// Data folders on disk, as commands see them: is it one, does a process hold it, a scratch folder beside
-// nothing else.
+// Data folders on disk, as commands see them: is it one, copying one, a scratch folder.
 #pragma once
 
 #include <string>

@@ -1,6 +1,8 @@
 // Opens a data folder: services, projector, store, engine, in that order; closes in the other.
 #include "app/instance.h"
 
+#include <sys/stat.h>
+
 #include <filesystem>
 
 #include "app/modules.h"
@@ -54,6 +56,7 @@ InstanceSettings::InstanceSettings(Settings& settings)
     : engine(engine_options(settings)), store(store_options(settings)) {}
 
 Result<std::unique_ptr<Instance>> Instance::make(Settings& settings, InstanceOptions options) {
+  umask(077);  // what is made below it is for its owner only
   std::error_code error;
   std::filesystem::create_directories(options.data, error);
   if (error)

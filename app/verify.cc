@@ -75,20 +75,21 @@ Result<void> check_trail(const std::string& data, const Store& store, Progress& 
   Stopwatch watch;
   Check check{.name = "audit trail matches the log", .unit = "entries"};
   const contract::Table& blocks = *contract::model().table_of<AuditBlock>();
-  Row block;
+  AuditEntries entries;
   uint64_t loaded = UINT64_MAX;
   TRY(read_log(data, 0, [&](const TickRecord& tick) {
     for (const Envelope& event : tick.events()) {
-      const uint64_t number = audit::block_of(event.position()),
-                     place = audit::place_in_block(event.position());
-      if (number != loaded)
-        block = store.get(blocks, *blocks.encode_key({fmt::format("{}", loaded = number)}));
-      const auto* entries = block ? &static_cast<const AuditBlock&>(*block).entries() : nullptr;
-      if (entries == nullptr || place >= size_t(entries->size())) {
-        check.problem = fmt::format("entry {} is missing", event.position());
-      } else if (const auto problem = audit::verify_entry((*entries)[int(place)], event)) {
-        check.problem = fmt::format("entry {}: {}", problem->sequence, problem->text);
+      const uint64_t number = audit::block_of(event.position());
+      const int place = int(audit::place_in_block(event.position()));
+      if (number != std::exchange(loaded, number)) {
+        const Row row = store.get(blocks, *blocks.encode_key({fmt::format("{}", number)}));
+        entries = row ? audit::entries_of(static_cast<const AuditBlock&>(*row)).value_or(AuditEntries())
+                      : AuditEntries();
       }
+      if (place >= entries.entries_size())
+        check.problem = fmt::format("entry {} is missing", event.position());
+      else if (const auto problem = audit::verify_entry(entries.entries(place), event))
+        check.problem = fmt::format("entry {}: {}", problem->sequence, problem->text);
       if (!check.problem.empty()) return false;
       progress.count(++check.count, "entries");
     }

@@ -1,4 +1,6 @@
 // backup and restore. A backup is a data folder: it opens, verifies and serves like any other.
+#include <sys/stat.h>
+
 #include <filesystem>
 
 #include "app/call.h"
@@ -35,6 +37,7 @@ Result<uint64_t> restore_folder(const std::string& from, const std::string& to) 
   if (ControlClient::connect(from))
     return fail(Code::kFailedPrecondition, "data_in_use",
                 fmt::format("a platform runs on {}; restore from a backup of it", from));
+  umask(077);  // a backup may come from a medium where everybody may read
   const std::string staging = absolute_path(to) + ".restoring";
   std::error_code error;
   std::filesystem::remove_all(staging, error);
