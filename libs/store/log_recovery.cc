@@ -29,7 +29,7 @@ uint64_t tick_after(LogFolder& folder, const std::string& name) {
 
 }  // namespace
 
-Result<std::unique_ptr<TickLog>> TickLog::open(std::shared_ptr<LogFolder> folder, LogOptions options) {
+Result<std::unique_ptr<TickLog>> TickLog::open(std::shared_ptr<LogFolder> folder, TickLogOptions options) {
   std::unique_ptr<TickLog> log(new TickLog(std::move(folder), options));
   TRY(log->recover());
   return log;

@@ -10,7 +10,7 @@ namespace {
 constexpr uint32_t kRecordsPerMark = 64;
 }
 
-TickLog::TickLog(std::shared_ptr<LogFolder> folder, LogOptions options)
+TickLog::TickLog(std::shared_ptr<LogFolder> folder, TickLogOptions options)
     : folder_(std::move(folder)), options_(options) {
   options_.segment_bytes = align_block(options_.segment_bytes);
   options_.first_bytes = std::min(align_block(options_.first_bytes), options_.segment_bytes);

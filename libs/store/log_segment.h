@@ -19,7 +19,7 @@
 
 namespace micropay {
 
-struct LogOptions {
+struct TickLogOptions {
   uint64_t segment_bytes = 64 << 20;
   uint64_t first_bytes = 4 << 20;  // of the first segment of a run, so that a start does not wait for zeros
   bool read_only = false;
@@ -35,7 +35,7 @@ class TickLog {
   };
 
   // Errors: log_damaged, newer_format, storage_failed, storage_full.
-  static Result<std::unique_ptr<TickLog>> open(std::shared_ptr<LogFolder> folder, LogOptions options);
+  static Result<std::unique_ptr<TickLog>> open(std::shared_ptr<LogFolder> folder, TickLogOptions options);
   ~TickLog();  // cuts the last segment to its records
 
   // Durable when it returns; after an error the same tick may be appended again.
@@ -62,7 +62,7 @@ class TickLog {
     std::vector<Mark> marks;
   };
 
-  TickLog(std::shared_ptr<LogFolder> folder, LogOptions options);
+  TickLog(std::shared_ptr<LogFolder> folder, TickLogOptions options);
   Result<void> recover();
   Result<void> list_segments(std::vector<Segment>& empty_ones);
   Result<void> read_last_segment(const LogFile& file);
@@ -76,7 +76,7 @@ class TickLog {
   Result<void> mark_segment(size_t index) const;
 
   std::shared_ptr<LogFolder> folder_;
-  LogOptions options_;
+  TickLogOptions options_;
   mutable std::mutex mutex_;  // guards the three that follow; only the appending thread changes them
   mutable std::vector<Segment> segments_;
   LogEnd end_;

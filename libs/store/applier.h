@@ -1,0 +1,107 @@
+// Writes committed ticks into the tables, behind the hot path: many ticks in one SQLite transaction, of each
+// row only its last version, together with the projections and the tick they are of. So after a crash it goes
+// on where it was. Its thread gathers ticks for `interval`, unless somebody waits or much has gathered;
+// checkpoints run here, too. When the disk is full it tells those who wait, keeps everything, and tries
+// again.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <thread>
+
+#include "libs/store/row_cache.h"
+#include "libs/store/sql_tables.h"
+
+namespace micropay {
+
+struct ApplierOptions {
+  Duration interval = 20 * kMillisecond;
+  size_t max_unapplied_bytes = 256 << 20;
+};
+
+class Applier {
+ public:
+  using TickPtr = std::shared_ptr<const Tick>;
+  struct Stats {
+    uint64_t batches = 0, rows = 0, projected_events = 0;
+  };
+
+  // `projector` may be null. The tables belong to the applier from now on.
+  Applier(ApplierOptions options, std::unique_ptr<SqlTables> tables, RowCache& cache, Projector* projector,
+          uint64_t applied_tick);
+  ~Applier();  // applies what is left, when it can; empties the write-ahead log
+
+  // ---- before start(), on the caller's thread ----
+  Result<void> apply(std::span<const TickPtr> ticks);
+  // Gives the events of ticks that are applied already to one service that is new here, or behind.
+  Result<void> project_only(const std::string& service, std::span<const TickPtr> ticks);
+  SqlTables& tables() { return *tables_; }
+
+  void start();
+  // A committed tick, in order.
+  void push(TickPtr tick, size_t bytes);
+  // Waits while too much is unapplied. storage_full when the tables cannot be written.
+  Result<void> admit();
+  // Waits until this tick is applied, or an attempt to do so has failed.
+  Result<void> wait_for(uint64_t tick);
+  uint64_t applied_tick() const { return applied_.load(std::memory_order_acquire); }
+  Stats stats() const;
+
+ private:
+  struct Queued {
+    TickPtr tick;
+    size_t bytes;
+  };
+  struct Address {
+    const contract::Table* table;
+    std::string_view key;
+    bool operator<(const Address& other) const {
+      return table != other.table ? table->id < other.table->id : key < other.key;
+    }
+  };
+  // Rows that projections made in the present batch.
+  struct Projected {
+    RowChange change;
+    bool written = false;
+  };
+  using ProjectedRows = std::map<Address, std::unique_ptr<Projected>>;
+  class ProjectionReader;
+
+  void run();
+  bool hurry() const;
+  void checkpoint(bool idle);
+  Result<void> in_transaction(const std::function<Result<void>()>& work);
+  Result<void> write_changes(std::span<const TickPtr> ticks);
+  Result<void> project(std::span<const TickPtr> ticks, const std::string& only_service);
+  Result<void> write_projected();
+  Result<void> write(const RowChange& change);
+  void forget_projected(bool committed);
+
+  const ApplierOptions options_;
+  std::unique_ptr<SqlTables> tables_;
+  RowCache& cache_;
+  Projector* const projector_;
+  std::vector<std::string> services_;      // of the projector
+  std::vector<const RowChange*> changes_;  // of the present batch: the last of each row, by table and key
+  ProjectedRows projected_;
+
+  mutable std::mutex mutex_;  // guards what follows
+  std::condition_variable work_, done_;
+  std::deque<Queued> queue_;
+  size_t unapplied_bytes_ = 0;  // queued or in work
+  size_t waiters_ = 0;
+  uint64_t attempts_failed_ = 0;
+  std::optional<Error> failure_;  // of the last attempt
+  bool stopping_ = false;
+  Stats stats_;
+  std::atomic<uint64_t> applied_;
+  std::thread thread_;
+};
+
+}  // namespace micropay

@@ -1,0 +1,144 @@
+// One batch of the applier: what is written in one transaction.
+#include "libs/base/check.h"
+#include "libs/store/applier.h"
+
+namespace micropay {
+namespace {
+constexpr size_t kEventsPerCall = 2'000;  // to the projector
+}
+
+// What a projection may read: projection tables, with the rows made earlier in the batch.
+class Applier::ProjectionReader final : public RowReader {
+ public:
+  explicit ProjectionReader(Applier& applier) : applier_(applier) {}
+
+  Row get(const contract::Table& table, const std::string& key) const override {
+    CHECK(table.projection);
+    auto made = applier_.projected_.find({&table, key});
+    if (made != applier_.projected_.end()) return made->second->change.row;
+    RowCache::Lookup cached = applier_.cache_.find(table, key);
+    if (cached.known) return cached.row;
+    // Not made in this transaction, so what the tables hold is committed and may go into the cache.
+    auto row = applier_.tables_->get(table, key);
+    if (!row) throw row.error();
+    if (*row) applier_.cache_.fill(table, key, *row, cached);
+    return *row;
+  }
+
+  Result<Page> list(const ListQuery& query) const override {
+    CHECK(query.table->projection);
+    TRY(applier_.write_projected());  // the transaction sees its own rows
+    return applier_.tables_->list(query);
+  }
+
+ private:
+  Applier& applier_;
+};
+
+Result<void> Applier::apply(std::span<const TickPtr> ticks) {
+  uint64_t last = ticks.back()->number;
+  CHECK(ticks.front()->number == applied_tick() + 1);
+  TRY(in_transaction([&]() -> Result<void> {
+    TRY(write_changes(ticks));
+    TRY(project(ticks, {}));
+    for (const std::string& service : services_) TRY(tables_->set_projected_tick(service, last));
+    return tables_->set_applied_tick(last);
+  }));
+  for (const RowChange* change : changes_) cache_.applied(*change->table, change->key, last);
+  forget_projected(true);
+  std::lock_guard lock(mutex_);  // so that nobody who waits misses it
+  ++stats_.batches;
+  stats_.rows += changes_.size();
+  applied_.store(last, std::memory_order_release);
+  return {};
+}
+
+Result<void> Applier::project_only(const std::string& service, std::span<const TickPtr> ticks) {
+  TRY(in_transaction([&]() -> Result<void> {
+    TRY(project(ticks, service));
+    return tables_->set_projected_tick(service, ticks.back()->number);
+  }));
+  forget_projected(true);
+  return {};
+}
+
+Result<void> Applier::in_transaction(const std::function<Result<void>()>& work) {
+  TRY(tables_->begin());
+  Result<void> done;
+  try {
+    done = work();
+    if (done) done = tables_->commit();
+  } catch (const Error& error) {  // a projection's reader met it
+    done = std::unexpected(error);
+  }
+  if (!done) {
+    tables_->roll_back();
+    forget_projected(false);
+  }
+  return done;
+}
+
+Result<void> Applier::write_changes(std::span<const TickPtr> ticks) {
+  changes_.clear();
+  for (const TickPtr& tick : ticks)
+    for (const RowChange& change : tick->changes) changes_.push_back(&change);
+  // Of equal rows the last comes first and is the one that stays. Sorted, because neighbours share pages.
+  std::ranges::reverse(changes_);
+  std::ranges::stable_sort(changes_, [](const RowChange* a, const RowChange* b) {
+    return a->table != b->table ? a->table->id < b->table->id : a->key < b->key;
+  });
+  auto rest = std::ranges::unique(changes_, [&](const RowChange* a, const RowChange* b) {
+    return a->table == b->table && a->key == b->key;
+  });
+  changes_.erase(rest.begin(), rest.end());
+  for (const RowChange* change : changes_) TRY(write(*change));
+  return {};
+}
+
+Result<void> Applier::write(const RowChange& change) {
+  return change.row ? tables_->put(*change.table, *change.row) : tables_->erase(*change.table, change.key);
+}
+
+Result<void> Applier::project(std::span<const TickPtr> ticks, const std::string& only_service) {
+  if (projector_ == nullptr) return {};
+  ProjectionReader reader(*this);
+  std::vector<std::shared_ptr<const EventRecord>> events;
+  auto call = [&] {
+    if (events.empty()) return;
+    for (RowChange& change : projector_->project(events, reader, only_service)) {
+      CHECK(change.table->projection);
+      auto made = std::make_unique<Projected>(Projected{std::move(change), false});
+      Address address{made->change.table, made->change.key};
+      // The address looks into the change it belongs to, so the old pair goes before the new one comes.
+      projected_.erase(address);
+      projected_.emplace(address, std::move(made));
+    }
+    std::lock_guard lock(mutex_);
+    stats_.projected_events += events.size();
+    events.clear();
+  };
+  for (const TickPtr& tick : ticks) {
+    if (events.size() + tick->events.size() > kEventsPerCall) call();
+    events.insert(events.end(), tick->events.begin(), tick->events.end());
+  }
+  call();
+  return write_projected();
+}
+
+Result<void> Applier::write_projected() {
+  for (auto& [address, made] : projected_) {
+    if (made->written) continue;
+    TRY(write(made->change));
+    made->written = true;
+  }
+  return {};
+}
+
+void Applier::forget_projected(bool committed) {
+  if (committed)
+    for (const auto& [address, made] : projected_)
+      cache_.refresh(*address.table, made->change.key, made->change.row);
+  projected_.clear();
+}
+
+}  // namespace micropay

@@ -1,0 +1,180 @@
+// The embedded store at work: commits, reads, lists.
+#include "libs/store/embedded.h"
+
+#include <filesystem>
+
+#include "libs/base/check.h"
+#include "libs/base/log.h"
+#include "libs/store/embedded_impl.h"
+
+namespace micropay {
+namespace {
+constexpr size_t kRecentEvents = 16'384;
+}
+
+// ---- parts ----
+
+void ReaderPool::open(std::string path, SqlConnection::Mode mode) {
+  path_ = std::move(path);
+  mode_ = mode;
+}
+
+Result<ReaderPool::Lease> ReaderPool::take() {
+  {
+    std::lock_guard lock(mutex_);
+    if (!idle_.empty()) {
+      auto tables = std::move(idle_.back());
+      idle_.pop_back();
+      return Lease(*this, std::move(tables));
+    }
+  }
+  return Lease(*this, TRY(SqlTables::open(path_, mode_)));
+}
+
+void ReaderPool::give_back(std::unique_ptr<SqlTables> tables) {
+  std::lock_guard lock(mutex_);
+  idle_.push_back(std::move(tables));
+}
+
+void ReaderPool::close() {
+  std::lock_guard lock(mutex_);
+  idle_.clear();
+}
+
+void RecentEvents::add(const std::vector<std::shared_ptr<const EventRecord>>& events) {
+  std::lock_guard lock(mutex_);
+  events_.insert(events_.end(), events.begin(), events.end());
+  while (events_.size() > kRecentEvents) events_.pop_front();
+}
+
+bool RecentEvents::read(uint64_t position, size_t limit,
+                        std::vector<std::shared_ptr<const EventRecord>>& events) const {
+  std::lock_guard lock(mutex_);
+  if (events_.empty() || position < events_.front()->envelope.position()) return false;
+  size_t from = std::min<uint64_t>(position - events_.front()->envelope.position(), events_.size());
+  size_t count = std::min(limit, events_.size() - from);
+  auto first = events_.begin() + static_cast<ptrdiff_t>(from);
+  events.assign(first, first + static_cast<ptrdiff_t>(count));
+  return true;
+}
+
+// ---- the store ----
+
+Result<std::unique_ptr<EmbeddedStore>> EmbeddedStore::open(EmbeddedOptions options,
+                                                           const contract::Model& model,
+                                                           Projector* projector) {
+  auto store = std::make_unique<EmbeddedStoreImpl>(std::move(options), model);
+  TRY(store->open(projector));
+  return store;
+}
+
+EmbeddedStoreImpl::~EmbeddedStoreImpl() {
+  readers_.close();  // before the applier empties the write-ahead log, which needs to be alone
+  applier_.reset();
+  log_.reset();
+  std::error_code ignored;
+  if (!scratch_folder_.empty()) std::filesystem::remove_all(scratch_folder_, ignored);
+}
+
+Result<void> EmbeddedStoreImpl::commit(Tick tick) {
+  if (options_.read_only)
+    return fail(Code::kFailedPrecondition, "read_only", "the store was opened for reading");
+  TRY(applier_->admit());
+  RecordHeader header;
+  std::string_view record = TRY(encoder_.encode(tick, header));
+  Time before = system_clock().monotonic();
+  TRY(log_->append(header, record));
+  fsync_us_.fetch_add(static_cast<uint64_t>(system_clock().monotonic() - before), std::memory_order_relaxed);
+
+  auto shared = std::make_shared<const Tick>(std::move(tick));
+  for (const RowChange& change : shared->changes)
+    cache_.put(*change.table, change.key, change.row, shared->number);
+  recent_.add(shared->events);
+  applier_->push(std::move(shared), header.raw_bytes);
+  return {};
+}
+
+Row EmbeddedStoreImpl::get(const contract::Table& table, const std::string& key) const {
+  RowCache::Lookup cached = cache_.find(table, key);
+  if (cached.known) return cached.row;
+  auto read = [&]() -> Result<Row> { return TRY(readers_.take())->get(table, key); }();
+  if (!read) {
+    // Answering "no such row" here could pay somebody twice.
+    log_error("store.read_failed", read.error().detail, {{"table", table.sql_name}});
+    CHECK(read.has_value());
+  }
+  if (*read) cache_.fill(table, key, *read, cached);
+  return *read;
+}
+
+Result<Page> EmbeddedStoreImpl::list(const ListQuery& query) const {
+  TRY(catch_up());
+  return TRY(readers_.take())->list(query);
+}
+
+Result<void> EmbeddedStoreImpl::scan(const contract::Table& table,
+                                     const std::function<bool(const Row&)>& each) const {
+  TRY(catch_up());
+  return TRY(readers_.take())->scan(table, each);
+}
+
+Result<void> EmbeddedStoreImpl::catch_up() const { return applier_->wait_for(log_->end().tick); }
+
+Result<std::vector<std::shared_ptr<const EventRecord>>> EmbeddedStoreImpl::read_events(uint64_t position,
+                                                                                       size_t limit) const {
+  std::vector<std::shared_ptr<const EventRecord>> events;
+  position = std::max<uint64_t>(position, 1);
+  if (limit == 0 || position >= log_->end().next_position || recent_.read(position, limit, events))
+    return events;
+  Result<void> decoded;
+  TRY(log_->read_position(position, [&](const RecordHeader& header, std::string_view stored) {
+    TickRecord record;
+    bool good = decode_record(header, stored, record);
+    for (Envelope& envelope : *record.mutable_events()) {
+      if (!good || events.size() == limit) break;
+      if (envelope.position() < position) continue;
+      auto event = to_event(std::move(envelope), model_);
+      good = event != nullptr;
+      if (good) events.push_back(std::move(event));
+    }
+    if (!good) decoded = log_damaged("", 0, header.tick, "a record that cannot be decoded");
+    return good && events.size() < limit;
+  }));
+  if (!decoded) return std::unexpected(decoded.error());
+  return events;
+}
+
+EmbeddedStats EmbeddedStoreImpl::stats() const {
+  LogEnd end = log_->end();
+  uint64_t applied = applier_->applied_tick();
+  std::error_code error;
+  uint64_t table_bytes = 0;
+  for (const char* part : {"", "-wal"}) {
+    auto size = std::filesystem::file_size(tables_path_ + part, error);
+    if (!error) table_bytes += size;
+  }
+  return {.ticks = end.tick,
+          .log_bytes = log_->bytes(),
+          .fsync_us_total = fsync_us_.load(),
+          .unapplied_ticks = end.tick > applied ? end.tick - applied : 0,
+          .cached_rows = cache_.size(),
+          .applied_tick = applied,
+          .table_bytes = table_bytes};
+}
+
+// ---- reading a log without a store ----
+
+Result<void> read_log(const std::string& folder, uint64_t from_tick,
+                      const std::function<bool(const TickRecord&)>& each) {
+  auto log = TRY(TickLog::open(make_log_folder(folder + "/log"), {.read_only = true}));
+  Result<void> decoded;
+  TRY(log->read(std::max<uint64_t>(from_tick, 1), [&](const RecordHeader& header, std::string_view stored) {
+    TickRecord record;
+    if (decode_record(header, stored, record)) return each(record);
+    decoded = log_damaged("", 0, header.tick, "a record that cannot be decoded");
+    return false;
+  }));
+  return decoded;
+}
+
+}  // namespace micropay

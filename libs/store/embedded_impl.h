@@ -1,0 +1,105 @@
+// The parts of the embedded store put together; embedded.cc serves, embedded_open.cc opens, backup.cc copies.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "libs/store/applier.h"
+#include "libs/store/embedded.h"
+#include "libs/store/folder_lock.h"
+#include "libs/store/log_segment.h"
+#include "libs/store/row_cache.h"
+
+namespace micropay {
+
+// Connections for reading; the one that came back last goes out first, so few are used and stay warm.
+class ReaderPool {
+ public:
+  class Lease {
+   public:
+    Lease(ReaderPool& pool, std::unique_ptr<SqlTables> tables) : pool_(&pool), tables_(std::move(tables)) {}
+    Lease(Lease&&) = default;
+    Lease& operator=(Lease&&) = default;
+    ~Lease() {
+      if (tables_) pool_->give_back(std::move(tables_));
+    }
+    SqlTables* operator->() { return tables_.get(); }
+
+   private:
+    ReaderPool* pool_;
+    std::unique_ptr<SqlTables> tables_;
+  };
+
+  void open(std::string path, SqlConnection::Mode mode);
+  Result<Lease> take();
+  void close();
+
+ private:
+  void give_back(std::unique_ptr<SqlTables> tables);
+
+  std::string path_;
+  SqlConnection::Mode mode_ = SqlConnection::Mode::kRead;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<SqlTables>> idle_;
+};
+
+// The newest events, for those who follow the log closely.
+class RecentEvents {
+ public:
+  void add(const std::vector<std::shared_ptr<const EventRecord>>& events);
+  // False when the position is older than what is kept.
+  bool read(uint64_t position, size_t limit, std::vector<std::shared_ptr<const EventRecord>>& events) const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::deque<std::shared_ptr<const EventRecord>> events_;
+};
+
+class EmbeddedStoreImpl final : public EmbeddedStore {
+ public:
+  EmbeddedStoreImpl(EmbeddedOptions options, const contract::Model& model)
+      : options_(std::move(options)), model_(model), cache_(options_.cache_rows) {}
+  ~EmbeddedStoreImpl() override;
+
+  Result<void> open(Projector* projector);
+
+  Row get(const contract::Table& table, const std::string& key) const override;
+  Result<Page> list(const ListQuery& query) const override;
+  Result<void> commit(Tick tick) override;
+  LogEnd end() const override { return log_->end(); }
+  Result<std::vector<std::shared_ptr<const EventRecord>>> read_events(uint64_t position,
+                                                                      size_t limit) const override;
+  Result<void> scan(const contract::Table& table, const std::function<bool(const Row&)>& each) const override;
+  Result<void> catch_up() const override;
+  EmbeddedStats stats() const override;
+  Result<void> backup(const std::string& folder, const std::function<void(double done)>& progress) override;
+
+ private:
+  // embedded_open.cc
+  Result<void> open_log();
+  Result<std::unique_ptr<SqlTables>> open_tables();
+  Result<std::unique_ptr<SqlTables>> open_read_only(Projector* projector);
+  Result<void> catch_up_projections(Projector* projector, uint64_t applied);
+  Result<void> replay(uint64_t from, uint64_t to, const std::string& what,
+                      const std::function<Result<void>(std::span<const Applier::TickPtr>)>& apply);
+
+  const EmbeddedOptions options_;
+  const contract::Model& model_;
+  FolderLock lock_;
+  std::shared_ptr<LogFolder> log_folder_;
+  std::unique_ptr<TickLog> log_;
+  std::string tables_path_;
+  std::string scratch_folder_;  // of a read-only store whose tables had to be brought up to date
+  mutable RowCache cache_;
+  mutable ReaderPool readers_;
+  std::unique_ptr<Applier> applier_;
+  TickEncoder encoder_;
+  RecentEvents recent_;
+  std::atomic<uint64_t> fsync_us_ = 0;
+};
+
+}  // namespace micropay

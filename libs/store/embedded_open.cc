@@ -1,0 +1,162 @@
+// Opening a data folder: lock, log, tables, projections that are behind, ticks that are not applied.
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+
+#include "libs/base/check.h"
+#include "libs/store/embedded_impl.h"
+
+namespace micropay {
+namespace {
+
+constexpr size_t kBatchBytes = 32 << 20;
+constexpr size_t kBatchRecords = 50'000;  // rows and events
+constexpr Duration kProgressInterval = kSecond;
+
+bool exists(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::exists(path, error);
+}
+
+// Nothing to write: the tables are of the log's end, with all projections, in the present schema.
+Result<bool> is_up_to_date(SqlTables& tables, const contract::Model& model, Projector* projector,
+                           uint64_t end_tick) {
+  if (!TRY(tables.schema_is_current(model)) || TRY(tables.applied_tick()) != end_tick) return false;
+  if (projector == nullptr) return true;
+  for (const std::string& service : projector->services())
+    if (TRY(tables.projected_tick(service)) != end_tick) return false;
+  return true;
+}
+
+}  // namespace
+
+Result<void> EmbeddedStoreImpl::open(Projector* projector) {
+  tables_path_ = options_.folder + "/state.db";
+  if (!options_.read_only) lock_ = TRY(FolderLock::take(options_.folder));
+  TRY(open_log());
+  uint64_t end_tick = log_->end().tick;
+  readers_.open(tables_path_, SqlConnection::Mode::kRead);
+  auto tables = TRY(options_.read_only ? open_read_only(projector) : open_tables());
+  uint64_t applied = TRY(tables->applied_tick());
+  if (applied > end_tick) {
+    auto extents = log_->extents();
+    TickLog::Extent last = extents.empty() ? TickLog::Extent{"00000001.log", 0} : extents.back();
+    return log_damaged(
+        last.name, last.bytes, end_tick + 1,
+        fmt::format("the log ends at tick {}, but the tables are of tick {}", end_tick, applied));
+  }
+  applier_ = std::make_unique<Applier>(ApplierOptions{.interval = options_.apply_interval,
+                                                      .max_unapplied_bytes = options_.max_unapplied_bytes},
+                                       std::move(tables), cache_, projector, applied);
+  TRY(catch_up_projections(projector, applied));
+  TRY(replay(applied + 1, end_tick, "Bringing the tables up to date",
+             [this](std::span<const Applier::TickPtr> ticks) { return applier_->apply(ticks); }));
+  applier_->start();
+  return {};
+}
+
+Result<void> EmbeddedStoreImpl::open_log() {
+  log_folder_ = options_.log_files;
+  if (!log_folder_) {
+    std::string path = options_.folder + "/log";
+    std::error_code error;
+    if (!options_.read_only) std::filesystem::create_directories(path, error);
+    if (error) return storage_error("cannot make", path, error.value());
+    if (!exists(path))
+      return fail(Code::kNotFound, "no_data", fmt::format("{} is not a data folder", options_.folder));
+    log_folder_ = make_log_folder(path);
+  }
+  log_ = TRY(
+      TickLog::open(log_folder_, {.segment_bytes = options_.segment_bytes, .read_only = options_.read_only}));
+  return {};
+}
+
+Result<std::unique_ptr<SqlTables>> EmbeddedStoreImpl::open_tables() {
+  auto tables = TRY(SqlTables::open(tables_path_, SqlConnection::Mode::kWrite));
+  TRY(tables->prepare_schema(model_));
+  return tables;
+}
+
+// A folder that was left in order is read as it is. Otherwise (it is in use, or a process died) its tables
+// are copied and the copy is brought up to date.
+Result<std::unique_ptr<SqlTables>> EmbeddedStoreImpl::open_read_only(Projector* projector) {
+  std::unique_ptr<SqlTables> present;
+  if (exists(tables_path_)) {
+    bool at_rest = !exists(tables_path_ + "-wal");
+    auto mode = at_rest ? SqlConnection::Mode::kReadImmutable : SqlConnection::Mode::kRead;
+    present = TRY(SqlTables::open(tables_path_, mode));
+    if (at_rest && TRY(is_up_to_date(*present, model_, projector, log_->end().tick))) {
+      readers_.open(tables_path_, mode);
+      return present;
+    }
+  }
+  std::error_code error;
+  std::string scratch = (std::filesystem::temp_directory_path(error) / "micropay-XXXXXX").string();
+  if (error || ::mkdtemp(scratch.data()) == nullptr) return storage_error("cannot make", scratch, errno);
+  scratch_folder_ = scratch;
+  tables_path_ = scratch + "/state.db";
+  auto tables = TRY(SqlTables::open(tables_path_, SqlConnection::Mode::kWrite));
+  if (present) TRY(present->connection().copy_to(tables->connection()));
+  TRY(tables->prepare_schema(model_));
+  readers_.open(tables_path_, SqlConnection::Mode::kRead);
+  // The tables of a folder in use may have gone on since its log was opened.
+  if (TRY(tables->applied_tick()) > log_->end().tick) TRY(open_log());
+  return tables;
+}
+
+// A service whose projections are new here, or that did not run for a while, gets what it missed.
+Result<void> EmbeddedStoreImpl::catch_up_projections(Projector* projector, uint64_t applied) {
+  if (projector == nullptr || applied == 0) return {};
+  for (const std::string& service : projector->services()) {
+    uint64_t from = TRY(applier_->tables().projected_tick(service));
+    if (from >= applied) continue;
+    if (from == 0)
+      for (const contract::Table* table : model_.tables())
+        if (table->projection && table->service->name == service) TRY(applier_->tables().clear(*table));
+    TRY(replay(
+        from + 1, applied, "Bringing the projections of " + service + " up to date",
+        [&](std::span<const Applier::TickPtr> ticks) { return applier_->project_only(service, ticks); }));
+  }
+  return {};
+}
+
+Result<void> EmbeddedStoreImpl::replay(
+    uint64_t from, uint64_t to, const std::string& what,
+    const std::function<Result<void>(std::span<const Applier::TickPtr>)>& apply) {
+  if (from > to) return {};
+  std::vector<Applier::TickPtr> batch;
+  size_t bytes = 0, records = 0;
+  Result<void> result;
+  Time told = system_clock().monotonic();
+  bool told_any = false;
+  auto flush = [&] {
+    if (!batch.empty()) result = apply(batch);
+    Time now = system_clock().monotonic();
+    bool last = !batch.empty() && batch.back()->number == to;
+    if (options_.progress && result && (now - told >= kProgressInterval || (told_any && last))) {
+      options_.progress(fmt::format("{}: tick {} of {}", what, batch.back()->number, to));
+      told = now;
+      told_any = true;
+    }
+    batch.clear();
+    bytes = records = 0;
+    return result.has_value();
+  };
+  TRY(log_->read(from, [&](const RecordHeader& header, std::string_view stored) {
+    if (header.tick > to) return false;
+    TickRecord record;
+    auto tick = std::make_shared<Tick>();
+    if (!decode_record(header, stored, record) || !to_tick(std::move(record), model_, *tick)) {
+      result = log_damaged("", 0, header.tick, "a record that cannot be decoded");
+      return false;
+    }
+    bytes += header.raw_bytes;
+    records += tick->events.size() + tick->changes.size();
+    batch.push_back(std::move(tick));
+    return (bytes < kBatchBytes && records < kBatchRecords) || flush();
+  }));
+  if (result) flush();
+  return result;
+}
+
+}  // namespace micropay

@@ -1,0 +1,244 @@
+// Rows in SQLite.
+#include "libs/store/sql_tables.h"
+
+#include "libs/contract/documents.h"
+#include "libs/store/checksum.h"
+
+namespace micropay {
+namespace {
+
+using contract::Column;
+using contract::Table;
+using contract::Value;
+
+constexpr uint64_t kTablesFormat = 1;
+constexpr char kReadNote[] = "SELECT value FROM micropay_note WHERE name=?";
+constexpr char kWriteNote[] = "INSERT OR REPLACE INTO micropay_note(name, value) VALUES(?,?)";
+constexpr size_t kKeptLists = 128;  // statements; lists with many IN values make many
+
+std::string quoted(std::string_view name) { return fmt::format("\"{}\"", name); }
+
+std::string all_columns(const Table& table) {
+  std::string list;
+  for (const Column& column : contract::column_plan(table).columns())
+    list += (list.empty() ? "" : ",") + quoted(column.name);
+  return list;
+}
+
+// "a"=? AND "b"=?
+std::string key_condition(const Table& table) {
+  const auto& columns = contract::column_plan(table).columns();
+  std::string sql;
+  for (size_t place : key_columns(table))
+    sql += (sql.empty() ? "" : " AND ") + quoted(columns[place].name) + "=?";
+  return sql;
+}
+
+uint64_t schema_digest(const contract::Model& model) {
+  std::string schema;
+  for (const Table* table : model.tables())
+    schema += contract::create_table_sql(*table, contract::Dialect::kSqlite);
+  return xxh64(schema);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<SqlTables>> SqlTables::open(const std::string& path, SqlConnection::Mode mode) {
+  return std::unique_ptr<SqlTables>(new SqlTables(TRY(SqlConnection::open(path, mode))));
+}
+
+// ---- schema ----
+
+Result<void> SqlTables::prepare_schema(const contract::Model& model) {
+  TRY(connection_->exec(
+      "CREATE TABLE IF NOT EXISTS micropay_note(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
+      "CREATE TABLE IF NOT EXISTS micropay_projection(service TEXT PRIMARY KEY, tick INTEGER NOT NULL) "
+      "WITHOUT ROWID"));
+  if (TRY(schema_is_current(model))) return {};
+  TRY(begin());
+  auto made = [&]() -> Result<void> {
+    for (const Table* table : model.tables()) TRY(extend(*table));
+    TRY(write_note(kWriteNote, "format", kTablesFormat));
+    return write_note(kWriteNote, "schema", schema_digest(model));
+  }();
+  if (!made) {
+    roll_back();
+    return made;
+  }
+  return commit();
+}
+
+Result<bool> SqlTables::schema_is_current(const contract::Model& model) {
+  auto has_notes = TRY(connection_->prepare("SELECT 1 FROM sqlite_master WHERE name='micropay_note'", ""));
+  if (!TRY(has_notes->step())) return false;
+  uint64_t format = TRY(read_note(kReadNote, "format"));
+  if (format > kTablesFormat)
+    return fail(
+        Code::kFailedPrecondition, "newer_format",
+        fmt::format("state.db has format {}, this version knows {}; use the version that wrote it, or delete "
+                    "state.db to have it rebuilt from the log",
+                    format, kTablesFormat));
+  return format == kTablesFormat && TRY(read_note(kReadNote, "schema")) == schema_digest(model);
+}
+
+Result<void> SqlTables::extend(const Table& table) {
+  std::vector<std::string> present;
+  {
+    auto columns =
+        TRY(connection_->prepare(fmt::format("PRAGMA table_info({})", quoted(table.sql_name)), ""));
+    while (TRY(columns->step())) present.emplace_back(columns->value(1).bytes);
+  }
+  if (!present.empty())
+    for (const std::string& sql : contract::additive_sql(table, present, contract::Dialect::kSqlite))
+      TRY(connection_->exec(sql));
+  return connection_->exec(contract::create_table_sql(table, contract::Dialect::kSqlite));
+}
+
+// ---- rows ----
+
+SqlTables::TableStatements& SqlTables::of(const Table& table) {
+  if (table.id >= tables_.size()) tables_.resize(table.id + 1);
+  TableStatements& statements = tables_[table.id];
+  if (statements.key_columns.empty()) statements.key_columns = key_columns(table);
+  return statements;
+}
+
+Result<Row> SqlTables::get(const Table& table, const std::string& key) {
+  TableStatements& statements = of(table);
+  auto values = key_values(table, key);
+  if (!values) return Row();
+  if (!statements.get)
+    statements.get = TRY(connection_->prepare(fmt::format("SELECT {} FROM {} WHERE {}", all_columns(table),
+                                                          quoted(table.sql_name), key_condition(table)),
+                                              table.service->name));
+  SqlStatement& get = *statements.get;
+  for (size_t i = 0; i < values->size(); ++i) get.bind(static_cast<int>(i) + 1, (*values)[i].view());
+  Row row;
+  if (TRY(get.step())) row = read_row(table, get);
+  get.reset();
+  return row;
+}
+
+Row SqlTables::read_row(const Table& table, const SqlStatement& statement) {
+  const contract::ColumnPlan& plan = contract::column_plan(table);
+  values_.clear();
+  for (size_t i = 0; i < plan.columns().size(); ++i) values_.push_back(statement.value(static_cast<int>(i)));
+  std::shared_ptr<google::protobuf::Message> row = table.make();
+  plan.read(values_, *row);
+  return row;
+}
+
+Result<void> SqlTables::put(const Table& table, const google::protobuf::Message& row) {
+  TableStatements& statements = of(table);
+  if (!statements.put) {
+    std::string marks = "?";
+    for (size_t i = 1; i < contract::column_plan(table).columns().size(); ++i) marks += ",?";
+    statements.put = TRY(connection_->prepare(fmt::format("INSERT OR REPLACE INTO {} ({}) VALUES ({})",
+                                                          quoted(table.sql_name), all_columns(table), marks),
+                                              table.service->name));
+  }
+  column_values(contract::column_plan(table), row, values_, scratch_);
+  int place = 0;
+  for (const Value& value : values_) statements.put->bind(++place, value);
+  return statements.put->run();
+}
+
+Result<void> SqlTables::erase(const Table& table, const std::string& key) {
+  TableStatements& statements = of(table);
+  auto values = key_values(table, key);
+  if (!values) return {};
+  if (!statements.erase)
+    statements.erase = TRY(connection_->prepare(
+        fmt::format("DELETE FROM {} WHERE {}", quoted(table.sql_name), key_condition(table)),
+        table.service->name));
+  for (size_t i = 0; i < values->size(); ++i)
+    statements.erase->bind(static_cast<int>(i) + 1, (*values)[i].view());
+  return statements.erase->run();
+}
+
+Result<void> SqlTables::clear(const Table& table) {
+  return TRY(connection_->prepare("DELETE FROM " + quoted(table.sql_name), table.service->name))->run();
+}
+
+Result<void> SqlTables::scan(const Table& table, const std::function<bool(const Row&)>& each) {
+  std::string order;
+  for (size_t place : key_columns(table))
+    order += (order.empty() ? "" : ",") + quoted(contract::column_plan(table).columns()[place].name);
+  auto statement = TRY(connection_->prepare(
+      fmt::format("SELECT {} FROM {} ORDER BY {}", all_columns(table), quoted(table.sql_name), order),
+      table.service->name));
+  while (TRY(statement->step()))
+    if (!each(read_row(table, *statement))) break;
+  return {};
+}
+
+Result<Page> SqlTables::list(const ListQuery& query) {
+  ListPlan plan = TRY(plan_list(query));
+  ListSql select = list_sql(plan);
+  if (lists_.size() >= kKeptLists && !lists_.contains(select.sql)) lists_.clear();
+  std::unique_ptr<SqlStatement>& kept = lists_[select.sql];
+  if (!kept) {
+    auto prepared = connection_->prepare(select.sql, plan.table->service->name);
+    if (!prepared) {
+      lists_.erase(select.sql);
+      return std::unexpected(prepared.error());
+    }
+    kept = std::move(*prepared);
+  }
+  SqlStatement& statement = *kept;
+  int place = 0;
+  for (const OwnedValue& parameter : select.parameters) statement.bind(++place, parameter.view());
+  Page page;
+  OwnedValue last_order;
+  while (TRY(statement.step())) {
+    if (page.rows.size() == plan.page_size) {  // one more than asked for: there is a next page
+      page.next_page_token = page_token(plan, last_order.view(), plan.table->key_of(*page.rows.back()));
+      break;
+    }
+    last_order = OwnedValue::of(statement.value(static_cast<int>(plan.order_column)));
+    page.rows.push_back(read_row(*plan.table, statement));
+  }
+  statement.reset();
+  return page;
+}
+
+// ---- transactions and notes ----
+
+Result<void> SqlTables::begin() { return TRY(own_statement("BEGIN IMMEDIATE"))->run(); }
+Result<void> SqlTables::commit() { return TRY(own_statement("COMMIT"))->run(); }
+void SqlTables::roll_back() { (void)connection_->exec("ROLLBACK"); }  // SQLite may have done so by itself
+
+Result<SqlStatement*> SqlTables::own_statement(const std::string& sql) {
+  auto at = own_.find(sql);
+  if (at == own_.end()) at = own_.emplace(sql, TRY(connection_->prepare(sql, ""))).first;
+  return at->second.get();
+}
+
+Result<uint64_t> SqlTables::read_note(const std::string& sql, const std::string& text) {
+  SqlStatement* statement = TRY(own_statement(sql));
+  statement->bind(1, Value{.kind = Value::Kind::kText, .integer = 0, .bytes = text});
+  uint64_t value = 0;
+  if (TRY(statement->step())) value = static_cast<uint64_t>(statement->value(0).integer);
+  statement->reset();
+  return value;
+}
+
+Result<void> SqlTables::write_note(const std::string& sql, const std::string& text, uint64_t value) {
+  SqlStatement* statement = TRY(own_statement(sql));
+  statement->bind(1, Value{.kind = Value::Kind::kText, .integer = 0, .bytes = text});
+  statement->bind(2, static_cast<int64_t>(value));
+  return statement->run();
+}
+
+Result<uint64_t> SqlTables::applied_tick() { return read_note(kReadNote, "applied_tick"); }
+Result<void> SqlTables::set_applied_tick(uint64_t tick) {
+  return write_note(kWriteNote, "applied_tick", tick);
+}
+Result<uint64_t> SqlTables::projected_tick(const std::string& service) {
+  return read_note("SELECT tick FROM micropay_projection WHERE service=?", service);
+}
+Result<void> SqlTables::set_projected_tick(const std::string& service, uint64_t tick) {
+  return write_note("INSERT OR REPLACE INTO micropay_projection(service, tick) VALUES(?,?)", service, tick);
+}
+
+}  // namespace micropay
