@@ -1,6 +1,7 @@
-// Who is behind a bearer token. The gateway asks for every request, so an implementation answers from a cache and pays
-// for a signature once a token; any thread may call. Errors are kUnauthenticated with the stable reason token_expired
-// or invalid_token (forged, unknown key, alg none, revoked session): nothing else is said about why.
+// Who is behind a bearer token. The gateway asks for every request, so an implementation answers from a cache
+// and pays for a signature once a token; any thread may call. Errors are kUnauthenticated with the stable
+// reason token_expired or invalid_token (forged, unknown key, alg none, revoked session): nothing else is
+// said about why.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// The small things that tokens, keys and passwords share: base64url (RFC 4648 §5 without padding, canonical only),
-// BLAKE2b-256 for what is kept of a random secret, comparison in constant time.
+// The small things that tokens, keys and passwords share: base64url (RFC 4648 §5 without padding, canonical
+// only), BLAKE2b-256 for what is kept of a random secret, comparison in constant time.
 #pragma once
 
 #include <optional>

@@ -38,7 +38,8 @@ std::string to_json(const std::vector<SigningKey>& keys) {
 // None when a member is missing or does not fit the others.
 std::optional<SigningKey> from_json(simdjson::dom::element element) {
   std::string_view id, seed_text, created_text, retired_text;
-  if (element["kid"].get(id) || element["d"].get(seed_text) || element["created"].get(created_text)) return {};
+  if (element["kid"].get(id) || element["d"].get(seed_text) || element["created"].get(created_text))
+    return {};
   const std::optional<std::string> seed = from_base64url(seed_text);
   const std::optional<Time> created = parse_time(created_text);
   std::array<uint8_t, 32> bytes;
@@ -112,8 +113,10 @@ Result<std::vector<SigningKey>> read(const std::string& folder) {
   }
   const auto signs = [](const SigningKey& key) { return key.retired == 0; };
   if (std::ranges::count_if(keys, signs) != 1)
-    return unavailable(path, "has no single key that is not retired; restore the file, or delete it to sign everybody out");
-  std::ranges::stable_partition(keys, signs);
+    return unavailable(
+        path, "has no single key that is not retired; restore the file, or delete it to sign everybody out");
+  const auto first = std::ranges::find_if(keys, signs);
+  std::rotate(keys.begin(), first, first + 1);
   return keys;
 }
 

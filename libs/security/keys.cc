@@ -13,7 +13,9 @@
 namespace micropay {
 namespace {
 
-std::string_view bytes_of(const auto& array) { return {reinterpret_cast<const char*>(array.data()), array.size()}; }
+std::string_view bytes_of(const auto& array) {
+  return {reinterpret_cast<const char*>(array.data()), array.size()};
+}
 
 std::array<uint8_t, 32> random_seed() {
   std::array<uint8_t, 32> seed;
@@ -28,8 +30,8 @@ const SigningKey* find(const std::vector<SigningKey>& keys, std::string_view id)
 }
 
 std::string public_jwk(const SigningKey& key) {
-  return fmt::format(R"({{"kty":"OKP","crv":"Ed25519","use":"sig","alg":"EdDSA","kid":"{}","x":"{}"}})", key.id,
-                     to_base64url(bytes_of(key.public_key)));
+  return fmt::format(R"({{"kty":"OKP","crv":"Ed25519","use":"sig","alg":"EdDSA","kid":"{}","x":"{}"}})",
+                     key.id, to_base64url(bytes_of(key.public_key)));
 }
 
 }  // namespace
@@ -38,7 +40,8 @@ SigningKey make_signing_key(const std::array<uint8_t, 32>& seed, Time created) {
   SigningKey key{.id = {}, .seed = seed, .created = created};
   crypto_sign_seed_keypair(key.public_key.data(), key.secret_key.data(), key.seed.data());
   // RFC 7638: the required members in order, no blanks.
-  const std::string jwk = fmt::format(R"({{"crv":"Ed25519","kty":"OKP","x":"{}"}})", to_base64url(bytes_of(key.public_key)));
+  const std::string jwk =
+      fmt::format(R"({{"crv":"Ed25519","kty":"OKP","x":"{}"}})", to_base64url(bytes_of(key.public_key)));
   std::array<uint8_t, crypto_hash_sha256_BYTES> digest;
   crypto_hash_sha256(digest.data(), reinterpret_cast<const uint8_t*>(jwk.data()), jwk.size());
   key.id = to_base64url(bytes_of(digest));
@@ -73,7 +76,8 @@ Result<std::shared_ptr<const KeyRing::Keys>> KeyRing::keys() {
   if (keys_ && key_file::version(folder_) == version_) return keys_;
   Result<std::shared_ptr<const Keys>> fresh = load_or_make();
   if (fresh) return keys_ = *fresh;
-  log_error("user.keys_unreadable", "The signing keys cannot be read", {{"error.message", fresh.error().detail}});
+  log_error("user.keys_unreadable", "The signing keys cannot be read",
+            {{"error.message", fresh.error().detail}});
   if (keys_) return keys_;
   return fresh;
 }
@@ -152,7 +156,8 @@ std::shared_ptr<KeyRing> key_ring(const std::string& data_folder) {
   std::scoped_lock lock(mutex);
   std::shared_ptr<KeyRing>& ring = rings[data_folder];
   if (!ring)
-    ring = data_folder.empty() ? KeyRing::from_seed("micropay") : std::make_shared<KeyRing>(data_folder, system_clock());
+    ring = data_folder.empty() ? KeyRing::from_seed("micropay")
+                               : std::make_shared<KeyRing>(data_folder, system_clock());
   return ring;
 }
 

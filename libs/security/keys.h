@@ -1,11 +1,13 @@
-// The Ed25519 keys that sign access tokens. One key signs; those that it replaced verify for another day, longer than
-// any token lives. Kept in DIR/keys.json (JSON Web Keys with their private part, mode 0600), made at first use.
+// The Ed25519 keys that sign access tokens. One key signs; those that it replaced verify for another day,
+// longer than any token lives. Kept in DIR/keys.json (JSON Web Keys with their private part, mode 0600), made
+// at first use.
 //
 //   std::shared_ptr<KeyRing> keys = key_ring(data_folder);   // shared by everyone in this process
 //   Signature signature = TRY(keys->sign(text));
 //
-// A rotation by another process (micropay keys rotate) is seen within a second, without a restart. A file that cannot
-// be read or written gives kUnavailable, keys_unavailable; a ring that was read before goes on with what it has.
+// A rotation by another process (micropay keys rotate) is seen within a second, without a restart. A file
+// that cannot be read or written gives kUnavailable, keys_unavailable; a ring that was read before goes on
+// with what it has.
 #pragma once
 
 #include <array>
@@ -23,12 +25,12 @@ namespace micropay {
 constexpr Duration kRetiredKeyLife = 24 * kHour;
 
 struct SigningKey {
-  std::string id;                      // "kid": RFC 7638 thumbprint of the public key
-  std::array<uint8_t, 32> seed{};      // the private part
+  std::string id;                  // "kid": RFC 7638 thumbprint of the public key
+  std::array<uint8_t, 32> seed{};  // the private part
   std::array<uint8_t, 32> public_key{};
   std::array<uint8_t, 64> secret_key{};
   Time created = 0;
-  Time retired = 0;                    // 0: signs
+  Time retired = 0;  // 0: signs
 };
 
 SigningKey make_signing_key(const std::array<uint8_t, 32>& seed, Time created);
@@ -67,8 +69,8 @@ class KeyRing {
   const Clock& clock_;
   std::mutex mutex_;
   std::shared_ptr<const Keys> keys_;
-  Time polled_ = 0;                     // monotonic
-  std::array<int64_t, 3> version_{};    // inode and modification time of the file as it was read
+  Time polled_ = 0;                   // monotonic
+  std::array<int64_t, 3> version_{};  // inode and modification time of the file as it was read
 };
 
 // The ring of a data folder, one per process. An empty folder: a ring from a fixed seed.

@@ -1,4 +1,5 @@
-// The key ring: rotation does not sign anybody out, an outside rotation is seen, a damaged file is said to be damaged.
+// The key ring: rotation does not sign anybody out, an outside rotation is seen, a damaged file is said to be
+// damaged.
 #include "libs/security/keys.h"
 
 #include <gtest/gtest.h>
@@ -64,7 +65,8 @@ TEST_F(Keys, AReplacedKeyVerifiesForADay) {
   EXPECT_TRUE(ring.verify(fresh.key_id, "text", fresh.bytes));
   EXPECT_EQ(ring.jwks().find(old.key_id), std::string::npos);
   ASSERT_TRUE(ring.rotate());
-  EXPECT_EQ(key_file::read(folder_).value().size(), 2u);  // the one of two rotations ago is gone from the file
+  EXPECT_EQ(key_file::read(folder_).value().size(),
+            2u);  // the one of two rotations ago is gone from the file
 }
 
 TEST_F(Keys, AnotherProcessRotates) {
@@ -83,7 +85,8 @@ TEST_F(Keys, ADamagedFileIsRefusedAtStartAndSurvivedLater) {
   clock_.advance(kSecond);
   EXPECT_EQ(server.current_key_id().value(), id);
   KeyRing fresh(folder_, clock_);
-  for (const char* content : {"", "{", "{}", R"({"keys":[]})", R"({"keys":[{"kid":"x","d":"AAAA","created":"2026-01-01"}]})"}) {
+  for (const char* content :
+       {"", "{", "{}", R"({"keys":[]})", R"({"keys":[{"kid":"x","d":"AAAA","created":"2026-01-01"}]})"}) {
     std::ofstream(file(), std::ios::trunc) << content;
     EXPECT_EQ(fresh.open().error().reason, "keys_unavailable") << content;
   }

@@ -1,5 +1,5 @@
-// libsodium computes; the PHC string is put together here because libsodium's own takes no salt, and a simulator's
-// passwords must come out the same each run.
+// libsodium computes; the PHC string is put together here because libsodium's own takes no salt, and a
+// simulator's passwords must come out the same each run.
 #include "libs/security/passwords.h"
 
 #include <sodium.h>
@@ -14,13 +14,15 @@ constexpr size_t kHashBytes = 32;
 std::string base64(std::string_view bytes) {
   constexpr int kVariant = sodium_base64_VARIANT_ORIGINAL_NO_PADDING;
   std::string text(sodium_base64_encoded_len(bytes.size(), kVariant), '\0');
-  sodium_bin2base64(text.data(), text.size(), reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(), kVariant);
+  sodium_bin2base64(text.data(), text.size(), reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(),
+                    kVariant);
   text.pop_back();
   return text;
 }
 
 std::string phc(PasswordCost cost, std::string_view salt, std::string_view hash) {
-  return fmt::format("$argon2id$v=19$m={},t={},p=1${}${}", cost.memory_kib, cost.passes, base64(salt), base64(hash));
+  return fmt::format("$argon2id$v=19$m={},t={},p=1${}${}", cost.memory_kib, cost.passes, base64(salt),
+                     base64(hash));
 }
 
 }  // namespace
@@ -35,8 +37,8 @@ Result<std::string> hash_password(std::string_view password, std::string_view sa
   CHECK(salt.size() == crypto_pwhash_SALTBYTES);
   std::string hash(kHashBytes, '\0');
   if (crypto_pwhash(reinterpret_cast<uint8_t*>(hash.data()), hash.size(), password.data(), password.size(),
-                    reinterpret_cast<const uint8_t*>(salt.data()), cost.passes, size_t(cost.memory_kib) * 1024,
-                    crypto_pwhash_ALG_ARGON2ID13) != 0)
+                    reinterpret_cast<const uint8_t*>(salt.data()), cost.passes,
+                    size_t(cost.memory_kib) * 1024, crypto_pwhash_ALG_ARGON2ID13) != 0)
     return fail(Code::kUnavailable, "no_memory", "No memory to hash a password.");
   return phc(cost, salt, hash);
 }

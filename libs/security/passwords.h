@@ -1,5 +1,5 @@
-// Passwords as Argon2id hashes in PHC string form, "$argon2id$v=19$m=19456,t=2,p=1$<salt>$<hash>". A hash costs about
-// 20 MiB and 25 ms on purpose: call it from a preparation on a worker, never from a handler.
+// Passwords as Argon2id hashes in PHC string form, "$argon2id$v=19$m=19456,t=2,p=1$<salt>$<hash>". A hash
+// costs about 20 MiB and 25 ms on purpose: call it from a preparation on a worker, never from a handler.
 #pragma once
 
 #include <string>
@@ -17,14 +17,16 @@ struct PasswordCost {
 // For tests and the simulator, which sign in thousands of times.
 constexpr PasswordCost kCheapPasswordCost{.memory_kib = 8, .passes = 1};
 
-// `salt`: 16 bytes, random and new each time (random_salt); a simulator's own. kUnavailable when there is no memory.
+// `salt`: 16 bytes, random and new each time (random_salt); a simulator's own. kUnavailable when there is no
+// memory.
 Result<std::string> hash_password(std::string_view password, std::string_view salt, PasswordCost cost = {});
 std::string random_salt();
 
 // In constant time; false for a hash that is none. The cost is the hash's own.
 bool verify_password(const std::string& hash, std::string_view password);
 
-// A hash that no password matches and that costs as much to verify as a real one: for users that do not exist.
+// A hash that no password matches and that costs as much to verify as a real one: for users that do not
+// exist.
 std::string dummy_hash(PasswordCost cost = {});
 
 }  // namespace micropay

@@ -30,8 +30,8 @@ TEST(Passwords, TwoHashesOfOnePasswordDiffer) {
 }
 
 TEST(Passwords, WhatIsNoHashMatchesNothing) {
-  for (const std::string& bad : {std::string(), std::string("secret"), std::string("$argon2id$"), std::string(4000, 'x'),
-                                 std::string("$argon2id$v=19$m=8,t=1,p=1$AAAA$AAAA")})
+  for (const std::string& bad : {std::string(), std::string("secret"), std::string("$argon2id$"),
+                                 std::string(4000, 'x'), std::string("$argon2id$v=19$m=8,t=1,p=1$AAAA$AAAA")})
     EXPECT_FALSE(verify_password(bad, "secret")) << bad;
 }
 
@@ -56,7 +56,8 @@ TEST(Encoding, TakesCanonicalBase64urlOnly) {
     EXPECT_EQ(from_base64url(to_base64url(bytes)), bytes);
   }
   EXPECT_EQ(to_base64url("\xfb\xff"), "-_8");
-  for (const char* bad : {"-_9", "-_8=", "+/8", "a", "-_ 8", "-_8\n"}) EXPECT_FALSE(from_base64url(bad)) << bad;
+  for (const char* bad : {"-_9", "-_8=", "+/8", "a", "-_ 8", "-_8\n"})
+    EXPECT_FALSE(from_base64url(bad)) << bad;
 }
 
 }  // namespace

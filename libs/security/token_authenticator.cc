@@ -11,7 +11,9 @@ namespace {
 constexpr std::string_view kApiKeyPrefix = "mk_";
 constexpr size_t kUuidText = 36;
 
-std::unexpected<Error> invalid() { return fail(Code::kUnauthenticated, "invalid_token", "The token is not valid."); }
+std::unexpected<Error> invalid() {
+  return fail(Code::kUnauthenticated, "invalid_token", "The token is not valid.");
+}
 
 }  // namespace
 
@@ -24,12 +26,14 @@ TokenAuthenticator::TokenAuthenticator(std::shared_ptr<KeyRing> keys, ApiKeyLook
   randombytes_buf(digest_key_.data(), digest_key_.size());
 }
 
-// 128 bits of SipHash under a key of this process: tokens are not kept, and comparing digests tells nothing of them.
+// 128 bits of SipHash under a key of this process: tokens are not kept, and comparing digests tells nothing
+// of them.
 TokenAuthenticator::Digest TokenAuthenticator::digest_of(std::string_view token) const {
   Digest digest;
   static_assert(sizeof digest == crypto_shorthash_siphashx24_BYTES);
-  crypto_shorthash_siphashx24(reinterpret_cast<uint8_t*>(digest.data()), reinterpret_cast<const uint8_t*>(token.data()),
-                              token.size(), digest_key_.data());
+  crypto_shorthash_siphashx24(reinterpret_cast<uint8_t*>(digest.data()),
+                              reinterpret_cast<const uint8_t*>(token.data()), token.size(),
+                              digest_key_.data());
   return digest;
 }
 
@@ -62,7 +66,10 @@ Result<Identity> TokenAuthenticator::check_token(std::string_view token, const D
                                          .session_id = std::move(claims.session_id),
                                          .role_bits = claims.role_bits},
                            .expires_at = claims.expires_at},
-              .key_id = {}, .issued_at = claims.issued_at, .until = claims.expires_at, .generation = generation};
+              .key_id = {},
+              .issued_at = claims.issued_at,
+              .until = claims.expires_at,
+              .generation = generation};
   if (revoked(entry)) return invalid();
   Identity identity = entry.identity;
   remember(digest, std::move(entry));
@@ -71,7 +78,8 @@ Result<Identity> TokenAuthenticator::check_token(std::string_view token, const D
 
 Result<Identity> TokenAuthenticator::check_api_key(std::string_view token, const Digest& digest) {
   const std::string_view rest = token.substr(kApiKeyPrefix.size());
-  if (rest.size() <= kUuidText + 1 || rest[kUuidText] != '_' || !is_uuid(rest.substr(0, kUuidText))) return invalid();
+  if (rest.size() <= kUuidText + 1 || rest[kUuidText] != '_' || !is_uuid(rest.substr(0, kUuidText)))
+    return invalid();
   const std::string key_id(rest.substr(0, kUuidText));
   const uint64_t generation = generation_.load(std::memory_order_acquire);
   std::optional<ApiKeyFacts> facts = lookup_ ? lookup_(key_id) : std::nullopt;
@@ -79,7 +87,9 @@ Result<Identity> TokenAuthenticator::check_api_key(std::string_view token, const
   Entry entry{.identity = {.principal = {.kind = Principal::Kind::kApiKey,
                                          .user_id = std::move(facts->user_id),
                                          .scopes = std::move(facts->scopes)}},
-              .key_id = key_id, .until = clock_.now() + options_.api_key_ttl, .generation = generation};
+              .key_id = key_id,
+              .until = clock_.now() + options_.api_key_ttl,
+              .generation = generation};
   Identity identity = entry.identity;
   remember(digest, std::move(entry));
   return identity;
@@ -125,7 +135,9 @@ void TokenAuthenticator::revoke(const std::string& id, Time issued_until) {
 }
 
 void TokenAuthenticator::revoke_session(const std::string& session_id) { revoke(session_id, INT64_MAX); }
-void TokenAuthenticator::revoke_user_before(const std::string& user_id, Time issued_until) { revoke(user_id, issued_until); }
+void TokenAuthenticator::revoke_user_before(const std::string& user_id, Time issued_until) {
+  revoke(user_id, issued_until);
+}
 void TokenAuthenticator::revoke_api_key(const std::string& key_id) { revoke(key_id, INT64_MAX); }
 
 size_t TokenAuthenticator::cached() const {

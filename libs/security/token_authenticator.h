@@ -1,8 +1,9 @@
 // The Authenticator of the platform: access tokens of the user service, and API keys "mk_<id>_<secret>".
 //
-// A token's signature is checked once; then the token is found in a bounded cache by a keyed digest. A revocation takes
-// effect with the next call: an entry that was looked at before the last revocation is compared with them again.
-// Revocations are told by events (services/user/authentication.h) and, after a restart, by the user service's table.
+// A token's signature is checked once; then the token is found in a bounded cache by a keyed digest. A
+// revocation takes effect with the next call: an entry that was looked at before the last revocation is
+// compared with them again. Revocations are told by events (services/user/authentication.h) and, after a
+// restart, by the user service's table.
 #pragma once
 
 #include <atomic>
@@ -42,8 +43,8 @@ class TokenAuthenticator final : public Authenticator {
   Result<Identity> authenticate(std::string_view bearer_token) override;
   std::string jwks() const override { return keys_->jwks(); }
 
-  // Tokens of the session are refused from now on; of the user, those issued up to `issued_until`; a key is asked for
-  // again. Any thread.
+  // Tokens of the session are refused from now on; of the user, those issued up to `issued_until`; a key is
+  // asked for again. Any thread.
   void revoke_session(const std::string& session_id);
   void revoke_user_before(const std::string& user_id, Time issued_until);
   void revoke_api_key(const std::string& key_id);
@@ -57,10 +58,10 @@ class TokenAuthenticator final : public Authenticator {
   };
   struct Entry {
     Identity identity;
-    std::string key_id;        // of an API key
+    std::string key_id;  // of an API key
     Time issued_at = 0;
-    Time until = 0;            // a token's expiry; an API key's time to be asked for again
-    uint64_t generation = 0;   // of revocations that it was compared with
+    Time until = 0;           // a token's expiry; an API key's time to be asked for again
+    uint64_t generation = 0;  // of revocations that it was compared with
   };
   struct Shard {
     mutable std::mutex mutex;
@@ -68,7 +69,7 @@ class TokenAuthenticator final : public Authenticator {
   };
   struct Revocation {
     Time issued_until = 0;
-    Time ends_at = 0;          // every token that it concerns has expired then
+    Time ends_at = 0;  // every token that it concerns has expired then
     uint64_t generation = 0;
   };
 

@@ -23,11 +23,13 @@ struct Authenticating : testing::Test {
                                      if (!api_keys.contains(id)) return {};
                                      return api_keys[id];
                                    },
-                                   clock, {.max_cached = 160}};
+                                   clock,
+                                   {.max_cached = 160}};
   std::string token(std::string_view user = "ada", std::string_view session = "s1") {
     const Time expires = (clock.now() / kSecond + 900) * kSecond;
     return sign_token(*keys, {derived_uuid(user), derived_uuid(session), derived_uuid("jti"),
-                              contract::role_bit(USER), clock.now(), expires}).value();
+                              contract::role_bit(USER), clock.now(), expires})
+        .value();
   }
   std::string reason(std::string_view bearer) {
     const Result<Identity> result = authenticator.authenticate(bearer);
@@ -139,8 +141,9 @@ TEST_F(Authenticating, WhatIsNoApiKeyIsRefused) {
   const std::string good = give_api_key();
   std::string wrong = good;
   wrong.back() = 'x';
-  for (const std::string& bad : {wrong, good.substr(0, 39), good.substr(0, 40), std::string("mk_"), std::string("mk_x_y"),
-                                 "mk_" + derived_uuid("other") + good.substr(39), good + "=", std::string()})
+  for (const std::string& bad :
+       {wrong, good.substr(0, 39), good.substr(0, 40), std::string("mk_"), std::string("mk_x_y"),
+        "mk_" + derived_uuid("other") + good.substr(39), good + "=", std::string()})
     EXPECT_EQ(reason(bad), "invalid_token") << bad;
 }
 

@@ -20,7 +20,9 @@ std::string role_names(uint32_t role_bits) {
   return out;
 }
 
-std::unexpected<Error> invalid() { return fail(Code::kUnauthenticated, "invalid_token", "The token is not valid."); }
+std::unexpected<Error> invalid() {
+  return fail(Code::kUnauthenticated, "invalid_token", "The token is not valid.");
+}
 
 struct Parts {
   std::string_view header, payload, signature, signed_text;
@@ -35,8 +37,8 @@ std::optional<Parts> split(std::string_view token) {
                token.substr(0, second)};
 }
 
-// The key that the header names; none unless it is exactly ours: another alg, "crit" or a key of the sender's own
-// (jwk, jku, x5c) is never followed.
+// The key that the header names; none unless it is exactly ours: another alg, "crit" or a key of the sender's
+// own (jwk, jku, x5c) is never followed.
 std::optional<std::string> key_id_of(std::string_view header_text) {
   const std::optional<std::string> header = from_base64url(header_text);
   dom::parser parser;
@@ -81,10 +83,11 @@ Result<std::string> sign_token(KeyRing& keys, const Claims& claims) {
   CHECK(claims.expires_at - claims.issued_at <= kLongestTokenLife);
   const std::string key_id = TRY(keys.current_key_id());
   const std::string header = fmt::format(R"({{"alg":"EdDSA","typ":"at+jwt","kid":"{}"}})", key_id);
-  const std::string payload = fmt::format(
-      R"({{"iss":"{0}","aud":"{0}","sub":"{1}","sid":"{2}","jti":"{3}","roles":[{4}],"iat":{5},"iat_us":{6},"exp":{7}}})",
-      kTokenIssuer, claims.user_id, claims.session_id, claims.id, role_names(claims.role_bits),
-      claims.issued_at / kSecond, claims.issued_at, claims.expires_at / kSecond);
+  const std::string payload =
+      fmt::format(R"({{"iss":"{0}","aud":"{0}","sub":"{1}","sid":"{2}","jti":"{3}","roles":[{4}],)"
+                  R"("iat":{5},"iat_us":{6},"exp":{7}}})",
+                  kTokenIssuer, claims.user_id, claims.session_id, claims.id, role_names(claims.role_bits),
+                  claims.issued_at / kSecond, claims.issued_at, claims.expires_at / kSecond);
   std::string token = to_base64url(header) + "." + to_base64url(payload);
   const Signature signature = TRY(keys.sign(key_id, token));
   return token.append(".").append(to_base64url(signature.bytes));
@@ -100,7 +103,8 @@ Result<Claims> verify_token(KeyRing& keys, std::string_view token, Time now) {
   const std::optional<std::string> payload = from_base64url(parts->payload);
   std::optional<Claims> claims = payload ? read_claims(*payload) : std::nullopt;
   if (!claims || claims->issued_at > now + kClockSkew) return invalid();
-  if (claims->expires_at <= now) return fail(Code::kUnauthenticated, "token_expired", "The token has expired.");
+  if (claims->expires_at <= now)
+    return fail(Code::kUnauthenticated, "token_expired", "The token has expired.");
   return std::move(*claims);
 }
 

@@ -3,8 +3,8 @@
 //   std::string token = TRY(sign_token(keys, {.user_id = …, .session_id = …, .role_bits = …, …}));
 //   Claims claims = TRY(verify_token(keys, token, clock.now()));
 //
-// Verifying accepts nothing but what sign_token makes. Its errors are kUnauthenticated with reason token_expired or
-// invalid_token, and never say more.
+// Verifying accepts nothing but what sign_token makes. Its errors are kUnauthenticated with reason
+// token_expired or invalid_token, and never say more.
 #pragma once
 
 #include <string>
@@ -18,16 +18,16 @@ namespace micropay {
 
 inline constexpr std::string_view kTokenIssuer = "micropay";  // claims iss and aud
 constexpr size_t kMaxTokenBytes = 4096;
-constexpr Duration kLongestTokenLife = 12 * kHour;            // below kRetiredKeyLife
-constexpr Duration kClockSkew = kMinute;                      // how far in the future iat may be
+constexpr Duration kLongestTokenLife = 12 * kHour;  // below kRetiredKeyLife
+constexpr Duration kClockSkew = kMinute;            // how far in the future iat may be
 
 struct Claims {
-  std::string user_id;      // sub
-  std::string session_id;   // sid
-  std::string id;           // jti
-  uint32_t role_bits = 0;   // roles, by name
-  Time issued_at = 0;       // iat in seconds, and iat_us to the microsecond: revocations compare with it
-  Time expires_at = 0;      // exp, whole seconds
+  std::string user_id;     // sub
+  std::string session_id;  // sid
+  std::string id;          // jti
+  uint32_t role_bits = 0;  // roles, by name
+  Time issued_at = 0;      // iat in seconds, and iat_us to the microsecond: revocations compare with it
+  Time expires_at = 0;     // exp, whole seconds
 };
 
 // A pure function of its arguments and the present key.

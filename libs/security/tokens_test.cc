@@ -13,8 +13,11 @@ namespace {
 constexpr Time kNow = 1'700'000'000 * kSecond + 123'456;
 
 Claims claims() {
-  return {.user_id = derived_uuid("user"), .session_id = derived_uuid("session"), .id = derived_uuid("token"),
-          .role_bits = contract::role_bit(USER) | contract::role_bit(ADMIN), .issued_at = kNow,
+  return {.user_id = derived_uuid("user"),
+          .session_id = derived_uuid("session"),
+          .id = derived_uuid("token"),
+          .role_bits = contract::role_bit(USER) | contract::role_bit(ADMIN),
+          .issued_at = kNow,
           .expires_at = 1'700'000'900 * kSecond};
 }
 
@@ -52,7 +55,8 @@ TEST_F(Tokens, ComeBackAsTheyWere) {
   EXPECT_EQ(back.role_bits, claims().role_bits);
   EXPECT_EQ(back.issued_at, claims().issued_at);
   EXPECT_EQ(back.expires_at, claims().expires_at);
-  EXPECT_EQ(reason(signed_token(header(), payload())), "");  // so that the forgeries below differ in one thing
+  EXPECT_EQ(reason(signed_token(header(), payload())),
+            "");  // so that the forgeries below differ in one thing
 }
 
 TEST_F(Tokens, ExpireToTheMicrosecond) {
@@ -74,9 +78,12 @@ TEST_F(Tokens, OfAnotherHeaderAreRefused) {
       R"({"alg":"EdDSA","typ":"at+jwt","kid":7})",
       R"({"alg":"EdDSA","typ":"at+jwt","crit":["b64"],"b64":false,"kid":")" + kid + "\"}",
       R"({"alg":"EdDSA","typ":"at+jwt","jwk":{"kty":"OKP"},"kid":")" + kid + "\"}",
-      "[]", "", "{",
+      "[]",
+      "",
+      "{",
   };
-  for (const std::string& each : headers) EXPECT_EQ(reason(signed_token(each, payload())), "invalid_token") << each;
+  for (const std::string& each : headers)
+    EXPECT_EQ(reason(signed_token(each, payload())), "invalid_token") << each;
 }
 
 TEST_F(Tokens, WithoutOurSignatureAreRefused) {

@@ -16,6 +16,8 @@ constexpr ReasonRow kReasons[] = {
     {"limit_exceeded", "it exceeds your limit", "sie überschreitet dein Limit"},
     {"expired", "it was not decided in time", "sie wurde nicht rechtzeitig entschieden"},
     {"provider_unavailable", "the provider could not be reached", "der Anbieter war nicht erreichbar"},
+    {"unsupported_payment_method", "the payment method is not supported",
+     "das Zahlungsmittel wird nicht unterstützt"},
     {"challenge_failed", "the second step failed", "der zweite Schritt schlug fehl"},
 };
 
@@ -79,9 +81,11 @@ Result<void> check_muted(const google::protobuf::RepeatedPtrField<std::string>& 
   for (int i = 0; i < muted.size(); ++i) {
     const Template* which = find_template(muted[i]);
     const std::string field = fmt::format("muted[{}]", i);
-    if (which == nullptr) return fail(Code::kInvalidArgument, "unknown_template", "There is no such message.", field);
+    if (which == nullptr)
+      return fail(Code::kInvalidArgument, "unknown_template", "There is no such message.", field);
     if (!which->can_be_muted)
-      return fail(Code::kInvalidArgument, "cannot_be_muted", "Welcome and security messages are always sent.", field);
+      return fail(Code::kInvalidArgument, "cannot_be_muted", "Welcome and security messages are always sent.",
+                  field);
   }
   return {};
 }

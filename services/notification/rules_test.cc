@@ -20,10 +20,12 @@ std::string text(std::string_view name, std::string_view language, const Facts& 
 TEST(Messages, AreFilledInTheirLanguage) {
   const Money amount = money("EUR", 1234);
   EXPECT_EQ(text("payment_sent", "en", {.name = "Bob", .amount = &amount}), "You paid 12.34 EUR to Bob.");
-  EXPECT_EQ(text("payment_sent", "de", {.name = "Bob", .amount = &amount}), "Du hast 12,34 EUR an Bob gezahlt.");
+  EXPECT_EQ(text("payment_sent", "de", {.name = "Bob", .amount = &amount}),
+            "Du hast 12,34 EUR an Bob gezahlt.");
   EXPECT_EQ(text("payment_sent", "en", {.amount = &amount}), "You paid 12.34 EUR to someone.");
   EXPECT_EQ(text("payment_sent", "de", {.amount = &amount}), "Du hast 12,34 EUR an jemand gezahlt.");
-  EXPECT_EQ(text("payment_sent", "en", {.name = "{amount}", .amount = &amount}), "You paid 12.34 EUR to {amount}.");
+  EXPECT_EQ(text("payment_sent", "en", {.name = "{amount}", .amount = &amount}),
+            "You paid 12.34 EUR to {amount}.");
   for (const char* language : {"de", "de-AT", "de_CH"})
     EXPECT_TRUE(text("welcome", language, {.name = "Ada"}).starts_with("Hallo Ada,")) << language;
   for (const char* language : {"", "en", "en-GB", "fr", "den", "x"})
@@ -31,7 +33,12 @@ TEST(Messages, AreFilledInTheirLanguage) {
 }
 
 TEST(Messages, AmountsAreExact) {
-  struct Case { const char* currency; int64_t minor; const char* english; const char* german; };
+  struct Case {
+    const char* currency;
+    int64_t minor;
+    const char* english;
+    const char* german;
+  };
   const Case cases[] = {{"EUR", 1, "0.01 EUR", "0,01 EUR"},
                         {"JPY", 1500, "1500 JPY", "1500 JPY"},
                         {"KWD", 1, "0.001 KWD", "0,001 KWD"},
@@ -55,7 +62,8 @@ TEST(Messages, EveryTemplateIsWhole) {
     EXPECT_EQ(find_template(each.name), &each) << "twice: " << each.name;
     for (const Text* text : {&each.english, &each.german}) {
       EXPECT_FALSE(text->title.empty() || text->text.empty()) << each.name;
-      for (size_t at = text->text.find('{'); at != std::string_view::npos; at = text->text.find('{', at + 1)) {
+      for (size_t at = text->text.find('{'); at != std::string_view::npos;
+           at = text->text.find('{', at + 1)) {
         const std::string_view rest = text->text.substr(at);
         const bool known = rest.starts_with("{amount}") || rest.starts_with("{name}") ||
                            rest.starts_with("{greeting}") || rest.starts_with("{reason}");
@@ -77,7 +85,11 @@ TEST(Muting, SparesWelcomeAndSecurity) {
 }
 
 TEST(Muting, TakesKnownTemplatesOnly) {
-  struct Case { std::vector<std::string> muted; const char* reason; const char* field; };
+  struct Case {
+    std::vector<std::string> muted;
+    const char* reason;
+    const char* field;
+  };
   const Case cases[] = {{{}, "", ""},
                         {{"payment_sent", "payment_received"}, "", ""},
                         {{"payment_sent", "nonsense"}, "unknown_template", "muted[1]"},

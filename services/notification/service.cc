@@ -19,7 +19,8 @@ std::string name_of(Context& ctx, const std::string& user_id) {
 }
 
 // What the user chose in the preferences, else at the registration.
-std::string language_of(Context& ctx, const std::string& user_id, const NotificationPreferences* preferences) {
+std::string language_of(Context& ctx, const std::string& user_id,
+                        const NotificationPreferences* preferences) {
   if (preferences != nullptr && !preferences->language().empty()) return preferences->language();
   const NotificationUser* user = ctx.table<NotificationUser>().find(user_id);
   return user == nullptr ? "" : user->language();
@@ -27,8 +28,8 @@ std::string language_of(Context& ctx, const std::string& user_id, const Notifica
 
 struct Telling {
   const std::string& user_id;
-  std::string_view message;   // name of the template
-  const std::string& subject; // id of what it is about
+  std::string_view message;    // name of the template
+  const std::string& subject;  // id of what it is about
 };
 
 Result<void> tell(Context& ctx, const Telling& telling, const Facts& facts) {
@@ -136,9 +137,11 @@ Result<void> tell_of_stolen_session(Context& ctx, const UserSessionRevoked& even
 
 // ---- inbox and preferences ----
 
-Result<ListNotificationsResponse> list_notifications(QueryContext& ctx, const ListNotificationsRequest& request) {
+Result<ListNotificationsResponse> list_notifications(QueryContext& ctx,
+                                                     const ListNotificationsRequest& request) {
   ListQuery query{.filters = {{.field = "userId", .value = ctx.principal().user_id}},
-                  .page_size = uint32_t(request.page_size()), .page_token = request.page_token()};
+                  .page_size = uint32_t(request.page_size()),
+                  .page_token = request.page_token()};
   if (request.unread()) query.filters.push_back({.field = "read", .value = "false"});
   const auto page = TRY(ctx.table<Notification>().list(std::move(query)));
   ListNotificationsResponse response;
@@ -158,7 +161,8 @@ Result<Notification> read_notification(Context& ctx, const ReadNotificationReque
 }
 
 Result<NotificationPreferences> get_preferences(QueryContext& ctx, const GetPreferencesRequest&) {
-  if (const auto* preferences = ctx.table<NotificationPreferences>().find(ctx.principal().user_id)) return *preferences;
+  if (const auto* preferences = ctx.table<NotificationPreferences>().find(ctx.principal().user_id))
+    return *preferences;
   NotificationPreferences none;
   none.set_user_id(ctx.principal().user_id);
   return none;
@@ -181,17 +185,17 @@ Result<NotificationPreferences> set_preferences(Context& ctx, const SetPreferenc
 
 Service notification_service(const Parts&) {
   Service service{"notification"};
-  service.follow(know_user);                // user.created
-  service.follow(know_changed_user);        // user.updated
-  service.follow(welcome);                  // account.created
-  service.follow(tell_of_payment);          // payment.completed
-  service.follow(tell_of_failed_payment);   // payment.failed
-  service.follow(tell_of_refund);           // payment.refunded
-  service.follow(tell_of_top_up);           // account.top_up.completed
-  service.follow(tell_of_failed_top_up);    // account.top_up.failed
-  service.follow(tell_of_freeze);           // account.frozen
-  service.follow(tell_of_new_password);     // user.password_changed
-  service.follow(tell_of_stolen_session);   // user.session_revoked
+  service.follow(know_user);               // user.created
+  service.follow(know_changed_user);       // user.updated
+  service.follow(welcome);                 // account.created
+  service.follow(tell_of_payment);         // payment.completed
+  service.follow(tell_of_failed_payment);  // payment.failed
+  service.follow(tell_of_refund);          // payment.refunded
+  service.follow(tell_of_top_up);          // account.top_up.completed
+  service.follow(tell_of_failed_top_up);   // account.top_up.failed
+  service.follow(tell_of_freeze);          // account.frozen
+  service.follow(tell_of_new_password);    // user.password_changed
+  service.follow(tell_of_stolen_session);  // user.session_revoked
   service.query(list_notifications);
   service.command(read_notification);
   service.query(get_preferences);

@@ -54,7 +54,8 @@ struct Notifications : testing::Test {
   std::vector<std::string> told(const std::string& user_id) {
     std::vector<std::string> out;
     const ListNotificationsResponse page = inbox(user_id);
-    for (const Notification& each : page.notifications()) out.push_back(each.template_() + ": " + each.text());
+    for (const Notification& each : page.notifications())
+      out.push_back(each.template_() + ": " + each.text());
     std::reverse(out.begin(), out.end());
     return out;
   }
@@ -63,7 +64,8 @@ struct Notifications : testing::Test {
     request.set_id(id);
     return world.call<Notification>(request, user_principal(user_id));
   }
-  Result<NotificationPreferences> mute(const std::string& user_id, std::initializer_list<const char*> templates,
+  Result<NotificationPreferences> mute(const std::string& user_id,
+                                       std::initializer_list<const char*> templates,
                                        const std::string& language = {}) {
     SetPreferencesRequest request;
     for (const char* each : templates) request.add_muted(each);
@@ -82,7 +84,8 @@ TEST_F(Notifications, ARegistrationIsWelcomedOnce) {
   open_wallet(ada, "a2", false);
   open_wallet(ada, "a3", true);
   EXPECT_EQ(world.events(), Types{});
-  EXPECT_EQ(told(ada), (Told{"welcome: Hello Ada, your wallet is open. Top it up and make your first payment."}));
+  EXPECT_EQ(told(ada),
+            (Told{"welcome: Hello Ada, your wallet is open. Top it up and make your first payment."}));
   const NotificationSent sent = world.all<NotificationSent>().at(0);
   EXPECT_EQ(sent.user_id(), ada);
   EXPECT_EQ(sent.channel(), "in_app");
@@ -137,9 +140,10 @@ TEST_F(Notifications, FailuresAndRefundsAreTold) {
   refunded.set_payer_user_id(ada);
   refunded.set_payee_user_id(bob);
   world.given(refunded);
-  EXPECT_EQ(told(ada), (Told{"payment_failed: Your payment of 500 JPY did not happen: there was not enough money in the "
-                             "wallet. No money has moved.",
-                             "refund_received: 1.00 EUR of a payment to Bob came back to you."}));
+  EXPECT_EQ(told(ada),
+            (Told{"payment_failed: Your payment of 500 JPY did not happen: there was not enough money in the "
+                  "wallet. No money has moved.",
+                  "refund_received: 1.00 EUR of a payment to Bob came back to you."}));
   EXPECT_EQ(told(bob), (Told{"refund_sent: You gave 1.00 EUR of a payment back to Ada."}));
 }
 
@@ -191,10 +195,12 @@ TEST_F(Notifications, AMutedTemplateSendsNothing) {
   pay(ada, bob, "p2");
   EXPECT_EQ(told(bob), (Told{"payment_received: Du hast 12,34 EUR von jemand erhalten."}));
   EXPECT_EQ(mute(bob, {"nonsense"}).error().reason, "unknown_template");
-  const auto kept = world.query<NotificationPreferences>(GetPreferencesRequest(), user_principal(bob)).value();
+  const auto kept =
+      world.query<NotificationPreferences>(GetPreferencesRequest(), user_principal(bob)).value();
   EXPECT_EQ(kept.language(), "de");
   EXPECT_EQ(kept.user_id(), bob);
-  EXPECT_EQ(world.query<NotificationPreferences>(GetPreferencesRequest(), user_principal(ada))->user_id(), ada);
+  EXPECT_EQ(world.query<NotificationPreferences>(GetPreferencesRequest(), user_principal(ada))->user_id(),
+            ada);
 }
 
 TEST_F(Notifications, AChangedProfileIsUsed) {

@@ -58,9 +58,10 @@ Result<Empty> revoke_api_key(Context& ctx, const RevokeApiKeyRequest& request) {
 }
 
 Result<ListApiKeysResponse> list_api_keys(QueryContext& ctx, const ListApiKeysRequest& request) {
-  auto page = TRY(ctx.table<ApiKey>().list({.filters = {{.field = "userId", .value = ctx.principal().user_id}},
-                                            .page_size = uint32_t(request.page_size()),
-                                            .page_token = request.page_token()}));
+  auto page =
+      TRY(ctx.table<ApiKey>().list({.filters = {{.field = "userId", .value = ctx.principal().user_id}},
+                                    .page_size = uint32_t(request.page_size()),
+                                    .page_token = request.page_token()}));
   ListApiKeysResponse response;
   for (size_t i = 0; i < page.size(); ++i) *response.add_api_keys() = page[i];
   response.set_next_page_token(page.next_page_token);

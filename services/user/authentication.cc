@@ -20,7 +20,8 @@ std::shared_ptr<const T> get(const Store& store, const std::string& id) {
 
 template <typename E>
 const E* as(const EventRecord& event) {
-  return event.message->GetDescriptor() == E::descriptor() ? static_cast<const E*>(event.message.get()) : nullptr;
+  return event.message->GetDescriptor() == E::descriptor() ? static_cast<const E*>(event.message.get())
+                                                           : nullptr;
 }
 
 }  // namespace
@@ -31,7 +32,8 @@ ApiKeyLookup api_keys_in(const Store& store) {
     if (!key || key->revoked()) return {};
     const auto user = get<User>(store, key->user_id());
     if (!user || user->status() != User::ACTIVE) return {};
-    return ApiKeyFacts{key->user_id(), user_rules::usable_scopes(key->scopes(), user_rules::role_bits(user->roles())),
+    return ApiKeyFacts{key->user_id(),
+                       user_rules::usable_scopes(key->scopes(), user_rules::role_bits(user->roles())),
                        key->secret_hash()};
   };
 }
@@ -46,7 +48,8 @@ Result<void> load_revocations(const Store& store, TokenAuthenticator& authentica
   });
 }
 
-void tell_revocations(const std::vector<std::shared_ptr<const EventRecord>>& events, TokenAuthenticator& authenticator) {
+void tell_revocations(const std::vector<std::shared_ptr<const EventRecord>>& events,
+                      TokenAuthenticator& authenticator) {
   static const contract::Service* user_service = contract::model().service("user");
   for (const auto& event : events) {
     if (event->type->service != user_service) continue;

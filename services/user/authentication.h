@@ -1,5 +1,5 @@
-// What an authenticator has to know of the user service, for a process that holds the service's data. A gateway elsewhere
-// asks by its own ApiKeyLookup and reads the same events from the topic.
+// What an authenticator has to know of the user service, for a process that holds the service's data. A
+// gateway elsewhere asks by its own ApiKeyLookup and reads the same events from the topic.
 //
 //   auto authenticator = std::make_shared<TokenAuthenticator>(key_ring(folder), api_keys_in(store), clock);
 //   TRY(load_revocations(store, *authenticator));                       // before the first request
@@ -19,6 +19,7 @@ ApiKeyLookup api_keys_in(const Store& store);
 // After a restart: what was revoked while tokens of then may still live.
 Result<void> load_revocations(const Store& store, TokenAuthenticator& authenticator);
 // From then on. A few comparisons an event; anything but the user service's events is passed over.
-void tell_revocations(const std::vector<std::shared_ptr<const EventRecord>>& events, TokenAuthenticator& authenticator);
+void tell_revocations(const std::vector<std::shared_ptr<const EventRecord>>& events,
+                      TokenAuthenticator& authenticator);
 
 }  // namespace micropay

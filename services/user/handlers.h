@@ -19,17 +19,20 @@ struct Tools {
 };
 
 // --- sign_in.cc: preparations on workers, sign-in, change of the password ---
-Result<PasswordFacts> hash_of_new_user(QueryContext& ctx, const std::string& email, const std::string& password,
-                                       const Tools& tools);
+Result<PasswordFacts> hash_of_new_user(QueryContext& ctx, const std::string& email,
+                                       const std::string& password, const Tools& tools);
 Result<PasswordFacts> compare_for_login(QueryContext& ctx, const LoginRequest& request, const Tools& tools);
-Result<PasswordFacts> compare_for_change(QueryContext& ctx, const ChangePasswordRequest& request, const Tools& tools);
+Result<PasswordFacts> compare_for_change(QueryContext& ctx, const ChangePasswordRequest& request,
+                                         const Tools& tools);
 Result<TokenPair> login(Context& ctx, const LoginRequest& request, const Tools& tools);
 Result<Empty> change_password(Context& ctx, const ChangePasswordRequest& request, const Tools& tools);
 Result<void> forget_attempts(Context& ctx, const SignInAttemptsEnd& timer);
 
 // --- sessions.cc ---
-Result<TokenPair> start_session(Context& ctx, const User& user, const std::string& user_agent, const Tools& tools);
-void end_session(Context& ctx, const std::string& session_id, std::string_view reason, Duration access_token_ttl);
+Result<TokenPair> start_session(Context& ctx, const User& user, const std::string& user_agent,
+                                const Tools& tools);
+void end_session(Context& ctx, const std::string& session_id, std::string_view reason,
+                 Duration access_token_ttl);
 // Access tokens of the session or user are refused while any of them lives. `issued_until` 0: all of them.
 void revoke_tokens(Context& ctx, const std::string& id, Time issued_until, Duration access_token_ttl);
 Result<TokenPair> refresh(Context& ctx, const RefreshRequest& request, const Tools& tools);

@@ -82,7 +82,8 @@ Result<void> check_scopes(const Scopes& scopes, uint32_t bits) {
 std::vector<std::string> usable_scopes(const Scopes& scopes, uint32_t bits) {
   std::vector<std::string> out;
   for (const std::string& scope : scopes)
-    if (const ScopeRow* row = find_scope(scope); row != nullptr && (row->roles & bits) != 0) out.push_back(scope);
+    if (const ScopeRow* row = find_scope(scope); row != nullptr && (row->roles & bits) != 0)
+      out.push_back(scope);
   return out;
 }
 

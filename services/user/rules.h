@@ -13,11 +13,11 @@
 
 namespace micropay::user_rules {
 
-constexpr uint32_t kFreeFailures = 5;               // sign-ins that may fail before the waiting begins
+constexpr uint32_t kFreeFailures = 5;  // sign-ins that may fail before the waiting begins
 constexpr Duration kLongestDelay = 15 * kMinute;
-constexpr Duration kAttemptsKept = kDay;            // after the last failure
-constexpr int kMaxSessions = 20;                    // of a user; one more ends the oldest
-constexpr uint32_t kMaxApiKeys = 50;                // of a user
+constexpr Duration kAttemptsKept = kDay;  // after the last failure
+constexpr int kMaxSessions = 20;          // of a user; one more ends the oldest
+constexpr uint32_t kMaxApiKeys = 50;      // of a user
 
 using Roles = google::protobuf::RepeatedField<int>;
 using Scopes = google::protobuf::RepeatedPtrField<std::string>;

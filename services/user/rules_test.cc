@@ -11,9 +11,19 @@ namespace micropay::user_rules {
 namespace {
 
 TEST(UserRules, TheDelayDoublesFromTheFifthFailure) {
-  struct Case { uint32_t failures; Duration delay; };
-  const Case cases[] = {{0, 0},           {4, 0},           {5, kSecond},        {6, 2 * kSecond},  {7, 4 * kSecond},
-                        {14, 512 * kSecond}, {15, 15 * kMinute}, {100, 15 * kMinute}, {UINT32_MAX, 15 * kMinute}};
+  struct Case {
+    uint32_t failures;
+    Duration delay;
+  };
+  const Case cases[] = {{0, 0},
+                        {4, 0},
+                        {5, kSecond},
+                        {6, 2 * kSecond},
+                        {7, 4 * kSecond},
+                        {14, 512 * kSecond},
+                        {15, 15 * kMinute},
+                        {100, 15 * kMinute},
+                        {UINT32_MAX, 15 * kMinute}};
   for (const Case& c : cases) EXPECT_EQ(sign_in_delay(c.failures), c.delay) << c.failures;
 }
 
@@ -31,24 +41,28 @@ Roles roles_of(std::initializer_list<int> list) { return Roles(list.begin(), lis
 
 TEST(UserRules, RolesAreSortedAndEachOnce) {
   EXPECT_EQ(normal_roles(roles_of({ADMIN, USER, ADMIN}))->size(), 2);
-  EXPECT_EQ(role_bits(*normal_roles(roles_of({ADMIN, USER}))), contract::role_bit(USER) | contract::role_bit(ADMIN));
-  struct Case { std::initializer_list<int> roles; const char* reason; };
-  for (const Case& c : {Case{{}, "required"}, Case{{ROLE_UNSPECIFIED}, "unknown_role"}, Case{{USER, 99}, "unknown_role"},
-                        Case{{-1}, "unknown_role"}})
+  EXPECT_EQ(role_bits(*normal_roles(roles_of({ADMIN, USER}))),
+            contract::role_bit(USER) | contract::role_bit(ADMIN));
+  struct Case {
+    std::initializer_list<int> roles;
+    const char* reason;
+  };
+  for (const Case& c : {Case{{}, "required"}, Case{{ROLE_UNSPECIFIED}, "unknown_role"},
+                        Case{{USER, 99}, "unknown_role"}, Case{{-1}, "unknown_role"}})
     EXPECT_EQ(normal_roles(roles_of(c.roles)).error().reason, c.reason);
 }
 
 TEST(UserRules, ScopesFollowRoles) {
-  struct Case { std::vector<std::string> scopes; Role role; const char* reason; };
+  struct Case {
+    std::vector<std::string> scopes;
+    Role role;
+    const char* reason;
+  };
   const Case cases[] = {
-      {{"payments:read", "payments:write"}, USER, ""},
-      {{"ledger:read"}, USER, "scope_not_allowed"},
-      {{"ledger:write"}, SUPPORT, "scope_not_allowed"},
-      {{"ledger:read"}, AUDITOR, ""},
-      {{"ledger:write"}, AUDITOR, "scope_not_allowed"},
-      {{"ledger:read", "ledger:write"}, ADMIN, ""},
-      {{"payments:read", "everything"}, ADMIN, "unknown_scope"},
-      {{""}, ADMIN, "unknown_scope"},
+      {{"payments:read", "payments:write"}, USER, ""},           {{"ledger:read"}, USER, "scope_not_allowed"},
+      {{"ledger:write"}, SUPPORT, "scope_not_allowed"},          {{"ledger:read"}, AUDITOR, ""},
+      {{"ledger:write"}, AUDITOR, "scope_not_allowed"},          {{"ledger:read", "ledger:write"}, ADMIN, ""},
+      {{"payments:read", "everything"}, ADMIN, "unknown_scope"}, {{""}, ADMIN, "unknown_scope"},
   };
   for (const Case& c : cases) {
     const auto checked = check_scopes(Scopes(c.scopes.begin(), c.scopes.end()), contract::role_bit(c.role));
@@ -67,7 +81,8 @@ TEST(UserRules, ARefreshTokenNamesItsSession) {
   const std::string id = derived_uuid("session"), token = make_refresh_token(id, std::string(32, 'r'));
   EXPECT_EQ(token.size(), 64u);
   EXPECT_EQ(session_of(token), id);
-  for (const std::string& bad : {std::string(), token.substr(4), token + "AAAA", std::string(64, '='), std::string(64, '+')})
+  for (const std::string& bad :
+       {std::string(), token.substr(4), token + "AAAA", std::string(64, '='), std::string(64, '+')})
     EXPECT_FALSE(session_of(bad)) << bad;
 }
 

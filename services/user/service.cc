@@ -1,4 +1,5 @@
-// The list of handlers, and those of registration, profiles and roles. Sign-in is in sign_in.cc, sessions in sessions.cc.
+// The list of handlers, and those of registration, profiles and roles. Sign-in is in sign_in.cc, sessions in
+// sessions.cc.
 #include "services/user/service.h"
 
 #include "libs/security/tokens.h"
@@ -21,7 +22,9 @@ void remember_admin(Context& ctx, const std::string& user_id, bool is_admin) {
   if (is_admin) *ids.Add() = user_id;
 }
 
-bool has(const user_rules::Roles& roles, Role role) { return std::find(roles.begin(), roles.end(), role) != roles.end(); }
+bool has(const user_rules::Roles& roles, Role role) {
+  return std::find(roles.begin(), roles.end(), role) != roles.end();
+}
 
 struct NewUser {
   const std::string& email;
@@ -71,7 +74,8 @@ Result<User> add_user(Context& ctx, const NewUser& given) {
 Result<User> create_user(Context& ctx, const CreateUserRequest& request) {
   user_rules::Roles roles;
   roles.Add(USER);
-  return add_user(ctx, {request.email(), request.display_name(), request.language(), request.default_currency(), roles});
+  return add_user(
+      ctx, {request.email(), request.display_name(), request.language(), request.default_currency(), roles});
 }
 
 Result<User> create_admin(Context& ctx, const CreateAdminRequest& request) {
@@ -104,7 +108,8 @@ Result<User> get_user(QueryContext& ctx, const GetUserRequest& request) {
 }
 
 Result<ListUsersResponse> list_users(QueryContext& ctx, const ListUsersRequest& request) {
-  ListQuery query{.order_by = request.order_by(), .page_size = uint32_t(request.page_size()),
+  ListQuery query{.order_by = request.order_by(),
+                  .page_size = uint32_t(request.page_size()),
                   .page_token = request.page_token()};
   if (!request.email().empty())
     query.filters.push_back({.field = "email", .value = user_rules::normal_email(request.email())});
@@ -120,7 +125,8 @@ Result<User> set_roles(Context& ctx, const SetRolesRequest& request, const Tools
   const User& before = TRY(ctx.table<User>().get(request.id()));
   if (user_rules::role_bits(before.roles()) == user_rules::role_bits(roles)) return before;
   if (has(before.roles(), ADMIN) && !has(roles, ADMIN) && members_of(ctx, ADMIN).user_ids_size() <= 1)
-    return fail(Code::kFailedPrecondition, "last_admin", "There has to be an administrator: appoint another one first.");
+    return fail(Code::kFailedPrecondition, "last_admin",
+                "There has to be an administrator: appoint another one first.");
   User& user = ctx.table<User>().edit(request.id());
   *user.mutable_roles() = roles;
   user.set_updated_at(ctx.now());
@@ -151,7 +157,8 @@ void list_preparations(Service& service, const std::shared_ptr<const Tools>& too
 
 // A handler that needs the tools, as the runtime takes it.
 template <typename Response, typename Request>
-auto with(const std::shared_ptr<const Tools>& tools, Result<Response> (*handler)(Context&, const Request&, const Tools&)) {
+auto with(const std::shared_ptr<const Tools>& tools,
+          Result<Response> (*handler)(Context&, const Request&, const Tools&)) {
   return [tools, handler](Context& ctx, const Request& request) { return handler(ctx, request, *tools); };
 }
 
@@ -168,9 +175,11 @@ UserSettings::UserSettings(Settings& settings)
 Service user_service(const Parts& parts) {
   using namespace user_handlers;
   const bool simulated = parts.data_folder.empty();
-  const auto tools = std::make_shared<const Tools>(
-      Tools{.settings = UserSettings(parts.settings), .keys = key_ring(parts.data_folder),
-            .password_cost = simulated ? kCheapPasswordCost : PasswordCost(), .simulated = simulated});
+  const auto tools =
+      std::make_shared<const Tools>(Tools{.settings = UserSettings(parts.settings),
+                                          .keys = key_ring(parts.data_folder),
+                                          .password_cost = simulated ? kCheapPasswordCost : PasswordCost(),
+                                          .simulated = simulated});
   Service service{"user"};
   list_preparations(service, tools);
   service.command(create_user);

@@ -11,8 +11,8 @@ struct UserSettings {
   Duration session_ttl;
 };
 
-// Signs with the key ring of the parts' data folder; without a folder with a fixed key and cheap password hashes, so that
-// tests and the simulator come out the same each run.
+// Signs with the key ring of the parts' data folder; without a folder with a fixed key and cheap password
+// hashes, so that tests and the simulator come out the same each run.
 Service user_service(const Parts& parts);
 
 }  // namespace micropay

@@ -149,7 +149,8 @@ TEST_F(ApiKeys, EndWhenRevoked) {
 
 TEST_F(ApiKeys, LoseScopesWithTheRolesOfTheirUser) {
   const User one = make_admin("one@example.org").value(), two = make_admin("two@example.org").value();
-  const CreatedApiKey key = make(user_principal(one.id(), {ADMIN}), {"ledger:write", "payments:read"}).value();
+  const CreatedApiKey key =
+      make(user_principal(one.id(), {ADMIN}), {"ledger:write", "payments:read"}).value();
   EXPECT_EQ(bearer(key.secret())->scopes.size(), 2u);
   ASSERT_EQ(reason(set_roles(one.id(), {USER}, user_principal(two.id(), {ADMIN}))), "");
   EXPECT_EQ(bearer(key.secret())->scopes, (std::vector<std::string>{"payments:read"}));

@@ -1,5 +1,5 @@
-// Sessions: a family of refresh tokens each. A token works once; using it again means that somebody else has it, too,
-// so the session ends. Sessions end after 30 days whatever happens, and their rows go with them.
+// Sessions: a family of refresh tokens each. A token works once; using it again means that somebody else has
+// it, too, so the session ends. Sessions end after 30 days whatever happens, and their rows go with them.
 #include "libs/base/ids.h"
 #include "libs/security/encoding.h"
 #include "libs/security/tokens.h"
@@ -12,7 +12,8 @@ namespace {
 constexpr size_t kRandomBytes = 32;
 
 std::unexpected<Error> refuse() {
-  return fail(Code::kUnauthenticated, "invalid_refresh_token", "The refresh token is not valid: sign in again.");
+  return fail(Code::kUnauthenticated, "invalid_refresh_token",
+              "The refresh token is not valid: sign in again.");
 }
 
 void remove(google::protobuf::RepeatedPtrField<std::string>& ids, const std::string& id) {
@@ -25,8 +26,11 @@ bool lives(const Session* session, Time now) {
 
 Result<TokenPair> tokens_of(Context& ctx, const User& user, const Session& session, std::string refresh_token,
                             const Tools& tools) {
-  const Claims claims{.user_id = user.id(), .session_id = session.id(), .id = ctx.new_id(),
-                      .role_bits = user_rules::role_bits(user.roles()), .issued_at = ctx.now(),
+  const Claims claims{.user_id = user.id(),
+                      .session_id = session.id(),
+                      .id = ctx.new_id(),
+                      .role_bits = user_rules::role_bits(user.roles()),
+                      .issued_at = ctx.now(),
                       .expires_at = user_rules::token_expiry(ctx.now(), tools.settings.access_token_ttl)};
   TokenPair pair;
   pair.set_access_token(TRY(sign_token(*tools.keys, claims)));
@@ -48,7 +52,8 @@ bool close(Context& ctx, const std::string& session_id, Duration access_token_tt
 
 }  // namespace
 
-Result<TokenPair> start_session(Context& ctx, const User& user, const std::string& user_agent, const Tools& tools) {
+Result<TokenPair> start_session(Context& ctx, const User& user, const std::string& user_agent,
+                                const Tools& tools) {
   Session session;
   session.set_id(ctx.new_id());
   session.set_user_id(user.id());
@@ -80,7 +85,8 @@ Result<TokenPair> start_session(Context& ctx, const User& user, const std::strin
   return tokens_of(ctx, user, session, std::move(refresh_token), tools);
 }
 
-void end_session(Context& ctx, const std::string& session_id, std::string_view reason, Duration access_token_ttl) {
+void end_session(Context& ctx, const std::string& session_id, std::string_view reason,
+                 Duration access_token_ttl) {
   if (!close(ctx, session_id, access_token_ttl)) return;
   UserSessionRevoked event;
   event.set_user_id(ctx.table<Session>().find(session_id)->user_id());
@@ -112,7 +118,8 @@ Result<TokenPair> refresh(Context& ctx, const RefreshRequest& request, const Too
                 "This refresh token was used before, so its session has ended: sign in again.");
   }
   const User& user = TRY(ctx.table<User>().get(session->user_id()));
-  if (user.status() != User::ACTIVE) return fail(Code::kPermissionDenied, "user_suspended", "This user may not sign in.");
+  if (user.status() != User::ACTIVE)
+    return fail(Code::kPermissionDenied, "user_suspended", "This user may not sign in.");
   std::string fresh = user_rules::make_refresh_token(*session_id, ctx.random_bytes(kRandomBytes));
   Session& edited = ctx.table<Session>().edit(*session_id);
   edited.set_refresh_hash(secret_digest(fresh));
@@ -148,13 +155,15 @@ Result<Empty> revoke_session(Context& ctx, const RevokeSessionRequest& request, 
 }
 
 Result<ListSessionsResponse> list_sessions(QueryContext& ctx, const ListSessionsRequest& request) {
-  auto page = TRY(ctx.table<Session>().list({.filters = {{.field = "userId", .value = ctx.principal().user_id}},
-                                             .page_size = uint32_t(request.page_size()),
-                                             .page_token = request.page_token()}));
+  auto page =
+      TRY(ctx.table<Session>().list({.filters = {{.field = "userId", .value = ctx.principal().user_id}},
+                                     .page_size = uint32_t(request.page_size()),
+                                     .page_token = request.page_token()}));
   ListSessionsResponse response;
   for (size_t i = 0; i < page.size(); ++i) {
     Session& session = *response.add_sessions() = page[i];
-    if (session.status() == Session::ACTIVE && session.expires_at() <= ctx.now()) session.set_status(Session::EXPIRED);
+    if (session.status() == Session::ACTIVE && session.expires_at() <= ctx.now())
+      session.set_status(Session::EXPIRED);
   }
   response.set_next_page_token(page.next_page_token);
   return response;

@@ -1,4 +1,5 @@
-// Sessions: refreshing, reuse, logging out, revoking; and that access tokens end with them, after a restart, too.
+// Sessions: refreshing, reuse, logging out, revoking; and that access tokens end with them, after a restart,
+// too.
 #include "libs/base/ids.h"
 #include "services/user/user_world_twin.h"
 
@@ -107,11 +108,14 @@ TEST_F(Sessions, OneTooManyEndsTheOldest) {
 TEST_F(Sessions, AreListedForTheirUserOnly) {
   (void)login("ada@example.org");
   (void)logout(first.refresh_token());
-  const auto mine = world.query<ListSessionsResponse>(ListSessionsRequest(), user_principal(user.id())).value();
+  const auto mine =
+      world.query<ListSessionsResponse>(ListSessionsRequest(), user_principal(user.id())).value();
   ASSERT_EQ(mine.sessions_size(), 2);
-  EXPECT_EQ(mine.sessions(0).status(), Session::ACTIVE);   // newest first
+  EXPECT_EQ(mine.sessions(0).status(), Session::ACTIVE);  // newest first
   EXPECT_EQ(mine.sessions(1).status(), Session::REVOKED);
-  EXPECT_EQ(world.query<ListSessionsResponse>(ListSessionsRequest(), user_principal(derived_uuid("other")))->sessions_size(), 0);
+  EXPECT_EQ(world.query<ListSessionsResponse>(ListSessionsRequest(), user_principal(derived_uuid("other")))
+                ->sessions_size(),
+            0);
 }
 
 TEST_F(Sessions, RevocationsHoldAfterARestart) {

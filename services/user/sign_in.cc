@@ -1,5 +1,5 @@
-// Signing in and changing a password. Argon2id runs in the preparations, on workers; the handlers decide with what it
-// found. What an attacker can measure or read is the same for an address that nobody has.
+// Signing in and changing a password. Argon2id runs in the preparations, on workers; the handlers decide with
+// what it found. What an attacker can measure or read is the same for an address that nobody has.
 #include "libs/base/ids.h"
 #include "libs/security/encoding.h"
 #include "services/user/handlers.h"
@@ -58,8 +58,10 @@ void tell(Context& ctx, const Refusal& refusal, uint32_t failures) {
 
 std::unexpected<Error> refuse_delayed(Context& ctx, const Refusal& refusal, const SignInAttempts* attempts) {
   tell(ctx, refusal, attempts == nullptr ? 0 : attempts->failures());
-  auto error = fail(Code::kResourceExhausted, "sign_in_delayed", "Too many failed sign-ins: wait before the next one.");
-  const uint32_t wait = attempts == nullptr ? 0 : user_rules::seconds_to_wait(attempts->not_before(), ctx.now());
+  auto error = fail(Code::kResourceExhausted, "sign_in_delayed",
+                    "Too many failed sign-ins: wait before the next one.");
+  const uint32_t wait =
+      attempts == nullptr ? 0 : user_rules::seconds_to_wait(attempts->not_before(), ctx.now());
   error.error().retry_after_s = std::max(wait, 1u);
   return error;
 }
@@ -83,10 +85,11 @@ void forget(Context& ctx, const std::string& email) {
 
 }  // namespace
 
-Result<PasswordFacts> hash_of_new_user(QueryContext& ctx, const std::string& email, const std::string& password,
-                                       const Tools& tools) {
+Result<PasswordFacts> hash_of_new_user(QueryContext& ctx, const std::string& email,
+                                       const std::string& password, const Tools& tools) {
   PasswordFacts facts;
-  // A taken address is refused by the handler, after it has looked for an earlier answer to the same idempotency key.
+  // A taken address is refused by the handler, after it has looked for an earlier answer to the same
+  // idempotency key.
   if (ctx.table<UserEmail>().find(user_rules::normal_email(email)) == nullptr)
     facts.set_password_hash(TRY(hash(password, email, tools)));
   return facts;
@@ -104,10 +107,12 @@ Result<PasswordFacts> compare_for_login(QueryContext& ctx, const LoginRequest& r
   return compare(credential, request.password(), tools);
 }
 
-Result<PasswordFacts> compare_for_change(QueryContext& ctx, const ChangePasswordRequest& request, const Tools& tools) {
+Result<PasswordFacts> compare_for_change(QueryContext& ctx, const ChangePasswordRequest& request,
+                                         const Tools& tools) {
   const std::string& user_id = ctx.principal().user_id;
   PasswordFacts facts = compare(ctx.table<Credential>().find(user_id), request.current_password(), tools);
-  if (facts.matches()) facts.set_password_hash(TRY(hash(request.new_password(), user_id + request.new_password(), tools)));
+  if (facts.matches())
+    facts.set_password_hash(TRY(hash(request.new_password(), user_id + request.new_password(), tools)));
   return facts;
 }
 
@@ -142,11 +147,13 @@ Result<Empty> change_password(Context& ctx, const ChangePasswordRequest&, const 
   const User& user = TRY(ctx.table<User>().get(caller.user_id));
   // A stolen access token must not be a way to guess the password without waiting.
   const SignInAttempts* attempts = ctx.table<SignInAttempts>().find(user.email());
-  if (must_wait(attempts, ctx.now())) return refuse_delayed(ctx, {user.email(), user.id(), "delayed"}, attempts);
+  if (must_wait(attempts, ctx.now()))
+    return refuse_delayed(ctx, {user.email(), user.id(), "delayed"}, attempts);
   const Credential* credential = ctx.table<Credential>().find(user.id());
   if (!still_matches(facts, credential)) {
     count_failure(ctx, {user.email(), user.id(), "wrong_password"});
-    return fail(Code::kPermissionDenied, "invalid_credentials", "The current password is wrong.", "currentPassword");
+    return fail(Code::kPermissionDenied, "invalid_credentials", "The current password is wrong.",
+                "currentPassword");
   }
   forget(ctx, user.email());
   Credential& changed = ctx.table<Credential>().edit(user.id());

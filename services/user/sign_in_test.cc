@@ -79,7 +79,8 @@ TEST_F(SignIn, StartsAfreshAfterASuccessAndAfterADay) {
   EXPECT_EQ(world.find<SignInAttempts>("nobody@example.org"), nullptr);
 }
 
-// Many guesses at once are compared by workers before the first is counted; only those before the wait learn anything.
+// Many guesses at once are compared by workers before the first is counted; only those before the wait learn
+// anything.
 TEST_F(SignIn, GuessesAtOnceDoNotEscapeTheDelay) {
   register_user("ada@example.org").value();
   std::vector<std::string> reasons;
@@ -89,8 +90,8 @@ TEST_F(SignIn, GuessesAtOnceDoNotEscapeTheDelay) {
     request->set_email("ada@example.org");
     request->set_password(i < 7 ? "wrong" : kPassword);
     world.engine().submit({.method = method, .request = request, .done = [&](Answer answer) {
-      reasons.push_back(reason(answer.result));
-    }});
+                             reasons.push_back(reason(answer.result));
+                           }});
   }
   world.settle();
   EXPECT_EQ(std::count(reasons.begin(), reasons.end(), "invalid_credentials"), 5);
@@ -139,7 +140,8 @@ TEST_F(PasswordChange, OvertakesASignInThatIsUnderWay) {
   const Principal caller = bearer(login("ada@example.org").value().access_token()).value();
   std::map<std::string, std::string> reasons;
   auto submit = [&](auto request, const Principal& principal, const std::string& name) {
-    world.engine().submit({.method = contract::model().method(request->GetDescriptor()), .request = request,
+    world.engine().submit({.method = contract::model().method(request->GetDescriptor()),
+                           .request = request,
                            .principal = principal,
                            .done = [&, name](Answer answer) { reasons[name] = reason(answer.result); }});
   };
@@ -149,9 +151,9 @@ TEST_F(PasswordChange, OvertakesASignInThatIsUnderWay) {
   auto signing_in = std::make_shared<LoginRequest>();
   signing_in->set_email("ada@example.org");
   signing_in->set_password(kPassword);
-  submit(changing, caller, "change");      // both are compared with the old password,
+  submit(changing, caller, "change");  // both are compared with the old password,
   submit(signing_in, Principal(), "login");
-  world.settle();                          // then handled in this order
+  world.settle();  // then handled in this order
   EXPECT_EQ(reasons["change"], "");
   EXPECT_EQ(reasons["login"], "invalid_credentials");
 }

@@ -1,5 +1,5 @@
-// A world with the user service alone, for its tests: registering and signing in in one line, and an authenticator that
-// is wired as the platform's.
+// A world with the user service alone, for its tests: registering and signing in in one line, and an
+// authenticator that is wired as the platform's.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -58,7 +58,9 @@ struct UserWorld : testing::Test {
     return world.call<User>(request, caller);
   }
   // Who the bearer of the token is, as the gateway would find out.
-  Result<Principal> bearer(const std::string& token) { return TRY(authenticator.authenticate(token)).principal; }
+  Result<Principal> bearer(const std::string& token) {
+    return TRY(authenticator.authenticate(token)).principal;
+  }
   static std::string reason(const auto& result) { return result ? "" : result.error().reason; }
 };
 
