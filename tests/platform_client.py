@@ -65,7 +65,7 @@ class Api:
         return response.json() if response.content else None
 
     def get(self, path, expect=200, **params):
-        return self.expect(expect, "GET", path, params=params)
+        return self.expect(expect, "GET", path, params=params or None)
 
     def items(self, path, **params):
         """The items of the first page of a list."""

@@ -19,11 +19,11 @@ def bob(platform):
 
 
 @pytest.fixture
-def wallets(ada):
-    """Two wallets of their own for a test: 50.00 and nothing."""
-    rich, poor = ada.new_wallet(), ada.new_wallet()
-    ada.top_up("50.00", rich)
-    return rich, poor
+def wallets(platform):
+    """Two wallets of somebody new: 50.00 and nothing."""
+    owner = platform.register("owner")
+    owner.top_up("50.00")
+    return owner.wallet(), owner.new_wallet()
 
 
 def assert_sums_to_zero(entry):
@@ -96,11 +96,11 @@ def send(api, *transfers, expect=201):
     return [one["reason"] or one["status"] for one in batch["transfers"]]
 
 
-def test_single_phase(ada, admin, wallets):
+def test_single_phase(support, admin, wallets):
     rich, poor = wallets
     one = transfer(rich, poor, "20.00")
     assert send(admin, one, transfer("equity", poor, "0.50"), transfer(poor, "fees", "0.25")) == ["POSTED"] * 3
-    assert (ada.balance(rich), ada.balance(poor)) == (("30.00", "0.00"), ("20.25", "0.00"))
+    assert (support.balance(rich), support.balance(poor)) == (("30.00", "0.00"), ("20.25", "0.00"))
     got = admin.get(f"ledger/transfers/{one['id']}")
     assert (got["status"], got["postedMinor"], got["debitAccountId"]) == ("POSTED", 2000, rich)
     entry = admin.get(f"transactions/{got['transactionId']}")
@@ -115,75 +115,75 @@ def test_single_phase(ada, admin, wallets):
     (lambda rich, poor: transfer(rich, poor, amount=money("1.00", "USD")), "currency_mismatch"),
     (lambda rich, poor: ending({"id": new_uuid()}), "pending_not_found"),
 ])
-def test_rejected_transfers(ada, admin, wallets, make, reason):
+def test_rejected_transfers(support, admin, wallets, make, reason):
     rich, poor = wallets
     rejected = make(rich, poor)
     assert send(admin, rejected, transfer(rich, poor)) == [reason, "POSTED"], "the other stands alone"
-    assert ada.balance(rich) == ("49.00", "0.00")
+    assert support.balance(rich) == ("49.00", "0.00")
     assert admin.get(f"ledger/transfers/{rejected['id']}")["status"] == "REJECTED"
 
 
-def test_later_transfers_see_earlier_ones(ada, admin, wallets):
+def test_later_transfers_see_earlier_ones(support, admin, wallets):
     rich, poor = wallets
     assert send(admin, transfer(rich, poor, "50.00"), transfer(poor, rich, "10.00"), transfer(rich, poor, "10.01")) \
         == ["POSTED", "POSTED", "insufficient_funds"]
-    assert (ada.balance(rich).available, ada.balance(poor).available) == ("10.00", "40.00")
+    assert (support.balance(rich).available, support.balance(poor).available) == ("10.00", "40.00")
 
 
-def test_two_phases(ada, admin, wallets):
+def test_two_phases(support, admin, wallets):
     rich, poor = wallets
     whole, part, back = (transfer(rich, poor, "10.00", action="RESERVE") for _ in range(3))
     assert send(admin, whole, part, back) == ["PENDING"] * 3
-    assert ada.balance(rich) == ("20.00", "30.00") and len(ada.reservations(rich)) == 3
+    assert support.balance(rich) == ("20.00", "30.00") and len(support.reservations(rich)) == 3
     assert send(admin, ending(whole), ending(part, amount=money("4.00")), ending(back, "VOID_PENDING")) \
         == ["POSTED", "POSTED", "VOIDED"]
-    assert ada.balance(rich) == ("36.00", "0.00") and ada.balance(poor).available == "14.00"
-    assert ada.reservations(rich) == []
+    assert support.balance(rich) == ("36.00", "0.00") and support.balance(poor).available == "14.00"
+    assert support.reservations(rich) == []
     assert send(admin, ending(whole), ending(back)) == ["pending_already_posted", "pending_already_voided"]
     assert [admin.get(f"ledger/transfers/{one['id']}")["status"] for one in (whole, part, back)] \
         == ["POSTED", "POSTED", "VOIDED"]
 
 
-def test_more_than_is_pending(ada, admin, wallets):
+def test_more_than_is_pending(support, admin, wallets):
     rich, poor = wallets
     pending = transfer(rich, poor, "10.00", action="RESERVE")
     assert send(admin, pending, ending(pending, amount=money("10.01"))) == ["PENDING", "exceeds_pending"]
-    assert ada.balance(rich) == ("40.00", "10.00")
+    assert support.balance(rich) == ("40.00", "10.00")
 
 
-def test_a_pending_transfer_expires(ada, admin, wallets):
+def test_a_pending_transfer_expires(support, admin, wallets):
     rich, poor = wallets
     pending = transfer(rich, poor, "10.00", action="RESERVE", timeoutSeconds=1)
     assert send(admin, pending) == ["PENDING"]
     wait_for(lambda: admin.get(f"ledger/transfers/{pending['id']}")["status"] == "EXPIRED", "expiry", 10)
-    assert ada.balance(rich) == ("50.00", "0.00")
+    assert support.balance(rich) == ("50.00", "0.00")
     assert send(admin, ending(pending)) == ["pending_expired"]
 
 
-def test_linked_chains_stand_or_fall_together(ada, admin, wallets):
+def test_linked_chains_stand_or_fall_together(support, admin, wallets):
     rich, poor = wallets
     good = [transfer(rich, poor, "10.00", linked=True), transfer(poor, rich, "5.00")]
     bad = [transfer(rich, poor, "1.00", linked=True), transfer(rich, poor, "900.00", linked=True), transfer(rich, poor)]
     alone = transfer(rich, poor, "2.00")
     assert send(admin, *good, *bad, alone) \
         == ["POSTED", "POSTED", "linked_failed", "insufficient_funds", "linked_failed", "POSTED"]
-    assert (ada.balance(rich), ada.balance(poor)) == (("43.00", "0.00"), ("7.00", "0.00"))
+    assert (support.balance(rich), support.balance(poor)) == (("43.00", "0.00"), ("7.00", "0.00"))
 
 
-def test_a_chain_that_does_not_end(ada, admin, wallets):
+def test_a_chain_that_does_not_end(support, admin, wallets):
     rich, poor = wallets
     assert send(admin, transfer(rich, poor, linked=True), transfer(rich, poor, linked=True)) \
         == ["linked_failed", "linked_chain_open"]
-    assert ada.balance(rich) == ("50.00", "0.00")
+    assert support.balance(rich) == ("50.00", "0.00")
 
 
-def test_ids_are_remembered_for_ever(ada, admin, wallets):
+def test_ids_are_remembered_for_ever(support, admin, wallets):
     rich, poor = wallets
     one = transfer(rich, poor, "10.00")
     assert send(admin, one) == ["POSTED"]
     assert send(admin, one) == ["POSTED"], "the same again is answered as before"
     assert send(admin, one | {"amount": money("11.00")}) == ["exists_with_other_fields"]
-    assert ada.balance(rich) == ("40.00", "0.00")
+    assert support.balance(rich) == ("40.00", "0.00")
     refused = transfer(poor, rich, "900.00")
     assert send(admin, refused) == send(admin, refused) == ["insufficient_funds"]
 
@@ -209,12 +209,12 @@ def test_transfers_that_are_not_well_formed(admin, wallets):
 
 
 @pytest.mark.slow
-def test_the_largest_batch(ada, admin, wallets):
+def test_the_largest_batch(support, admin, wallets):
     rich, poor = wallets
     # 8,190 transfers are about 1.6 MB as JSON, so the limit of a body decides before that of the contract does.
     batch = [transfer(rich, poor, "0.01") for _ in range(3000)]
     assert send(admin, *batch) == ["POSTED"] * 3000
-    assert ada.balance(rich) == ("20.00", "0.00")
+    assert support.balance(rich) == ("20.00", "0.00")
 
 
 def test_who_may_transfer(platform, ada, auditor, support, admin, wallets):

@@ -55,6 +55,16 @@ def test_a_payment_from_beginning_to_end(ada, bob):
     assert ada.get(f"payments/{payment['id']}") == payment == bob.get(f"payments/{payment['id']}")
 
 
+def test_balances_are_the_business_of_their_owner(ada, bob, support):
+    """The steps of a payment are seen by both sides, the figures of balances and scores by staff only."""
+    payment = ada.pay(bob, "1.00")
+    ada.event_types(payment["id"], 8)
+    for user, sees in ((ada, False), (bob, False), (support, True)):
+        for event in user.items(f"payments/{payment['id']}/events"):
+            private = event["type"].startswith(("account.", "fraud."))
+            assert bool(event["summary"]) == (sees or not private), event
+
+
 def test_the_entry_of_a_payment(ada, bob):
     payment = ada.pay(bob, "1.11")
     entry = bob.get(f"transactions/{payment['transactionId']}")
