@@ -1,20 +1,26 @@
-// The contracts as Markdown for docs/: which events there are and who may call which route. Deterministic, in the
-// order of the contracts, so that a test can compare the committed pages.
+// The contracts as Markdown for docs/: which events there are and who may call which route. Deterministic, in
+// the order of the contracts, so that a test can compare the committed pages.
 #include "libs/contract/documents.h"
 #include "libs/contract/plan.h"
 
 namespace micropay::contract {
 namespace {
 
-std::string joined(const std::vector<std::string>& parts) { return fmt::format("{}", fmt::join(parts, ", ")); }
+std::string joined(const std::vector<std::string>& parts) {
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
 
 std::string type_text(const FieldPlan& field) {
   std::string text;
   switch (field.kind) {
-    case Kind::kText: text = field.options->format() == NONE ? "string" : Format_Name(field.options->format()); break;
+    case Kind::kText:
+      text = field.options->format() == NONE ? "string" : Format_Name(field.options->format());
+      break;
     case Kind::kTime: text = "TIME"; break;
     case Kind::kEnum: text = field.field->enum_type()->name(); break;
-    case Kind::kMoney: case Kind::kMetadata: case Kind::kMessage: text = field.field->message_type()->name(); break;
+    case Kind::kMoney:
+    case Kind::kMetadata:
+    case Kind::kMessage: text = field.field->message_type()->name(); break;
     default: text = field.field->type_name();
   }
   return field.repeated ? "list of " + text : text;
@@ -46,7 +52,8 @@ std::string access_text(const Access& access) {
 
 std::string event_catalogue(const Model& model) {
   std::string out =
-      "# Events\n\nMade from the contracts; do not edit. Each event is a CloudEvent on its service's topic, kept in order "
+      "# Events\n\nMade from the contracts; do not edit. Each event is a CloudEvent on its service's topic, "
+      "kept in order "
       "per key.\n";
   for (const Service* service : model.services()) {
     if (service->events.empty()) continue;
@@ -61,7 +68,8 @@ std::string event_catalogue(const Model& model) {
 
 std::string route_catalogue(const Model& model) {
   std::string out =
-      "# Routes\n\nMade from the contracts; do not edit. `/openapi.json` of a running platform says more, and `/docs` "
+      "# Routes\n\nMade from the contracts; do not edit. `/openapi.json` of a running platform says more, "
+      "and `/docs` "
       "can call it.\n";
   for (const Service* service : model.services()) {
     std::string rows;

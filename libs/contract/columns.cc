@@ -1,5 +1,5 @@
-// Records as column values and back. Scalars are columns an analyst can read; the rest is a blob of the field's own
-// protobuf encoding with its tag, so reading one is merging it into the record.
+// Records as column values and back. Scalars are columns an analyst can read; the rest is a blob of the
+// field's own protobuf encoding with its tag, so reading one is merging it into the record.
 #include "libs/contract/columns.h"
 
 #include <google/protobuf/io/coded_stream.h>
@@ -22,7 +22,8 @@ ColumnType type_of(const FieldDescriptor& field) {
   switch (field.cpp_type()) {
     case FieldDescriptor::CPPTYPE_MESSAGE: return ColumnType::kBlob;
     case FieldDescriptor::CPPTYPE_ENUM:
-    case FieldDescriptor::CPPTYPE_DOUBLE: case FieldDescriptor::CPPTYPE_FLOAT: return ColumnType::kText;
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+    case FieldDescriptor::CPPTYPE_FLOAT: return ColumnType::kText;
     case FieldDescriptor::CPPTYPE_STRING:
       if (field.type() == FieldDescriptor::TYPE_BYTES) return ColumnType::kBlob;
       return options_of(field).format() == UUID ? ColumnType::kUuid : ColumnType::kText;
@@ -31,16 +32,21 @@ ColumnType type_of(const FieldDescriptor& field) {
 }
 
 Value null_value() { return {}; }
-Value integer_value(int64_t integer) { return {.kind = Value::Kind::kInteger, .integer = integer, .bytes = {}}; }
+Value integer_value(int64_t integer) {
+  return {.kind = Value::Kind::kInteger, .integer = integer, .bytes = {}};
+}
 Value text_value(std::string_view text) { return {.kind = Value::Kind::kText, .integer = 0, .bytes = text}; }
-Value blob_value(std::string_view bytes) { return {.kind = Value::Kind::kBlob, .integer = 0, .bytes = bytes}; }
+Value blob_value(std::string_view bytes) {
+  return {.kind = Value::Kind::kBlob, .integer = 0, .bytes = bytes};
+}
 
 std::string uuid_bytes(const Uuid& uuid) { return {reinterpret_cast<const char*>(uuid.data()), uuid.size()}; }
 
 std::string encoded(const Message& row, const FieldDescriptor* field) {
   using google::protobuf::internal::WireFormat;
   std::string bytes;
-  if (WireFormat::FieldByteSize(field, row) == 0) return bytes;  // also fixes the sizes that the encoder relies on
+  if (WireFormat::FieldByteSize(field, row) == 0)
+    return bytes;  // also fixes the sizes that the encoder relies on
   google::protobuf::io::StringOutputStream stream(&bytes);
   google::protobuf::io::CodedOutputStream coded(&stream);
   coded.SetSerializationDeterministic(true);
@@ -58,7 +64,8 @@ int64_t integer_of(const Message& row, const Reflection& reflection, const Field
   }
 }
 
-void set_integer_column(Message& row, const Reflection& reflection, const FieldDescriptor* field, int64_t integer) {
+void set_integer_column(Message& row, const Reflection& reflection, const FieldDescriptor* field,
+                        int64_t integer) {
   switch (field->cpp_type()) {
     case FieldDescriptor::CPPTYPE_INT32: return reflection.SetInt32(&row, field, int32_t(integer));
     case FieldDescriptor::CPPTYPE_INT64: return reflection.SetInt64(&row, field, integer);
@@ -69,8 +76,10 @@ void set_integer_column(Message& row, const Reflection& reflection, const FieldD
 }
 
 // Values of an enum that this build does not know are kept as their number.
-Value enum_value(const google::protobuf::EnumValueDescriptor* known, int number, std::vector<std::string>& scratch) {
-  return known != nullptr ? text_value(known->name()) : text_value(scratch.emplace_back(std::to_string(number)));
+Value enum_value(const google::protobuf::EnumValueDescriptor* known, int number,
+                 std::vector<std::string>& scratch) {
+  return known != nullptr ? text_value(known->name())
+                          : text_value(scratch.emplace_back(std::to_string(number)));
 }
 
 std::string real_text(const Message& row, const FieldDescriptor* field) {
@@ -79,12 +88,14 @@ std::string real_text(const Message& row, const FieldDescriptor* field) {
              : fmt::format("{}", row.GetReflection()->GetFloat(row, field));
 }
 
-void set_text_column(Message& row, const Reflection& reflection, const FieldDescriptor* field, std::string_view text) {
+void set_text_column(Message& row, const Reflection& reflection, const FieldDescriptor* field,
+                     std::string_view text) {
   double real = 0;
   switch (field->cpp_type()) {
     case FieldDescriptor::CPPTYPE_ENUM: {
       int number = 0;
-      if (const auto* value = field->enum_type()->FindValueByName(std::string(text))) number = value->number();
+      if (const auto* value = field->enum_type()->FindValueByName(std::string(text)))
+        number = value->number();
       else std::from_chars(text.data(), text.data() + text.size(), number);
       return reflection.SetEnumValue(&row, field, number);
     }
@@ -162,7 +173,8 @@ Value money_value(const Message& row, const Reflection& reflection, const Column
 
 }  // namespace
 
-void ColumnPlan::write(const Message& row, std::vector<Value>& values, std::vector<std::string>& scratch) const {
+void ColumnPlan::write(const Message& row, std::vector<Value>& values,
+                       std::vector<std::string>& scratch) const {
   const Reflection& reflection = *row.GetReflection();
   values.clear();
   scratch.clear();
@@ -199,8 +211,7 @@ void ColumnPlan::read(const std::vector<Value>& values, Message& row) const {
       case ColumnType::kBlob:
         if (!field->is_repeated() && field->type() == FieldDescriptor::TYPE_BYTES)
           reflection.SetString(&row, field, std::string(value.bytes));
-        else
-          row.MergeFromString(std::string(value.bytes));
+        else row.MergeFromString(std::string(value.bytes));
         break;
     }
   }

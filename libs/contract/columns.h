@@ -1,8 +1,9 @@
 // How a record lies in SQL columns: the one place that decides. A plan per table, built once.
-//   string -> TEXT, UUID string -> BLOB(16) / uuid, int and TIME -> INTEGER / bigint, bool -> INTEGER, enum and
-//   double -> TEXT, Money amount -> amount_currency TEXT, amount_minor INTEGER; bytes -> BLOB; Metadata, repeated and
-//   message fields -> BLOB of the field's protobuf encoding; uint64 as its bit pattern. Unset strings are '', unset
-//   UUIDs, bytes, messages and lists NULL. Column names may be words of SQL ("key", "from"): always quote them.
+//   string -> TEXT, UUID string -> BLOB(16) / uuid, int and TIME -> INTEGER / bigint, bool -> INTEGER, enum
+//   and double -> TEXT, Money amount -> amount_currency TEXT, amount_minor INTEGER; bytes -> BLOB; Metadata,
+//   repeated and message fields -> BLOB of the field's protobuf encoding; uint64 as its bit pattern. Unset
+//   strings are '', unset UUIDs, bytes, messages and lists NULL. Column names may be words of SQL ("key",
+//   "from"): always quote them.
 #pragma once
 
 #include <cstdint>
@@ -34,11 +35,12 @@ class ColumnPlan {
  public:
   explicit ColumnPlan(const Table& table);
   const std::vector<Column>& columns() const { return columns_; }
-  // One value per column; `scratch` keeps encoded blobs alive and is cleared first. Throws std::invalid_argument when
-  // a UUID field holds something else.
+  // One value per column; `scratch` keeps encoded blobs alive and is cleared first. Throws
+  // std::invalid_argument when a UUID field holds something else.
   void write(const Message& row, std::vector<Value>& values, std::vector<std::string>& scratch) const;
   void read(const std::vector<Value>& values, Message& row) const;
-  // A single field as the value a WHERE clause compares with; text in API form ("COMPLETED", RFC 3339 time, UUID).
+  // A single field as the value a WHERE clause compares with; text in API form ("COMPLETED", RFC 3339 time,
+  // UUID).
   Result<Value> parse(const Column& column, std::string_view text, std::string& scratch) const;
   const Column* column(std::string_view name) const;  // by column name
 

@@ -1,4 +1,5 @@
-// Records to columns and back, the SQL of both dialects, and that SQLite takes what we make of the real contracts.
+// Records to columns and back, the SQL of both dialects, and that SQLite takes what we make of the real
+// contracts.
 #include <google/protobuf/util/message_differencer.h>
 #include <gtest/gtest.h>
 
@@ -19,12 +20,17 @@ using google::protobuf::util::MessageDifferencer;
 const Model& records() {
   static const Model& model = scratch_model(R"(
     message Part { string sku = 1; repeated int32 sizes = 2; }
-    message Row { option (table) = {name: "row", key: ["id"], index: [{fields: ["status", "from"]}, {fields: ["amount"]}]};
+    message Row { option (table) = {name: "row", key: ["id"], index: [{fields: ["status", "from"]},
+      {fields: ["amount"]}]};
       enum Status { OPEN = 0; SHUT = 1; }
-      string id = 1 [(field) = {format: UUID}]; string owner_id = 2 [(field) = {format: UUID}]; string from = 3;
-      Status status = 4; Money amount = 5; Metadata metadata = 6; repeated Part parts = 7; repeated string words = 8;
-      Part part = 9; bytes data = 10; uint64 big = 11; int64 at = 12 [(field) = {format: TIME}]; bool flag = 13;
-      double real = 14; optional string note = 15; optional int32 count = 16; uint32 small = 17; float ratio = 18;
+      string id = 1 [(field) = {format: UUID}]; string owner_id = 2 [(field) = {format: UUID}];
+      string from = 3;
+      Status status = 4; Money amount = 5; Metadata metadata = 6; repeated Part parts = 7;
+      repeated string words = 8;
+      Part part = 9; bytes data = 10; uint64 big = 11; int64 at = 12 [(field) = {format: TIME}];
+      bool flag = 13;
+      double real = 14; optional string note = 15; optional int32 count = 16; uint32 small = 17;
+      float ratio = 18;
       repeated Money amounts = 19; })");
   return model;
 }
@@ -37,7 +43,8 @@ void expect_round_trip(const Table& table, const Message& row) {
   ASSERT_EQ(values.size(), column_plan(table).columns().size());
   const auto back = table.make();
   column_plan(table).read(values, *back);
-  EXPECT_TRUE(MessageDifferencer::Equals(row, *back)) << row.ShortDebugString() << "\n" << back->ShortDebugString();
+  EXPECT_TRUE(MessageDifferencer::Equals(row, *back)) << row.ShortDebugString() << "\n"
+                                                      << back->ShortDebugString();
 }
 
 TEST(Columns, AreNamedAndTyped) {
@@ -56,9 +63,13 @@ TEST(Columns, KeepEveryField) {
   const auto row = row_table().make();
   expect_round_trip(row_table(), *row);
   ASSERT_TRUE(parse_json(R"({"id":"0190c5b2-7e0c-7000-8000-000000000001","from":"a","status":"SHUT",
-    "amount":{"currency":"EUR","value":"-12.34"},"metadata":{"b":"2","a":"1"},"parts":[{"sku":"A","sizes":[1,-2]},{}],
-    "words":["","x"],"part":{},"data":"AAEC","big":"18446744073709551615","at":"1969-12-31T23:59:59Z","flag":true,
-    "real":0.1,"note":"","count":0,"small":4294967295,"ratio":0.3,"amounts":[{"currency":"JPY","value":"5"}]})", *row));
+    "amount":{"currency":"EUR","value":"-12.34"},"metadata":{"b":"2","a":"1"},"parts":[{"sku":"A",
+      "sizes":[1,-2]},{}],
+    "words":["","x"],"part":{},"data":"AAEC","big":"18446744073709551615","at":"1969-12-31T23:59:59Z",
+      "flag":true,
+    "real":0.1,"note":"","count":0,"small":4294967295,"ratio":0.3,"amounts":[{"currency":"JPY",
+      "value":"5"}]})",
+                         *row));
   expect_round_trip(row_table(), *row);
 }
 
@@ -71,8 +82,10 @@ TEST(Columns, KeepRandomPayments) {
     payment.set_id(ids.next(Time(i) * kSecond));
     if (maybe()) payment.set_payer_account_id(ids.next(0));
     if (maybe()) payment.set_description(std::string(random() % 40, 'x') + "é");
-    if (maybe()) payment.mutable_amount()->set_currency("EUR"), payment.mutable_amount()->set_minor(int64_t(random()));
-    for (unsigned n = random() % 4; n > 0; --n) (*payment.mutable_metadata()->mutable_values())[std::to_string(n)] = "v";
+    if (maybe())
+      payment.mutable_amount()->set_currency("EUR"), payment.mutable_amount()->set_minor(int64_t(random()));
+    for (unsigned n = random() % 4; n > 0; --n)
+      (*payment.mutable_metadata()->mutable_values())[std::to_string(n)] = "v";
     payment.set_status(Payment::Status(random() % 8));
     payment.set_created_at(int64_t(random() >> 12));
     expect_round_trip(*model().table_of<Payment>(), payment);
@@ -96,12 +109,15 @@ TEST(Columns, EncodeEqualRowsEqually) {  // a map has no order of its own
 
 TEST(Columns, WriteWhatSqlExpects) {
   const auto row = row_table().make();
-  ASSERT_TRUE(parse_json(R"({"id":"0190c5b2-7e0c-7000-8000-000000000001","status":"SHUT","flag":true})", *row));
+  ASSERT_TRUE(
+      parse_json(R"({"id":"0190c5b2-7e0c-7000-8000-000000000001","status":"SHUT","flag":true})", *row));
   std::vector<Value> values;
   std::vector<std::string> scratch;
   const ColumnPlan& plan = column_plan(row_table());
   plan.write(*row, values, scratch);
-  const auto value = [&](std::string_view name) { return values[size_t(plan.column(name) - plan.columns().data())]; };
+  const auto value = [&](std::string_view name) {
+    return values[size_t(plan.column(name) - plan.columns().data())];
+  };
   EXPECT_EQ(value("id").bytes.size(), 16u);
   EXPECT_EQ(value("status").bytes, "SHUT");
   EXPECT_EQ(value("flag").integer, 1);
@@ -116,15 +132,21 @@ TEST(Columns, WriteWhatSqlExpects) {
 TEST(Columns, ParseFilters) {
   const ColumnPlan& plan = column_plan(row_table());
   std::string scratch;
-  const auto parse = [&](std::string_view name, std::string_view text) { return plan.parse(*plan.column(name), text, scratch); };
+  const auto parse = [&](std::string_view name, std::string_view text) {
+    return plan.parse(*plan.column(name), text, scratch);
+  };
   EXPECT_EQ(parse("status", "SHUT")->bytes, "SHUT");
   EXPECT_EQ(parse("at", "1970-01-01T00:00:01Z")->integer, 1'000'000);
   EXPECT_EQ(parse("id", "0190C5B2-7e0c-7000-8000-000000000001")->bytes.size(), 16u);
   EXPECT_EQ(parse("flag", "true")->integer, 1);
   EXPECT_EQ(parse("amount_minor", "-5")->integer, -5);
   EXPECT_EQ(parse("from", "x")->bytes, "x");
-  for (const auto& [name, text] : {std::pair{"status", "BROKEN"}, {"at", "now"}, {"id", "1"}, {"flag", "1"},
-                                   {"amount_minor", "1.5"}, {"metadata", "x"}})
+  for (const auto& [name, text] : {std::pair{"status", "BROKEN"},
+                                   {"at", "now"},
+                                   {"id", "1"},
+                                   {"flag", "1"},
+                                   {"amount_minor", "1.5"},
+                                   {"metadata", "x"}})
     EXPECT_EQ(parse(name, text).error().reason, "invalid_format") << name;
 }
 
@@ -167,10 +189,11 @@ TEST(Schema, AddsWhatIsMissing) {
   for (const Column& column : column_plan(table).columns()) present.push_back(column.name);
   EXPECT_TRUE(additive_sql(table, present, Dialect::kSqlite).empty());
   std::erase(present, "from");
-  EXPECT_EQ(additive_sql(table, present, Dialect::kSqlite),
-            (std::vector<std::string>{
-                R"(ALTER TABLE "test_row" ADD COLUMN "from" TEXT NOT NULL DEFAULT '';)",
-                R"(CREATE INDEX IF NOT EXISTS "test_row_by_status_from" ON "test_row" ("status", "from", "id");)"}));
+  const auto added = additive_sql(table, present, Dialect::kSqlite);
+  ASSERT_EQ(added.size(), 2u);
+  EXPECT_EQ(added[0], R"(ALTER TABLE "test_row" ADD COLUMN "from" TEXT NOT NULL DEFAULT '';)");
+  EXPECT_EQ(added[1], R"(CREATE INDEX IF NOT EXISTS "test_row_by_status_from" ON "test_row" )"
+                      R"(("status", "from", "id");)");
 }
 
 }  // namespace

@@ -72,15 +72,19 @@ const Model& scratch_model(const std::map<std::string, std::string>& texts) {
     loader.load(name);
     names.push_back(name);
   }
-  auto& factory = *new google::protobuf::DynamicMessageFactory(&loader.pool());
-  return *new Model(loader.pool(), factory, names);
+  static auto& kept = *new std::vector<std::pair<Model*, google::protobuf::DynamicMessageFactory*>>;
+  auto* factory = new google::protobuf::DynamicMessageFactory(&loader.pool());
+  kept.emplace_back(new Model(loader.pool(), *factory, names), factory);
+  return *kept.back().first;
 }
 
 const Model& scratch_model(const std::string& body) {
-  return scratch_model({{"contracts/test.proto", "syntax = \"proto3\";\npackage micropay;\n"
-                                                 "import \"contracts/options.proto\";\n"
-                                                 "import \"contracts/common.proto\";\n"
-                                                 "option (service) = {name: \"test\", summary: \"A test.\"};\n" + body}});
+  return scratch_model({{"contracts/test.proto",
+                         "syntax = \"proto3\";\npackage micropay;\n"
+                         "import \"contracts/options.proto\";\n"
+                         "import \"contracts/common.proto\";\n"
+                         "option (service) = {name: \"test\", summary: \"A test.\"};\n" +
+                             body}});
 }
 
 }  // namespace micropay::contract

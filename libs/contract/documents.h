@@ -7,13 +7,14 @@
 
 namespace micropay::contract {
 
-// OpenAPI 3.1 as JSON: every route with parameters, bodies, bounds, answers and problem documents, security schemes,
-// Idempotency-Key, Prefer, If-Match, If-None-Match, fields, rate-limit headers.
+// OpenAPI 3.1 as JSON: every route with parameters, bodies, bounds, answers and problem documents, security
+// schemes, Idempotency-Key, Prefer, If-Match, If-None-Match, fields, rate-limit headers.
 std::string openapi(const Model& model, std::string_view version);
 
 enum class Dialect { kSqlite, kPostgres };
-// CREATE TABLE and CREATE INDEX statements of one table, scalar fields as columns; each ends with a semicolon and does
-// nothing when it was done. A table that lacks columns needs additive_sql first: the indexes may be over new columns.
+// CREATE TABLE and CREATE INDEX statements of one table, scalar fields as columns; each ends with a semicolon
+// and does nothing when it was done. A table that lacks columns needs additive_sql first: the indexes may be
+// over new columns.
 std::string create_table_sql(const Table& table, Dialect dialect);
 // ADD COLUMN statements that bring a table with these columns to the contract; empty when it is there.
 std::vector<std::string> additive_sql(const Table& table, const std::vector<std::string>& present_columns,

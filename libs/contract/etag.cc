@@ -1,5 +1,6 @@
-// Digest and text form of entity tags. The digest folds 128-bit products over 16-byte blocks (the construction of
-// wyhash), which is fast for the few hundred bytes of a record and spreads every bit of the input.
+// Digest and text form of entity tags. The digest folds 128-bit products over 16-byte blocks (the
+// construction of wyhash), which is fast for the few hundred bytes of a record and spreads every bit of the
+// input.
 #include "libs/contract/etag.h"
 
 #include <cstring>

@@ -1,5 +1,6 @@
-// The entity tag of a resource: a digest of the JSON that a GET of it answers, so that a client may send it back in
-// If-Match and the engine can tell, from the record alone, whether the client saw the present version.
+// The entity tag of a resource: a digest of the JSON that a GET of it answers, so that a client may send it
+// back in If-Match and the engine can tell, from the record alone, whether the client saw the present
+// version.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +19,8 @@ uint64_t digest64(std::string_view bytes);
 // digest64 of to_json(message).
 uint64_t etag_of(const Message& message);
 
-std::string format_etag(uint64_t digest);                            // "\"0123456789abcdef\""
-std::optional<uint64_t> parse_etag(std::string_view text);           // also of the weak form W/"…"; none: not one of ours
+std::string format_etag(uint64_t digest);  // "\"0123456789abcdef\""
+std::optional<uint64_t> parse_etag(
+    std::string_view text);  // also of the weak form W/"…"; none: not one of ours
 
 }  // namespace micropay::contract

@@ -54,7 +54,8 @@ bool is_url(std::string_view text) {
   host = host.substr(0, host.find_first_of("/?#"));
   host.remove_prefix(host.rfind('@') + 1);  // npos + 1 is 0
   if (host.empty() || host.front() == ':') return false;
-  return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f && c != '"' && c != '<' && c != '>'; });
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return c > ' ' && c < 0x7f && c != '"' && c != '<' && c != '>'; });
 }
 
 bool is_language(std::string_view text) {

@@ -1,5 +1,5 @@
-// Reads JSON bodies into messages. simdjson has checked the whole text (structure, UTF-8, depth) before the first
-// field is looked at, so a message is refused for its shape before it is refused for its content.
+// Reads JSON bodies into messages. simdjson has checked the whole text (structure, UTF-8, depth) before the
+// first field is looked at, so a message is refused for its shape before it is refused for its content.
 #include <simdjson.h>
 
 #include <bitset>
@@ -35,7 +35,9 @@ std::unexpected<Error> wrong_type(std::string_view expected, const element& foun
   return refuse("invalid_type", fmt::format("must be {}, not {}", expected, type_name(found)));
 }
 
-std::unexpected<Error> twice(std::string_view name) { return refuse("duplicate_field", "is there twice", name); }
+std::unexpected<Error> twice(std::string_view name) {
+  return refuse("duplicate_field", "is there twice", name);
+}
 
 // "12.34" of {"currency":"EUR","value":"12.34"}; members in any order.
 Result<void> read_money(const element& value, Message& message) {
@@ -58,7 +60,8 @@ Result<void> read_money(const element& value, Message& message) {
   if (!exponent) return refuse("unknown_currency", "must be an ISO 4217 code like EUR", "currency");
   const auto minor = parse_minor(amount, *exponent);
   if (!minor)
-    return refuse("invalid_amount", fmt::format("must be a decimal number with at most {} decimals", *exponent), "value");
+    return refuse("invalid_amount",
+                  fmt::format("must be a decimal number with at most {} decimals", *exponent), "value");
   set_money(message, currency, *minor);
   return {};
 }
@@ -67,7 +70,8 @@ Result<void> read_metadata(const element& value, Message& message, size_t max_en
   if (!value.is_object()) return wrong_type("an object of strings", value);
   std::vector<std::string_view> keys;
   for (const auto [key, member] : simdjson::dom::object(value)) {
-    if (keys.size() == max_entries) return refuse("too_long", fmt::format("must have at most {} entries", max_entries));
+    if (keys.size() == max_entries)
+      return refuse("too_long", fmt::format("must have at most {} entries", max_entries));
     if (std::find(keys.begin(), keys.end(), key) != keys.end()) return twice(key);
     keys.push_back(key);
     std::string_view text;
@@ -103,13 +107,17 @@ Result<void> read_object(const element& value, Message& message, const MessagePl
 
 Message& child(Message& message, const FieldPlan& plan) {
   const auto& reflection = *plan.reflection;
-  return plan.repeated ? *reflection.AddMessage(&message, plan.field) : *reflection.MutableMessage(&message, plan.field);
+  return plan.repeated ? *reflection.AddMessage(&message, plan.field)
+                       : *reflection.MutableMessage(&message, plan.field);
 }
 
 // One value: the field's, or an item of it. The error's path begins below the field.
 Result<void> read_one(const element& value, Message& message, const FieldPlan& plan) {
   switch (plan.kind) {
-    case Kind::kText: case Kind::kTime: case Kind::kEnum: case Kind::kBytes: {
+    case Kind::kText:
+    case Kind::kTime:
+    case Kind::kEnum:
+    case Kind::kBytes: {
       std::string_view text;
       if (value.get(text) != simdjson::SUCCESS) return wrong_type("a string", value);
       return set_text(message, plan, text);
@@ -189,7 +197,7 @@ struct ThreadParser {
 };
 
 Error not_json(simdjson::error_code error) {
-  const std::string detail = error == simdjson::DEPTH_ERROR ? fmt::format("nested deeper than {}", kMaxDepth)
+  const std::string detail = error == simdjson::DEPTH_ERROR  ? fmt::format("nested deeper than {}", kMaxDepth)
                              : error == simdjson::UTF8_ERROR ? std::string("the text is not UTF-8")
                                                              : std::string(simdjson::error_message(error));
   return refuse("malformed_json", "The body is no JSON that can be read: " + detail).error();
@@ -215,7 +223,8 @@ Result<void> set_from_text(Message& message, std::string_view name, std::string_
   if (field->read_only) return with_path(refuse("read_only_field", "is set by the server", name).error());
   if (!simdjson::validate_utf8(text.data(), text.size()))
     return with_path(refuse("invalid_format", "is not UTF-8", name).error());
-  if (!field->repeated && plan.reflection->HasField(message, field->field)) return with_path(twice(name).error());
+  if (!field->repeated && plan.reflection->HasField(message, field->field))
+    return with_path(twice(name).error());
   auto set = set_text(message, *field, text);
   if (!set) return with_path(below(name, std::move(set).error()).error());
   return {};

@@ -1,5 +1,5 @@
-// Scalars from text: what path and query strings, JSON strings and filters share. Each sets a field or adds an item;
-// errors carry no field, their callers know the path.
+// Scalars from text: what path and query strings, JSON strings and filters share. Each sets a field or adds
+// an item; errors carry no field, their callers know the path.
 #include <charconv>
 #include <limits>
 
@@ -63,8 +63,9 @@ Result<void> set_time(Message& message, const FieldPlan& plan, std::string_view 
 template <typename Integer>
 Result<Integer> fit(__int128 value) {
   if (value < std::numeric_limits<Integer>::min() || value > std::numeric_limits<Integer>::max())
-    return refuse("out_of_range", fmt::format("must be between {} and {}", std::numeric_limits<Integer>::min(),
-                                              std::numeric_limits<Integer>::max()));
+    return refuse("out_of_range",
+                  fmt::format("must be between {} and {}", std::numeric_limits<Integer>::min(),
+                              std::numeric_limits<Integer>::max()));
   return Integer(value);
 }
 
@@ -89,9 +90,10 @@ Result<void> set_number_text(Message& message, const FieldPlan& plan, std::strin
 
 Result<void> set_text(Message& message, const FieldPlan& plan, std::string_view text) {
   if (text.empty() && plan.refuse_zero && plan.kind == Kind::kText && !plan.options->required())
-    return plan.min_length > 0 ? refuse("too_short", fmt::format("must have at least {} characters", plan.min_length))
-           : plan.pattern      ? refuse("pattern_mismatch", "must match " + plan.options->pattern())
-                               : refuse("invalid_format", "must not be empty; leave it out instead");
+    return plan.min_length > 0
+               ? refuse("too_short", fmt::format("must have at least {} characters", plan.min_length))
+           : plan.pattern ? refuse("pattern_mismatch", "must match " + plan.options->pattern())
+                          : refuse("invalid_format", "must not be empty; leave it out instead");
   switch (plan.kind) {
     case Kind::kText: set_string(message, plan, std::string(text)); return {};
     case Kind::kTime: return set_time(message, plan, text);
@@ -106,35 +108,42 @@ Result<void> set_text(Message& message, const FieldPlan& plan, std::string_view 
       if (text != "true" && text != "false") return refuse("invalid_type", "must be true or false");
       set_bool(message, plan, text == "true");
       return {};
-    case Kind::kMoney: case Kind::kMetadata: case Kind::kMessage: return refuse("invalid_type", "must be an object");
+    case Kind::kMoney:
+    case Kind::kMetadata:
+    case Kind::kMessage: return refuse("invalid_type", "must be an object");
     default: return set_number_text(message, plan, text);
   }
 }
 
 Result<void> set_integer(Message& message, const FieldPlan& plan, __int128 value) {
   if (value == 0 && plan.refuse_zero)
-    return refuse("out_of_range", fmt::format("must be between {} and {}", plan.options->min(), plan.options->max()));
+    return refuse("out_of_range",
+                  fmt::format("must be between {} and {}", plan.options->min(), plan.options->max()));
   const auto& reflection = *plan.reflection;
   const FieldDescriptor* field = plan.field;
   switch (plan.kind) {
     case Kind::kInt32: {
       const int32_t fitted = TRY(fit<int32_t>(value));
-      plan.repeated ? reflection.AddInt32(&message, field, fitted) : reflection.SetInt32(&message, field, fitted);
+      plan.repeated ? reflection.AddInt32(&message, field, fitted)
+                    : reflection.SetInt32(&message, field, fitted);
       return {};
     }
     case Kind::kInt64: {
       const int64_t fitted = TRY(fit<int64_t>(value));
-      plan.repeated ? reflection.AddInt64(&message, field, fitted) : reflection.SetInt64(&message, field, fitted);
+      plan.repeated ? reflection.AddInt64(&message, field, fitted)
+                    : reflection.SetInt64(&message, field, fitted);
       return {};
     }
     case Kind::kUint32: {
       const uint32_t fitted = TRY(fit<uint32_t>(value));
-      plan.repeated ? reflection.AddUInt32(&message, field, fitted) : reflection.SetUInt32(&message, field, fitted);
+      plan.repeated ? reflection.AddUInt32(&message, field, fitted)
+                    : reflection.SetUInt32(&message, field, fitted);
       return {};
     }
     case Kind::kUint64: {
       const uint64_t fitted = TRY(fit<uint64_t>(value));
-      plan.repeated ? reflection.AddUInt64(&message, field, fitted) : reflection.SetUInt64(&message, field, fitted);
+      plan.repeated ? reflection.AddUInt64(&message, field, fitted)
+                    : reflection.SetUInt64(&message, field, fitted);
       return {};
     }
     default: return set_double(message, plan, double(value));
@@ -143,12 +152,13 @@ Result<void> set_integer(Message& message, const FieldPlan& plan, __int128 value
 
 Result<void> set_double(Message& message, const FieldPlan& plan, double value) {
   if (value == 0 && plan.refuse_zero)
-    return refuse("out_of_range", fmt::format("must be between {} and {}", plan.options->min(), plan.options->max()));
+    return refuse("out_of_range",
+                  fmt::format("must be between {} and {}", plan.options->min(), plan.options->max()));
   const auto& reflection = *plan.reflection;
   if (plan.kind == Kind::kDouble)
-    plan.repeated ? reflection.AddDouble(&message, plan.field, value) : reflection.SetDouble(&message, plan.field, value);
-  else if (std::abs(value) > std::numeric_limits<float>::max())
-    return refuse("out_of_range", "is too large");
+    plan.repeated ? reflection.AddDouble(&message, plan.field, value)
+                  : reflection.SetDouble(&message, plan.field, value);
+  else if (std::abs(value) > std::numeric_limits<float>::max()) return refuse("out_of_range", "is too large");
   else
     plan.repeated ? reflection.AddFloat(&message, plan.field, float(value))
                   : reflection.SetFloat(&message, plan.field, float(value));
@@ -157,7 +167,8 @@ Result<void> set_double(Message& message, const FieldPlan& plan, double value) {
 
 void set_bool(Message& message, const FieldPlan& plan, bool value) {
   const auto& reflection = *plan.reflection;
-  plan.repeated ? reflection.AddBool(&message, plan.field, value) : reflection.SetBool(&message, plan.field, value);
+  plan.repeated ? reflection.AddBool(&message, plan.field, value)
+                : reflection.SetBool(&message, plan.field, value);
 }
 
 std::string field_text(const Message& message, const FieldDescriptor& field) {

@@ -1,4 +1,5 @@
-// Writes messages as JSON by their plans. On the hot path of every answer: no allocation but the output's own growth.
+// Writes messages as JSON by their plans. On the hot path of every answer: no allocation but the output's own
+// growth.
 #include <charconv>
 #include <cmath>
 
@@ -79,7 +80,8 @@ class Writer {
     bool first = true;
     for (const FieldPlan& field : plan.fields) {
       if (field.hidden && options_.hide_internal) continue;
-      if (sparse_here && std::find(options_.fields.begin(), options_.fields.end(), field.name) == options_.fields.end())
+      if (sparse_here &&
+          std::find(options_.fields.begin(), options_.fields.end(), field.name) == options_.fields.end())
         continue;
       if (is_left_out(message, reflection, field)) continue;
       if (!first) out_.push_back(',');
@@ -115,12 +117,13 @@ class Writer {
       case Kind::kBytes: append_json_string(out_, base64url(text_of(message, field, scratch_))); break;
       case Kind::kMoney: append_money(out_, reflection.GetMessage(message, field.field)); break;
       case Kind::kMetadata: append_metadata(out_, reflection.GetMessage(message, field.field)); break;
-      case Kind::kMessage: this->message(reflection.GetMessage(message, field.field), *field.child, false); break;
+      case Kind::kMessage:
+        this->message(reflection.GetMessage(message, field.field), *field.child, false);
+        break;
     }
   }
 
-  void list(const Message& message, const Reflection& reflection, const FieldPlan& field,
-            bool sparse_items) {
+  void list(const Message& message, const Reflection& reflection, const FieldPlan& field, bool sparse_items) {
     out_.push_back('[');
     const int size = reflection.FieldSize(message, field.field);
     for (int i = 0; i < size; ++i) {
@@ -142,10 +145,14 @@ class Writer {
       case Kind::kUint64: append_wide(out_, reflection.GetRepeatedUInt64(message, field.field, i)); break;
       case Kind::kDouble: append_double(out_, reflection.GetRepeatedDouble(message, field.field, i)); break;
       case Kind::kFloat: append_double(out_, reflection.GetRepeatedFloat(message, field.field, i)); break;
-      case Kind::kEnum: append_json_string(out_, enum_text(*reflection.GetRepeatedEnum(message, field.field, i))); break;
+      case Kind::kEnum:
+        append_json_string(out_, enum_text(*reflection.GetRepeatedEnum(message, field.field, i)));
+        break;
       case Kind::kBytes: append_json_string(out_, base64url(text_of(message, field, i, scratch_))); break;
       case Kind::kMoney: append_money(out_, reflection.GetRepeatedMessage(message, field.field, i)); break;
-      case Kind::kMetadata: append_metadata(out_, reflection.GetRepeatedMessage(message, field.field, i)); break;
+      case Kind::kMetadata:
+        append_metadata(out_, reflection.GetRepeatedMessage(message, field.field, i));
+        break;
       case Kind::kMessage:
         this->message(reflection.GetRepeatedMessage(message, field.field, i), *field.child, sparse);
         break;
@@ -164,7 +171,8 @@ void append_json_string(std::string& out, std::string_view text) {
   size_t copied = 0;
   for (size_t i = 0; i < text.size(); ++i) {
     const char escape = kEscape[uint8_t(text[i])];
-    if (escape == 0) [[likely]] continue;
+    if (escape == 0) [[likely]]
+      continue;
     out.append(text, copied, i - copied);
     out.push_back('\\');
     out.push_back(escape);

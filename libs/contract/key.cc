@@ -1,5 +1,5 @@
-// Primary keys as bytes: the order of the bytes is the order of the fields, and the fields can be told apart again.
-// Caches and the log use them; SQL has the key's columns themselves.
+// Primary keys as bytes: the order of the bytes is the order of the fields, and the fields can be told apart
+// again. Caches and the log use them; SQL has the key's columns themselves.
 #include <charconv>
 #include <stdexcept>
 
@@ -13,9 +13,12 @@ namespace {
 constexpr uint64_t kSign = uint64_t(1) << 63;
 
 bool is_text(const FieldDescriptor& field) { return field.cpp_type() == FieldDescriptor::CPPTYPE_STRING; }
-bool is_uuid_field(const FieldDescriptor& field) { return is_text(field) && options_of(field).format() == UUID; }
+bool is_uuid_field(const FieldDescriptor& field) {
+  return is_text(field) && options_of(field).format() == UUID;
+}
 bool is_unsigned(const FieldDescriptor& field) {
-  return field.cpp_type() == FieldDescriptor::CPPTYPE_UINT64 || field.cpp_type() == FieldDescriptor::CPPTYPE_UINT32;
+  return field.cpp_type() == FieldDescriptor::CPPTYPE_UINT64 ||
+         field.cpp_type() == FieldDescriptor::CPPTYPE_UINT32;
 }
 
 void append_big_endian(std::string& out, uint64_t bits) {
@@ -43,7 +46,8 @@ bool append_part(std::string& out, const FieldDescriptor& field, std::string_vie
     out.append(text).push_back('\0');
     return true;
   }
-  return is_unsigned(field) ? append_integer<uint64_t>(out, text, 0) : append_integer<int64_t>(out, text, kSign);
+  return is_unsigned(field) ? append_integer<uint64_t>(out, text, 0)
+                            : append_integer<int64_t>(out, text, kSign);
 }
 
 }  // namespace
@@ -52,9 +56,10 @@ std::string Table::key_of(const Message& row) const {
   std::string out;
   std::string scratch;
   for (const FieldDescriptor* field : key) {
-    const bool fits = is_text(*field)
-        ? append_part(out, *field, row.GetReflection()->GetStringReference(row, field, &scratch))
-        : append_part(out, *field, field_text(row, *field));
+    const bool fits =
+        is_text(*field)
+            ? append_part(out, *field, row.GetReflection()->GetStringReference(row, field, &scratch))
+            : append_part(out, *field, field_text(row, *field));
     if (!fits) throw std::invalid_argument(sql_name + ": a row without a usable key: " + field->name());
   }
   return out;

@@ -1,4 +1,5 @@
-// The model's surface: lookups over what model_read.cc built, and the one model of the contracts in this process.
+// The model's surface: lookups over what model_read.cc built, and the one model of the contracts in this
+// process.
 #include "libs/contract/model.h"
 
 #include <cstdio>
@@ -16,7 +17,9 @@ auto found(const Map& map, const Key& key) -> typename Map::mapped_type {
   const auto at = map.find(key);
   return at == map.end() ? nullptr : at->second;
 }
-std::unique_ptr<Message> fresh(const Message* prototype) { return std::unique_ptr<Message>(prototype->New()); }
+std::unique_ptr<Message> fresh(const Message* prototype) {
+  return std::unique_ptr<Message>(prototype->New());
+}
 }  // namespace
 
 std::unique_ptr<Message> Table::make() const { return fresh(prototype); }
@@ -49,11 +52,17 @@ const std::vector<const Table*>& Model::tables() const { return state_->table_li
 const std::vector<const Event*>& Model::events() const { return state_->event_list; }
 
 const Service* Model::service(std::string_view name) const { return found(state_->service_by_name, name); }
-const Table* Model::table(const Descriptor* descriptor) const { return found(state_->table_by_descriptor, descriptor); }
+const Table* Model::table(const Descriptor* descriptor) const {
+  return found(state_->table_by_descriptor, descriptor);
+}
 const Table* Model::table(std::string_view sql_name) const { return found(state_->table_by_name, sql_name); }
-const Event* Model::event(const Descriptor* descriptor) const { return found(state_->event_by_descriptor, descriptor); }
+const Event* Model::event(const Descriptor* descriptor) const {
+  return found(state_->event_by_descriptor, descriptor);
+}
 const Event* Model::event(std::string_view type) const { return found(state_->event_by_type, type); }
-const Method* Model::method(const Descriptor* request) const { return found(state_->method_by_request, request); }
+const Method* Model::method(const Descriptor* request) const {
+  return found(state_->method_by_request, request);
+}
 const Method* Model::method(std::string_view name) const { return found(state_->method_by_name, name); }
 
 std::unique_ptr<Message> Model::make(std::string_view message_name) const {
@@ -65,7 +74,8 @@ const Model& model() {
   static const Model& model = []() -> const Model& {
     const Model* built = new Model(*google::protobuf::DescriptorPool::generated_pool(),
                                    *google::protobuf::MessageFactory::generated_factory(), contract_files());
-    for (const std::string& problem : built->problems()) std::fprintf(stderr, "contract: %s\n", problem.c_str());
+    for (const std::string& problem : built->problems())
+      std::fprintf(stderr, "contract: %s\n", problem.c_str());
     if (!built->problems().empty()) std::_Exit(70);
     return *built;
   }();

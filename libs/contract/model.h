@@ -1,11 +1,12 @@
-// The contracts as data: read once from the linked protobuf descriptors, checked, and then asked by everyone else —
-// the router, validation, authorization, the store's schema, OpenAPI, the docs. Nothing of it is typed twice.
+// The contracts as data: read once from the linked protobuf descriptors, checked, and then asked by everyone
+// else — the router, validation, authorization, the store's schema, OpenAPI, the docs. Nothing of it is typed
+// twice.
 //
 //   const contract::Model& model = contract::model();
 //   const contract::Method* method = model.method_of<CreatePaymentRequest>();
 //
-// A contradiction in a contract (a route variable that is no field, two methods on one route, an owner that is no
-// table, an event without key) ends the process at start with file and name: see Model::problems().
+// A contradiction in a contract (a route variable that is no field, two methods on one route, an owner that
+// is no table, an event without key) ends the process at start with file and name: see Model::problems().
 #pragma once
 
 #include <google/protobuf/descriptor.h>
@@ -31,28 +32,28 @@ struct ModelState;
 class ColumnPlan;
 
 struct Index {
-  std::string name;                              // SQL name
-  std::vector<const FieldDescriptor*> fields;    // without the primary key, which is always appended
+  std::string name;                            // SQL name
+  std::vector<const FieldDescriptor*> fields;  // without the primary key, which is always appended
 };
 
 // A record type that is kept.
 struct Table {
-  uint32_t id = 0;                               // dense, of this process only
-  std::string sql_name;                          // "payment_payment"
+  uint32_t id = 0;       // dense, of this process only
+  std::string sql_name;  // "payment_payment"
   const Service* service = nullptr;
   const Descriptor* descriptor = nullptr;
   std::vector<const FieldDescriptor*> key;
   std::vector<Index> indexes;
-  const FieldDescriptor* owner = nullptr;        // user id of the owner
+  const FieldDescriptor* owner = nullptr;  // user id of the owner
   bool projection = false;
   const Message* prototype = nullptr;
-  std::shared_ptr<const ColumnPlan> columns;     // see columns.h
+  std::shared_ptr<const ColumnPlan> columns;  // see columns.h
 
   std::unique_ptr<Message> make() const;
-  // The primary key of a row in an order-preserving, self-delimiting encoding: a UUID its 16 bytes, another string its
-  // bytes and a zero, an integer 8 bytes big-endian with the sign flipped. A key of one UUID field is just 16 bytes.
-  // Throws std::invalid_argument for a row without a usable key (a UUID field that is none, text with a zero byte):
-  // the runtime answers for a handler that throws.
+  // The primary key of a row in an order-preserving, self-delimiting encoding: a UUID its 16 bytes, another
+  // string its bytes and a zero, an integer 8 bytes big-endian with the sign flipped. A key of one UUID field
+  // is just 16 bytes. Throws std::invalid_argument for a row without a usable key (a UUID field that is none,
+  // text with a zero byte): the runtime answers for a handler that throws.
   std::string key_of(const Message& row) const;
   // The same from the text of the fields in order; none when a part is not of its field's form.
   std::optional<std::string> encode_key(const std::vector<std::string_view>& parts) const;
@@ -61,8 +62,8 @@ struct Table {
 };
 
 struct Event {
-  std::string type;                              // "payment.completed"
-  std::string topic;                             // "payment-events"
+  std::string type;   // "payment.completed"
+  std::string topic;  // "payment-events"
   const Service* service = nullptr;
   const Descriptor* descriptor = nullptr;
   const FieldDescriptor* key = nullptr;
@@ -74,25 +75,25 @@ struct Event {
 
 struct OwnerCheck {
   const Table* table = nullptr;
-  const FieldDescriptor* by = nullptr;           // null: the handler restricts the list itself
+  const FieldDescriptor* by = nullptr;  // null: the handler restricts the list itself
 };
 
 struct Method {
   uint32_t id = 0;
-  std::string name;                              // "CreatePayment"
-  std::string full_name;                         // "micropay.PaymentService/CreatePayment"
+  std::string name;       // "CreatePayment"
+  std::string full_name;  // "micropay.PaymentService/CreatePayment"
   const Service* service = nullptr;
   const Descriptor* request = nullptr;
   const Descriptor* response = nullptr;
-  MethodOptions options;                         // as written
-  std::string verb;                              // "POST"; empty when it has no route
-  std::string path;                              // "/api/v1/payments/{id}"
-  bool query = false;                            // never changes state
-  bool list = false;                             // its answer has next_page_token
+  MethodOptions options;  // as written
+  std::string verb;       // "POST"; empty when it has no route
+  std::string path;       // "/api/v1/payments/{id}"
+  bool query = false;     // never changes state
+  bool list = false;      // its answer has next_page_token
   uint32_t success = 200;
   OwnerCheck owner;
-  const Table* resource = nullptr;               // the table of its answer, when the answer is a record
-  std::vector<const FieldDescriptor*> variables; // the {variables} of its path, in order
+  const Table* resource = nullptr;                // the table of its answer, when the answer is a record
+  std::vector<const FieldDescriptor*> variables;  // the {variables} of its path, in order
   const Message* request_prototype = nullptr;
   const Message* response_prototype = nullptr;
   std::unique_ptr<Message> make_request() const;
@@ -100,10 +101,10 @@ struct Method {
 };
 
 struct Service {
-  std::string name;                              // "payment"
+  std::string name;  // "payment"
   uint32_t port = 0;
   std::string summary;
-  std::string topic;                             // "payment-events"
+  std::string topic;  // "payment-events"
   std::vector<const Method*> methods;
   std::vector<const Table*> tables;
   std::vector<const Event*> events;
@@ -123,17 +124,26 @@ class Model {
   const std::vector<const Event*>& events() const;
 
   const Service* service(std::string_view name) const;
-  const Table* table(const Descriptor* descriptor) const;     // null when it is none
+  const Table* table(const Descriptor* descriptor) const;  // null when it is none
   const Table* table(std::string_view sql_name) const;
   const Event* event(const Descriptor* descriptor) const;
   const Event* event(std::string_view type) const;
-  const Method* method(const Descriptor* request) const;      // each request message belongs to one method
-  const Method* method(std::string_view name) const;          // "CreatePayment"
+  const Method* method(const Descriptor* request) const;  // each request message belongs to one method
+  const Method* method(std::string_view name) const;      // "CreatePayment"
   std::unique_ptr<Message> make(std::string_view message_name) const;  // any message by full or short name
 
-  template <typename T> const Table* table_of() const { return table(T::descriptor()); }
-  template <typename T> const Event* event_of() const { return event(T::descriptor()); }
-  template <typename Request> const Method* method_of() const { return method(Request::descriptor()); }
+  template <typename T>
+  const Table* table_of() const {
+    return table(T::descriptor());
+  }
+  template <typename T>
+  const Event* event_of() const {
+    return event(T::descriptor());
+  }
+  template <typename Request>
+  const Method* method_of() const {
+    return method(Request::descriptor());
+  }
 
  private:
   std::unique_ptr<ModelState> state_;
@@ -149,7 +159,7 @@ std::string public_path(const Method& method);
 std::string_view enum_text(const google::protobuf::EnumValueDescriptor& value);
 // Of a field of any pool; for one that is not the generated one the answer is kept for ever.
 const FieldOptions& options_of(const FieldDescriptor& field);
-bool is_money(const FieldDescriptor& field);      // of type micropay.Money
-bool is_metadata(const FieldDescriptor& field);   // of type micropay.Metadata
+bool is_money(const FieldDescriptor& field);     // of type micropay.Money
+bool is_metadata(const FieldDescriptor& field);  // of type micropay.Metadata
 
 }  // namespace micropay::contract

@@ -1,5 +1,5 @@
-// Finds contracts that contradict themselves: each problem names the file, the message or method, and what is wrong.
-// A model with problems is never served.
+// Finds contracts that contradict themselves: each problem names the file, the message or method, and what is
+// wrong. A model with problems is never served.
 #include <re2/re2.h>
 
 #include <set>
@@ -13,8 +13,10 @@ namespace {
 bool is_text(const FieldDescriptor& field) { return field.type() == FieldDescriptor::TYPE_STRING; }
 bool is_integer(const FieldDescriptor& field) {
   switch (field.cpp_type()) {
-    case FieldDescriptor::CPPTYPE_INT32: case FieldDescriptor::CPPTYPE_INT64:
-    case FieldDescriptor::CPPTYPE_UINT32: case FieldDescriptor::CPPTYPE_UINT64: return true;
+    case FieldDescriptor::CPPTYPE_INT32:
+    case FieldDescriptor::CPPTYPE_INT64:
+    case FieldDescriptor::CPPTYPE_UINT32:
+    case FieldDescriptor::CPPTYPE_UINT64: return true;
     default: return false;
   }
 }
@@ -46,7 +48,8 @@ class Checker {
   }
 
   void message(const Descriptor& descriptor) {
-    if (!descriptor.full_name().starts_with("micropay.") || descriptor.full_name() == "micropay.Metadata") return;
+    if (!descriptor.full_name().starts_with("micropay.") || descriptor.full_name() == "micropay.Metadata")
+      return;
     if (descriptor.field_count() > 256) problem(descriptor, "more than 256 fields");
     for (int i = 0; i < descriptor.field_count(); ++i) {
       const FieldDescriptor& field = *descriptor.field(i);
@@ -59,7 +62,8 @@ class Checker {
     if (field.is_map()) return "maps are written as micropay.Metadata";
     if (options.positive() && !is_money(field)) return "positive is for Money";
     if (options.format() == TIME && field.type() != FieldDescriptor::TYPE_INT64) return "a TIME is an int64";
-    if (options.format() != NONE && options.format() != TIME && !is_text(field)) return "this format is for strings";
+    if (options.format() != NONE && options.format() != TIME && !is_text(field))
+      return "this format is for strings";
     if (!options.pattern().empty()) {
       if (!is_text(field)) return "a pattern is for strings";
       const re2::RE2 pattern(options.pattern(), re2::RE2::Quiet);
@@ -67,11 +71,12 @@ class Checker {
     }
     if ((options.min() != 0 || options.max() != 0) && (!is_number(field) || options.min() > options.max()))
       return "min and max are for numbers, min at most max";
-    const bool counted = field.is_repeated() || is_metadata(field) ||
-                         field.cpp_type() == FieldDescriptor::CPPTYPE_STRING;
+    const bool counted =
+        field.is_repeated() || is_metadata(field) || field.cpp_type() == FieldDescriptor::CPPTYPE_STRING;
     if ((options.min_length() != 0 || options.max_length() != 0) && !counted)
       return "min_length and max_length are for strings, bytes and lists";
-    if (options.max_length() != 0 && options.min_length() > options.max_length()) return "min_length over max_length";
+    if (options.max_length() != 0 && options.min_length() > options.max_length())
+      return "min_length over max_length";
     const bool hides_zero = !field.has_presence() && !field.is_repeated();
     if (options.required() && hides_zero && field.cpp_type() == FieldDescriptor::CPPTYPE_BOOL)
       return "a bool that is required needs the word optional, or its absence cannot be told";
@@ -93,7 +98,8 @@ class Checker {
     for (const Index& index : table.indexes) {
       if (!names.insert(index.name).second) problem(descriptor, "an index is there twice: " + index.name);
       for (const FieldDescriptor* field : index.fields)
-        if (field->is_repeated() || (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && !is_money(*field)))
+        if (field->is_repeated() ||
+            (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && !is_money(*field)))
           problem(descriptor, "index field " + field->name() + " is no column");
     }
     for (const Column& column : table.columns->columns())
@@ -113,15 +119,16 @@ class Checker {
     if (!method.verb.empty()) route(method);
     const MethodOptions& options = method.options;
     const Access& access = options.access();
-    const bool reachable = access.public_() || access.signed_in() || access.roles_size() > 0 || access.has_owner() ||
-                           !access.scope().empty();
+    const bool reachable = access.public_() || access.signed_in() || access.roles_size() > 0 ||
+                           access.has_owner() || !access.scope().empty();
     if (!method.verb.empty() && !reachable) problem(method, "has a route, but nobody may call it");
     if (access.public_() && (access.signed_in() || access.roles_size() > 0 || access.has_owner()))
       problem(method, "is public and restricted at once");
     if (method.owner.table != nullptr) owner(method);
     for (const auto* types : {&options.awaits(), &options.pauses()})
       for (const std::string& type : *types)
-        if (!state_.event_by_type.contains(type)) problem(method, "awaits \"" + type + "\", which is no event");
+        if (!state_.event_by_type.contains(type))
+          problem(method, "awaits \"" + type + "\", which is no event");
     if (method.query && options.awaits_size() > 0) problem(method, "is a query and awaits events");
     if (options.on_engine() && !method.query) problem(method, "on_engine is for queries");
     for (const std::string& name : {options.failure_field(), options.media_field()})
@@ -152,7 +159,9 @@ class Checker {
     }
     if (!method.path.starts_with('/') || braces != 0) problem(method, "\"" + method.path + "\" is no path");
     const auto [at, fresh] = routes_.emplace(shape, &method);
-    if (!fresh) problem(method, fmt::format("{} {} is the route of {}, too", method.verb, method.path, at->second->name));
+    if (!fresh)
+      problem(method,
+              fmt::format("{} {} is the route of {}, too", method.verb, method.path, at->second->name));
     for (const FieldDescriptor* variable : method.variables)
       if (variable->is_repeated() || !(is_text(*variable) || is_integer(*variable)))
         problem(method, "path variable " + variable->name() + " is neither a string nor an integer");

@@ -1,5 +1,5 @@
-// Reads the contracts' descriptors into the model. What is missing or contradicts itself becomes a problem here when
-// it cannot be represented at all; model_check.cc finds the rest.
+// Reads the contracts' descriptors into the model. What is missing or contradicts itself becomes a problem
+// here when it cannot be represented at all; model_check.cc finds the rest.
 #include "libs/contract/columns.h"
 #include "libs/contract/model_state.h"
 
@@ -51,19 +51,20 @@ class Reader {
     state_.messages.emplace(descriptor.name(), &descriptor);
     const bool is_table = has_table_options(descriptor), is_event = has_event_options(descriptor);
     if ((is_table || is_event) && service == nullptr)
-      state_.problem(*descriptor.file(), descriptor.name(), "a table or event needs option (service) in its file");
-    else if (is_table)
-      table(descriptor, *service);
-    else if (is_event)
-      event(descriptor, *service);
-    if (is_table && is_event) state_.problem(*descriptor.file(), descriptor.name(), "is both a table and an event");
+      state_.problem(*descriptor.file(), descriptor.name(),
+                     "a table or event needs option (service) in its file");
+    else if (is_table) table(descriptor, *service);
+    else if (is_event) event(descriptor, *service);
+    if (is_table && is_event)
+      state_.problem(*descriptor.file(), descriptor.name(), "is both a table and an event");
     for (int i = 0; i < descriptor.nested_type_count(); ++i) message(*descriptor.nested_type(i), service);
   }
 
   const FieldDescriptor* field(const Descriptor& descriptor, const std::string& name, std::string_view role) {
     const FieldDescriptor* found = descriptor.FindFieldByName(name);
     if (found == nullptr)
-      state_.problem(*descriptor.file(), descriptor.name(), fmt::format("{} \"{}\" is no field of it", role, name));
+      state_.problem(*descriptor.file(), descriptor.name(),
+                     fmt::format("{} \"{}\" is no field of it", role, name));
     return found;
   }
 
@@ -83,7 +84,8 @@ class Reader {
       Index index{.name = table.sql_name + "_by", .fields = {}};
       for (const std::string& name : declared.fields()) {
         index.name += "_" + name;
-        if (const FieldDescriptor* indexed = field(descriptor, name, "index field")) index.fields.push_back(indexed);
+        if (const FieldDescriptor* indexed = field(descriptor, name, "index field"))
+          index.fields.push_back(indexed);
       }
       table.indexes.push_back(std::move(index));
     }
@@ -91,7 +93,8 @@ class Reader {
     service.tables.push_back(&table);
     state_.table_list.push_back(&table);
     state_.table_by_descriptor.emplace(&descriptor, &table);
-    if (options.name().empty()) state_.problem(*descriptor.file(), descriptor.name(), "the table has no name");
+    if (options.name().empty())
+      state_.problem(*descriptor.file(), descriptor.name(), "the table has no name");
     else if (!state_.table_by_name.emplace(table.sql_name, &table).second)
       state_.problem(*descriptor.file(), descriptor.name(), "two tables are named " + table.sql_name);
   }
@@ -155,7 +158,8 @@ class Reader {
     if (!state_.method_by_name.emplace(method.name, &method).second)
       state_.problem(*descriptor.file(), method.name, "two methods have this name");
     if (!state_.method_by_request.emplace(method.request, &method).second)
-      state_.problem(*descriptor.file(), method.name, method.request->name() + " is another method's request, too");
+      state_.problem(*descriptor.file(), method.name,
+                     method.request->name() + " is another method's request, too");
   }
 
   void set_owner(const MethodDescriptor& descriptor, Method& method) {
@@ -166,8 +170,7 @@ class Reader {
                                                        : state_.table_by_descriptor.find(record->second);
     if (table == state_.table_by_descriptor.end())
       state_.problem(*descriptor.file(), method.name, "owner record \"" + owner.record() + "\" is no table");
-    else
-      method.owner.table = table->second;
+    else method.owner.table = table->second;
     if (!owner.by().empty()) method.owner.by = field(*method.request, owner.by(), "owner field");
   }
 

@@ -1,5 +1,5 @@
-// Inside of Model: what is read from the descriptors and how it is found again. Only the sources of this folder that
-// build or check the model include it.
+// Inside of Model: what is read from the descriptors and how it is found again. Only the sources of this
+// folder that build or check the model include it.
 #pragma once
 
 #include <deque>
@@ -42,7 +42,8 @@ void read_contracts(ModelState& state, const google::protobuf::DescriptorPool& p
 // Finds what contradicts itself (model_check.cc).
 void check_contracts(ModelState& state);
 
-// The options of the contract language, whether the descriptor's pool knows them or carries them as unknown fields.
+// The options of the contract language, whether the descriptor's pool knows them or carries them as unknown
+// fields.
 bool has_service_options(const google::protobuf::FileDescriptor& file);
 ServiceOptions service_options(const google::protobuf::FileDescriptor& file);
 MethodOptions method_options(const google::protobuf::MethodDescriptor& method);

@@ -33,7 +33,8 @@ TEST(Model, OfThisProcessIsSound) {
 
 TEST(Model, ReadsEventsOwnersAndLists) {
   const Model& model = scratch_model(R"(
-    message Wallet { option (table) = {name: "wallet", key: ["id"], owner: "user_id", index: [{fields: ["user_id"]}]};
+    message Wallet { option (table) = {name: "wallet", key: ["id"], owner: "user_id",
+      index: [{fields: ["user_id"]}]};
       string id = 1 [(field) = {format: UUID}]; string user_id = 2 [(field) = {format: UUID}]; }
     message Opened { option (event) = {type: "test.opened", key: "id"};
       string id = 1; string user_id = 2 [(field) = {audience: true}]; }
@@ -43,7 +44,8 @@ TEST(Model, ReadsEventsOwnersAndLists) {
     service S {
       rpc Open(OpenRequest) returns (Wallet) { option (method) = {post: "/w/{wallet_id}", success: 201,
         access: {owner: {record: "Wallet", by: "wallet_id"}, roles: [ADMIN]}, awaits: ["test.opened"]}; }
-      rpc List(ListRequest) returns (ListResponse) { option (method) = {get: "/w", access: {signed_in: true}}; }
+      rpc List(ListRequest) returns (ListResponse) { option (method) = {get: "/w",
+        access: {signed_in: true}}; }
     })");
   ASSERT_TRUE(model.problems().empty()) << model.problems()[0];
   const Method& open = *model.method("Open");
@@ -64,28 +66,43 @@ TEST(Model, ReadsEventsOwnersAndLists) {
 TEST(Model, RefusesContradictions) {
   const std::string rest = " access: {public: true}};}}";
   const std::pair<std::string, std::string> cases[] = {
-      {"message R{} service S{rpc M(R) returns(R){option (method)={get:\"/a/{x}\"" + rest, "path variable \"x\""},
-      {"message R{} message Q{} service S{rpc M(R) returns(R){option (method)={get:\"/a\", access:{public:true}};}"
-       "rpc N(Q) returns(R){option (method)={get:\"/a\"" + rest, "is the route of M"},
+      {"message R{} service S{rpc M(R) returns(R){option (method)={get:\"/a/{x}\"" + rest,
+       "path variable \"x\""},
+      {"message R{} message Q{} service S{rpc M(R) returns(R){option (method)={get:\"/a\", "
+       "access:{public:true}};}"
+       "rpc N(Q) returns(R){option (method)={get:\"/a\"" +
+           rest,
+       "is the route of M"},
       {"message R{string a=1;string b=2;} message Q{string c=1;} service S{"
        "rpc M(R) returns(R){option (method)={get:\"/{a}/x\", access:{public:true}};}"
-       "rpc N(Q) returns(R){option (method)={get:\"/{c}/x\"" + rest, "is the route of M"},
+       "rpc N(Q) returns(R){option (method)={get:\"/{c}/x\"" +
+           rest,
+       "is the route of M"},
       {"message R{} service S{rpc M(R) returns(R){option (method)={get:\"/a\"};}}", "nobody may call"},
-      {"message R{} service S{rpc M(R) returns(R){option (method)={get:\"/a\", access:{public:true, signed_in:true}};}}",
+      {"message R{} service S{rpc M(R) returns(R){option (method)={get:\"/a\", access:{public:true, "
+       "signed_in:true}};}}",
        "public and restricted"},
       {"message R{string id=1;} service S{rpc M(R) returns(R){option (method)={get:\"/a\","
-       "access:{owner:{record:\"R\",by:\"id\"}}};}}", "is no table"},
-      {"message T{option (table)={name:\"t\",key:[\"id\"]};string id=1;} message R{string id=1;} service S{rpc M(R) "
-       "returns(R){option (method)={get:\"/a\",access:{owner:{record:\"T\",by:\"id\"}}};}}", "who owns it"},
-      {"message R{} service S{rpc M(R) returns(R){option (method)={post:\"/a\",awaits:[\"x.y\"]," + rest, "is no event"},
+       "access:{owner:{record:\"R\",by:\"id\"}}};}}",
+       "is no table"},
+      {"message T{option (table)={name:\"t\",key:[\"id\"]};string id=1;} message R{string id=1;} service "
+       "S{rpc M(R) "
+       "returns(R){option (method)={get:\"/a\",access:{owner:{record:\"T\",by:\"id\"}}};}}",
+       "who owns it"},
+      {"message R{} service S{rpc M(R) returns(R){option (method)={post:\"/a\",awaits:[\"x.y\"]," + rest,
+       "is no event"},
       {"message R{} service S{rpc M(R) returns(R){} rpc N(R) returns(R){}}", "another method's request"},
-      {"message R{Money m=1;} service S{rpc M(R) returns(R){option (method)={get:\"/a\"," + rest, "query string"},
+      {"message R{Money m=1;} service S{rpc M(R) returns(R){option (method)={get:\"/a\"," + rest,
+       "query string"},
       {"message E{option (event)={type:\"a.b\"};string id=1;}", "has no key"},
       {"message E{option (event)={type:\"a.b\",key:\"id\"};int64 id=1;}", "event key is a string"},
-      {"message E{option (event)={type:\"a.b\",key:\"id\"};string id=1;string p=2[(field)={secret:true}];}", "no secrets"},
+      {"message E{option (event)={type:\"a.b\",key:\"id\"};string id=1;string p=2[(field)={secret:true}];}",
+       "no secrets"},
       {"message T{option (table)={name:\"t\"};string id=1;}", "has no key"},
-      {"message T{option (table)={name:\"t\",key:[\"id\"]};string id=1;Money a=2;string a_minor=3;}", "two columns"},
-      {"message T{option (table)={name:\"t\",key:[\"id\"],index:[{fields:[\"x\"]}]};string id=1;}", "index field \"x\""},
+      {"message T{option (table)={name:\"t\",key:[\"id\"]};string id=1;Money a=2;string a_minor=3;}",
+       "two columns"},
+      {"message T{option (table)={name:\"t\",key:[\"id\"],index:[{fields:[\"x\"]}]};string id=1;}",
+       "index field \"x\""},
       {"message M{string a=1[(field)={positive:true}];}", "positive is for Money"},
       {"message M{string a=1[(field)={format:TIME}];}", "TIME is an int64"},
       {"message M{string a=1[(field)={pattern:\"(\"}];}", "pattern is none"},
@@ -122,29 +139,36 @@ TEST(Model, AFieldAddedToAContractAppearsEverywhere) {
   const auto accepted = changed.method("CreatePayment")->make_request();
   EXPECT_TRUE(parse_json(body, *accepted)) << "the route takes it";
   EXPECT_NE(to_json(*accepted).find(R"("purposeCode":"SALA")"), std::string::npos);
-  EXPECT_EQ(parse_json(body, *unchanged.method("CreatePayment")->make_request()).error().reason, "unknown_field");
+  EXPECT_EQ(parse_json(body, *unchanged.method("CreatePayment")->make_request()).error().reason,
+            "unknown_field");
   const auto bad = changed.method("CreatePayment")->make_request();
   ASSERT_TRUE(parse_json(R"({"payerAccountId":"0190c5b2-7e0c-7000-8000-000000000001",
-    "amount":{"currency":"EUR","value":"1"},"purposeCode":"sala"})", *bad));
+    "amount":{"currency":"EUR","value":"1"},"purposeCode":"sala"})",
+                         *bad));
   EXPECT_EQ(validate(*bad).error().field, "purposeCode") << "its bounds are checked";
 
   const Table& table = *changed.table("payment_payment");
-  EXPECT_NE(create_table_sql(table, Dialect::kSqlite).find("\"purpose_code\" TEXT NOT NULL"), std::string::npos);
+  EXPECT_NE(create_table_sql(table, Dialect::kSqlite).find("\"purpose_code\" TEXT NOT NULL"),
+            std::string::npos);
   std::vector<std::string> present;
-  for (const Column& column : column_plan(*unchanged.table("payment_payment")).columns()) present.push_back(column.name);
+  for (const Column& column : column_plan(*unchanged.table("payment_payment")).columns())
+    present.push_back(column.name);
   EXPECT_EQ(additive_sql(table, present, Dialect::kPostgres),
             std::vector<std::string>{
                 "ALTER TABLE \"payment_payment\" ADD COLUMN \"purpose_code\" text NOT NULL DEFAULT '';"});
-  EXPECT_NE(openapi(changed, "1").find(R"("purposeCode":{"type":"string","maxLength":4,"pattern":"^(?:[A-Z]{4})$"})"),
+  EXPECT_NE(openapi(changed, "1")
+                .find(R"("purposeCode":{"type":"string","maxLength":4,"pattern":"^(?:[A-Z]{4})$"})"),
             std::string::npos);
   EXPECT_NE(event_catalogue(changed).find("`purposeCode` string"), std::string::npos);
-  EXPECT_EQ(openapi(unchanged, "1").find("purposeCode"), std::string::npos) << "the real contract does not have it";
+  EXPECT_EQ(openapi(unchanged, "1").find("purposeCode"), std::string::npos)
+      << "the real contract does not have it";
 }
 
 const Table& key_table() {
   static const Table& table = *scratch_model(R"(
     message K { option (table) = {name: "k", key: ["a", "n", "u", "id"]};
-      string a = 1; int64 n = 2; uint64 u = 3; string id = 4 [(field) = {format: UUID}]; })").table("test_k");
+      string a = 1; int64 n = 2; uint64 u = 3; string id = 4 [(field) = {format: UUID}]; })")
+                                   .table("test_k");
   return table;
 }
 
@@ -176,10 +200,11 @@ TEST(Key, KeepsTheOrderOfItsFields) {
       return Parts{texts[random() % 6], numbers[random() % 7], uint64_t(numbers[random() % 7]),
                    ids.next(Time(random() % 1000) * kSecond)};
     };
-      Parts left = one(), right = one();
+    Parts left = one(), right = one();
     if (random() % 2) right.a = left.a;
     if (random() % 2) right.n = left.n;
-    EXPECT_EQ(left < right, encode(left) < encode(right)) << left.a << " " << left.n << " / " << right.a << " " << right.n;
+    EXPECT_EQ(left < right, encode(left) < encode(right))
+        << left.a << " " << left.n << " / " << right.a << " " << right.n;
   }
 }
 

@@ -24,7 +24,8 @@ constexpr Answer kProblems[] = {
     {429, "TooManyRequests", "The rate limit is used up; Retry-After says when to come back."},
     {500, "InternalError", "A fault of the platform; the correlation id finds it in the logs."},
     {503, "Unavailable", "Overloaded or draining; nothing was done. Retry-After says when to come back."},
-    {504, "Timeout", "The answer did not come in time; with the same Idempotency-Key it is safe to ask again."},
+    {504, "Timeout",
+     "The answer did not come in time; with the same Idempotency-Key it is safe to ask again."},
 };
 
 struct Header {
@@ -55,11 +56,13 @@ bool may_be_refused(const Method& method) {
 
 bool answers(const Method& method, int status) {
   switch (status) {
-    case 401: case 403: return may_be_refused(method);
+    case 401:
+    case 403: return may_be_refused(method);
     case 402: return !method.options.failure_field().empty();
     case 409: return !method.query;
     case 412: return takes_if_match(method);
-    case 413: case 415: return method.verb != "GET";
+    case 413:
+    case 415: return method.verb != "GET";
     case 422: return by_key(method);
     default: return true;
   }
@@ -91,9 +94,10 @@ class Document {
     out_.object("info", [&] {
       out_.text("title", "MicroPay");
       out_.text("version", version_);
-      out_.text("description",
-                "Wallets, payments and a double-entry ledger. Errors are RFC 9457 problem documents with a stable "
-                "`code`. A POST with an `Idempotency-Key` can be repeated safely.");
+      out_.text(
+          "description",
+          "Wallets, payments and a double-entry ledger. Errors are RFC 9457 problem documents with a stable "
+          "`code`. A POST with an `Idempotency-Key` can be repeated safely.");
       out_.object("license", [&] { out_.text("name", "Apache 2.0"), out_.text("identifier", "Apache-2.0"); });
     });
   }
@@ -104,7 +108,8 @@ class Document {
         const bool is_public = std::any_of(service->methods.begin(), service->methods.end(),
                                            [](const Method* method) { return !method->verb.empty(); });
         if (!is_public) continue;
-        out_.item_object([&] { out_.text("name", service->name), out_.text("description", service->summary); });
+        out_.item_object(
+            [&] { out_.text("name", service->name), out_.text("description", service->summary); });
       }
     });
   }
@@ -125,7 +130,8 @@ class Document {
 
   void operation(const Method& method) {
     std::string verb = method.verb;
-    std::transform(verb.begin(), verb.end(), verb.begin(), [](char c) { return char(std::tolower(uint8_t(c))); });
+    std::transform(verb.begin(), verb.end(), verb.begin(),
+                   [](char c) { return char(std::tolower(uint8_t(c))); });
     out_.object(verb, [&] {
       out_.text("operationId", lower_first(method.name));
       out_.text("summary", method.options.summary());
@@ -152,7 +158,9 @@ class Document {
       if (access.public_()) out_.flag("public", true);
       if (access.signed_in()) out_.flag("signedIn", true);
       if (access.roles_size() > 0)
-        out_.list("roles", [&] { for (const int role : access.roles()) out_.item(Role_Name(Role(role))); });
+        out_.list("roles", [&] {
+          for (const int role : access.roles()) out_.item(Role_Name(Role(role)));
+        });
       if (access.has_owner())
         out_.object("owner", [&] {
           out_.text("record", access.owner().record());
@@ -192,20 +200,26 @@ class Document {
           parameter("query", plan->name, plan->options->required(), plan->options->summary(),
                     [&] { schemas_.field(*plan, Direction::kInput); });
         if (method.list && method.request->FindFieldByName("page_token") != nullptr)
-          parameter("query", "offset", false, "Items to skip, instead of a pageToken.",
-                    [&] { out_.text("type", "integer"), out_.number("minimum", 0), out_.number("maximum", 1'000'000); });
+          parameter("query", "offset", false, "Items to skip, instead of a pageToken.", [&] {
+            out_.text("type", "integer"), out_.number("minimum", 0), out_.number("maximum", 1'000'000);
+          });
         if (method.options.media_field().empty())
-          parameter("query", "fields", false, "Only these fields of the answer, or of its items; separated by commas.",
-                    [&] { out_.text("type", "string"), out_.text("pattern", "^[A-Za-z0-9]+(,[A-Za-z0-9]+)*$"); });
-        header_parameter("If-None-Match", "Answers 304 when the ETag is still this one.", "\"0123456789abcdef\"");
+          parameter("query", "fields", false,
+                    "Only these fields of the answer, or of its items; separated by commas.", [&] {
+                      out_.text("type", "string"), out_.text("pattern", "^[A-Za-z0-9]+(,[A-Za-z0-9]+)*$");
+                    });
+        header_parameter("If-None-Match", "Answers 304 when the ETag is still this one.",
+                         "\"0123456789abcdef\"");
       }
       if (by_key(method))
         header_parameter("Idempotency-Key", "Repeats with the same key get the first answer.",
                          "0190c5b2-7e0c-7000-8000-000000000001");
       if (takes_if_match(method))
-        header_parameter("If-Match", "Only when the record's ETag is still this one.", "\"0123456789abcdef\"");
+        header_parameter("If-Match", "Only when the record's ETag is still this one.",
+                         "\"0123456789abcdef\"");
       if (method.options.awaits_size() > 0)
-        header_parameter("Prefer", "respond-async answers 202 at once instead of waiting for the final state.",
+        header_parameter("Prefer",
+                         "respond-async answers 202 at once instead of waiting for the final state.",
                          "respond-async");
     });
   }
@@ -216,7 +230,8 @@ class Document {
       out_.flag("required", std::any_of(fields.begin(), fields.end(),
                                         [](const FieldPlan* plan) { return plan->options->required(); }));
       out_.object("content", [&] {
-        out_.object("application/json", [&] { out_.object("schema", [&] { schemas_.body_reference(method); }); });
+        out_.object("application/json",
+                    [&] { out_.object("schema", [&] { schemas_.body_reference(method); }); });
       });
     });
   }
@@ -248,7 +263,8 @@ class Document {
 
   void responses(const Method& method) {
     success(method, method.success, "Done.");
-    if (method.options.awaits_size() > 0 && method.success != 202) success(method, 202, "Accepted; not final yet.");
+    if (method.options.awaits_size() > 0 && method.success != 202)
+      success(method, 202, "Accepted; not final yet.");
     if (method.verb == "GET")
       out_.object("304", [&] {
         out_.text("description", "Unchanged since the ETag in If-None-Match.");
@@ -267,7 +283,8 @@ class Document {
           out_.text("type", "http"), out_.text("scheme", "bearer"), out_.text("bearerFormat", "JWT");
         });
         out_.object("apiKey", [&] {
-          out_.text("type", "http"), out_.text("scheme", "bearer"), out_.text("bearerFormat", "mk_<id>_<secret>");
+          out_.text("type", "http"), out_.text("scheme", "bearer"),
+              out_.text("bearerFormat", "mk_<id>_<secret>");
         });
       });
       out_.object("headers", [&] {
@@ -277,7 +294,9 @@ class Document {
             out_.object("schema", [&] { out_.text("type", header.type); });
           });
       });
-      out_.object("responses", [&] { for (const Answer& problem : kProblems) problem_response(problem); });
+      out_.object("responses", [&] {
+        for (const Answer& problem : kProblems) problem_response(problem);
+      });
       out_.object("schemas", [&] {
         out_.object("Problem", [&] { problem_schema(); });
         schemas_.components();

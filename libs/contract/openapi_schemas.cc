@@ -1,5 +1,5 @@
-// See the header. Amounts get a schema of three alternatives, one per number of decimals, so that the document says
-// exactly which amounts are accepted.
+// See the header. Amounts get a schema of three alternatives, one per number of decimals, so that the
+// document says exactly which amounts are accepted.
 #include "libs/contract/openapi_schemas.h"
 
 #include <limits>
@@ -54,7 +54,9 @@ void money_input(JsonText& out, bool positive) {
         out.list("required", [&] { out.item("currency"), out.item("value"); });
         out.object("properties", [&] {
           out.object("currency", [&] {
-            out.list("enum", [&] { for (const auto& code : currencies(exponent)) out.item(code); });
+            out.list("enum", [&] {
+              for (const auto& code : currencies(exponent)) out.item(code);
+            });
           });
           out.object("value", [&] {
             out.text("type", "string");
@@ -64,7 +66,8 @@ void money_input(JsonText& out, bool positive) {
       });
     }
   });
-  out.list("examples", [&] { out.item_object([&] { out.text("currency", "EUR"), out.text("value", "12.34"); }); });
+  out.list("examples",
+           [&] { out.item_object([&] { out.text("currency", "EUR"), out.text("value", "12.34"); }); });
 }
 
 void money_output(JsonText& out) {
@@ -78,7 +81,8 @@ void money_output(JsonText& out) {
       out.text("pattern", "^-?(0|[1-9][0-9]*)(\\.[0-9]+)?$");
     });
   });
-  out.list("examples", [&] { out.item_object([&] { out.text("currency", "EUR"), out.text("value", "12.34"); }); });
+  out.list("examples",
+           [&] { out.item_object([&] { out.text("currency", "EUR"), out.text("value", "12.34"); }); });
 }
 
 void metadata_schema(JsonText& out) {
@@ -86,7 +90,8 @@ void metadata_schema(JsonText& out) {
   out.text("type", "object");
   out.number("maxProperties", kMaxMetadata);
   out.object("propertyNames", [&] {
-    out.number("minLength", 1), out.number("maxLength", kMaxMetadataKey), out.text("pattern", "^[^\\u0000]*$");
+    out.number("minLength", 1), out.number("maxLength", kMaxMetadataKey),
+        out.text("pattern", "^[^\\u0000]*$");
   });
   out.object("additionalProperties", [&] {
     out.text("type", "string"), out.number("maxLength", kMaxText), out.text("pattern", "^[^\\u0000]*$");
@@ -136,7 +141,8 @@ void Schemas::want(Wanted wanted) {
 }
 
 void Schemas::reference(const MessagePlan& message, Direction direction) {
-  want({short_name(*message.descriptor) + (direction == Direction::kInput ? "Input" : ""), &message, direction, nullptr});
+  want({short_name(*message.descriptor) + (direction == Direction::kInput ? "Input" : ""), &message,
+        direction, nullptr});
 }
 
 void Schemas::body_reference(const Method& method) {
@@ -195,7 +201,9 @@ void Schemas::string(const FieldPlan& plan, Direction direction) {
   if (direction == Direction::kInput) {
     const uint32_t least = std::max(plan.repeated ? 0 : plan.min_length, plan.options->required() ? 1u : 0u);
     if (least > 0) out_.number("minLength", least);
-    out_.number("maxLength", format == EMAIL ? std::min(254u, plan.max_length) : plan.repeated ? kMaxText : plan.max_length);
+    out_.number("maxLength", format == EMAIL ? std::min(254u, plan.max_length)
+                             : plan.repeated ? kMaxText
+                                             : plan.max_length);
     if (plan.pattern) out_.text("pattern", "^(?:" + plan.options->pattern() + ")$");
     else if (!format_pattern(format).empty()) out_.text("pattern", format_pattern(format));
     else if (format == NONE || format == PASSWORD) out_.text("pattern", "^[^\\u0000]*$");
@@ -219,7 +227,8 @@ void Schemas::number(const FieldPlan& plan, Direction direction) {
   }
   if (bounded && input) out_.number("minimum", options.min()), out_.number("maximum", options.max());
   else if (plan.kind == Kind::kInt32)
-    out_.number("minimum", std::numeric_limits<int32_t>::min()), out_.number("maximum", std::numeric_limits<int32_t>::max());
+    out_.number("minimum", std::numeric_limits<int32_t>::min()),
+        out_.number("maximum", std::numeric_limits<int32_t>::max());
   else if (plan.kind == Kind::kUint32)
     out_.number("minimum", 0), out_.number("maximum", std::numeric_limits<uint32_t>::max());
   else if (plan.kind == Kind::kUint64) out_.number("minimum", 0);
@@ -237,7 +246,10 @@ void Schemas::message(const Wanted& wanted) {
     std::vector<std::string_view> required;
     for (const FieldPlan* plan : fields)
       if (plan->options->required()) required.push_back(plan->name);
-    if (!required.empty()) out_.list("required", [&] { for (const auto name : required) out_.item(name); });
+    if (!required.empty())
+      out_.list("required", [&] {
+        for (const auto name : required) out_.item(name);
+      });
   }
   out_.object("properties", [&] {
     for (const FieldPlan* plan : fields) out_.object(plan->name, [&] { field(*plan, wanted.direction); });

@@ -1,5 +1,5 @@
-// JSON Schemas of messages and fields for the OpenAPI document. Requests are described exactly as parse_json and
-// validate accept them; answers more loosely, because an unset string is "" there whatever its bounds.
+// JSON Schemas of messages and fields for the OpenAPI document. Requests are described exactly as parse_json
+// and validate accept them; answers more loosely, because an unset string is "" there whatever its bounds.
 #pragma once
 
 #include <set>

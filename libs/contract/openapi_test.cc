@@ -16,18 +16,24 @@ using simdjson::dom::element;
 
 const Model& shop() {
   static const Model& model = scratch_model(R"(
-    message Part { string sku = 1 [(field) = {required: true, min_length: 2}]; string made_by = 2 [(field) = {read_only: true}]; }
+    message Part { string sku = 1 [(field) = {required: true, min_length: 2}];
+      string made_by = 2 [(field) = {read_only: true}]; }
     message Wallet { option (table) = {name: "wallet", key: ["id"], owner: "user_id"};
-      string id = 1 [(field) = {format: UUID}]; string user_id = 2; Money amount = 3; string failure_reason = 4;
+      string id = 1 [(field) = {format: UUID}]; string user_id = 2; Money amount = 3;
+      string failure_reason = 4;
       string hash = 5 [(field) = {secret: true}]; repeated Part parts = 6; }
     message Done { option (event) = {type: "test.done", key: "id"}; string id = 1; }
     message CreateRequest { string wallet_id = 1 [(field) = {required: true, format: UUID}];
-      Money amount = 2 [(field) = {required: true, positive: true}]; int32 count = 3 [(field) = {min: 1, max: 9}];
-      repeated Part parts = 4 [(field) = {max_length: 5}]; string server = 5 [(field) = {read_only: true}]; int64 wide = 6; }
-    message ListRequest { string status = 1 [(field) = {max_length: 20}]; int64 from = 2 [(field) = {format: TIME}];
+      Money amount = 2 [(field) = {required: true, positive: true}];
+      int32 count = 3 [(field) = {min: 1, max: 9}];
+      repeated Part parts = 4 [(field) = {max_length: 5}];
+      string server = 5 [(field) = {read_only: true}]; int64 wide = 6; }
+    message ListRequest { string status = 1 [(field) = {max_length: 20}];
+      int64 from = 2 [(field) = {format: TIME}];
       string page_token = 3; }
     message ListResponse { repeated Wallet wallets = 1; string next_page_token = 2; }
-    message LoginRequest { string email = 1 [(field) = {required: true, format: EMAIL, example: "a@b.example"}]; }
+    message LoginRequest { string email = 1 [(field) = {required: true, format: EMAIL,
+      example: "a@b.example"}]; }
     message GetRequest { string id = 1 [(field) = {required: true}]; }
     message Sheet { bytes content = 1; string content_type = 2; }
     message FreezeRequest { string id = 1 [(field) = {required: true}]; }
@@ -36,11 +42,15 @@ const Model& shop() {
       rpc Create(CreateRequest) returns (Wallet) { option (method) = {post: "/w/{wallet_id}/x", success: 201,
         access: {owner: {record: "Wallet", by: "wallet_id"}, roles: [ADMIN], scope: "w:write"}, rate: PAYMENT,
         awaits: ["test.done"], failure_field: "failure_reason", summary: "Makes \"one\"."}; }
-      rpc List(ListRequest) returns (ListResponse) { option (method) = {get: "/w", access: {signed_in: true}, rate: READ}; }
-      rpc Login(LoginRequest) returns (Wallet) { option (method) = {post: "/login", access: {public: true}, rate: AUTH,
+      rpc List(ListRequest) returns (ListResponse) { option (method) = {get: "/w",
+        access: {signed_in: true}, rate: READ}; }
+      rpc Login(LoginRequest) returns (Wallet) { option (method) = {post: "/login",
+        access: {public: true}, rate: AUTH,
         idempotency: NATURAL}; }
-      rpc Get(GetRequest) returns (Sheet) { option (method) = {get: "/w/{id}/sheet", access: {public: true}, media_field: "content"}; }
-      rpc Freeze(FreezeRequest) returns (Wallet) { option (method) = {put: "/w/{id}/freeze", access: {roles: [ADMIN]}}; }
+      rpc Get(GetRequest) returns (Sheet) { option (method) = {get: "/w/{id}/sheet",
+        access: {public: true}, media_field: "content"}; }
+      rpc Freeze(FreezeRequest) returns (Wallet) { option (method) = {put: "/w/{id}/freeze",
+        access: {roles: [ADMIN]}}; }
       rpc Hidden(InternalRequest) returns (Wallet) {}
     })");
   return model;
@@ -59,7 +69,8 @@ class OpenApi : public testing::Test {
   std::set<std::string> parameters(std::string_view operation) {
     std::set<std::string> names;
     for (const element parameter : simdjson::dom::array(at(std::string(operation) + "/parameters")))
-      names.insert(std::string(std::string_view(parameter["in"])) + " " + std::string(std::string_view(parameter["name"])));
+      names.insert(std::string(std::string_view(parameter["in"])) + " " +
+                   std::string(std::string_view(parameter["name"])));
     return names;
   }
   std::set<std::string> keys(std::string_view pointer) {
@@ -77,7 +88,8 @@ constexpr std::string_view kCreate = "/paths/~1w~1{walletId}~1x/post";
 TEST_F(OpenApi, DescribesRoutes) {
   EXPECT_EQ(text("/openapi"), "3.1.0");
   EXPECT_EQ(text("/info/version"), "1.2.3");
-  EXPECT_EQ(keys("/paths"), (std::set<std::string>{"/w/{walletId}/x", "/w", "/login", "/w/{id}/sheet", "/w/{id}/freeze"}));
+  EXPECT_EQ(keys("/paths"),
+            (std::set<std::string>{"/w/{walletId}/x", "/w", "/login", "/w/{id}/sheet", "/w/{id}/freeze"}));
   EXPECT_EQ(text("/paths/~1w~1{walletId}~1x/post/operationId"), "create");
   EXPECT_EQ(text("/paths/~1w~1{walletId}~1x/post/summary"), "Makes \"one\".");
   EXPECT_EQ(text("/paths/~1w~1{walletId}~1x/post/x-rate-class"), "PAYMENT");
@@ -89,20 +101,23 @@ TEST_F(OpenApi, DescribesRoutes) {
 }
 
 TEST_F(OpenApi, DescribesParameters) {
-  EXPECT_EQ(parameters(kCreate), (std::set<std::string>{"path walletId", "header Idempotency-Key", "header Prefer", "header If-Match"}));
-  EXPECT_EQ(parameters("/paths/~1w/get"), (std::set<std::string>{"query status", "query from", "query pageToken", "query offset",
-                                                                 "query fields", "header If-None-Match"}));
+  EXPECT_EQ(parameters(kCreate), (std::set<std::string>{"path walletId", "header Idempotency-Key",
+                                                        "header Prefer", "header If-Match"}));
+  EXPECT_EQ(parameters("/paths/~1w/get"),
+            (std::set<std::string>{"query status", "query from", "query pageToken", "query offset",
+                                   "query fields", "header If-None-Match"}));
   EXPECT_EQ(parameters("/paths/~1login/post"), std::set<std::string>{});
-  EXPECT_EQ(parameters("/paths/~1w~1{id}~1freeze/put"), (std::set<std::string>{"path id", "header If-Match"}));
+  EXPECT_EQ(parameters("/paths/~1w~1{id}~1freeze/put"),
+            (std::set<std::string>{"path id", "header If-Match"}));
   EXPECT_FALSE(has("/paths/~1w~1{id}~1freeze/put/requestBody")) << "nothing is left for a body";
 }
 
 TEST_F(OpenApi, DescribesAnswers) {
   EXPECT_EQ(keys(std::string(kCreate) + "/responses"),
-            (std::set<std::string>{"201", "202", "400", "401", "402", "403", "404", "409", "412", "413", "415", "422", "429",
-                                   "500", "503", "504"}));
-  EXPECT_EQ(keys("/paths/~1w/get/responses"), (std::set<std::string>{"200", "304", "400", "401", "403", "404", "429", "500",
-                                                                     "503", "504"}));
+            (std::set<std::string>{"201", "202", "400", "401", "402", "403", "404", "409", "412", "413",
+                                   "415", "422", "429", "500", "503", "504"}));
+  EXPECT_EQ(keys("/paths/~1w/get/responses"),
+            (std::set<std::string>{"200", "304", "400", "401", "403", "404", "429", "500", "503", "504"}));
   EXPECT_EQ(keys("/paths/~1w~1{id}~1sheet/get/responses").count("401"), 0u) << "public";
   EXPECT_EQ(keys("/paths/~1login/post/responses").count("401"), 1u) << "wrong password";
   EXPECT_EQ(keys("/paths/~1w~1{id}~1sheet/get/responses/200/content"), std::set<std::string>{"*/*"});
@@ -112,13 +127,15 @@ TEST_F(OpenApi, DescribesAnswers) {
 }
 
 TEST_F(OpenApi, DescribesRequestsExactly) {
-  EXPECT_EQ(raw("/components/schemas/CreateRequest"),
-            R"({"type":"object","additionalProperties":false,"required":["amount"],"properties":{)"
-            R"("amount":{"$ref":"#/components/schemas/PositiveMoneyInput"},)"
-            R"("count":{"type":"integer","format":"int32","minimum":1,"maximum":9},)"
-            R"("parts":{"type":"array","maxItems":5,"items":{"$ref":"#/components/schemas/PartInput"}},)"
-            R"("wide":{"type":["integer","string"],"format":"int64","pattern":"^(0|-?[1-9][0-9]{0,17})$"}}})");
-  EXPECT_EQ(keys("/components/schemas/PartInput/properties"), std::set<std::string>{"sku"}) << "not what the server sets";
+  EXPECT_EQ(
+      raw("/components/schemas/CreateRequest"),
+      R"({"type":"object","additionalProperties":false,"required":["amount"],"properties":{)"
+      R"("amount":{"$ref":"#/components/schemas/PositiveMoneyInput"},)"
+      R"("count":{"type":"integer","format":"int32","minimum":1,"maximum":9},)"
+      R"("parts":{"type":"array","maxItems":5,"items":{"$ref":"#/components/schemas/PartInput"}},)"
+      R"("wide":{"type":["integer","string"],"format":"int64","pattern":"^(0|-?[1-9][0-9]{0,17})$"}}})");
+  EXPECT_EQ(keys("/components/schemas/PartInput/properties"), std::set<std::string>{"sku"})
+      << "not what the server sets";
   EXPECT_EQ(keys("/components/schemas/Part/properties"), (std::set<std::string>{"sku", "madeBy"}));
   EXPECT_FALSE(has("/components/schemas/Wallet/properties/hash")) << "secret";
   EXPECT_FALSE(has("/components/schemas/Wallet/additionalProperties"));
@@ -155,15 +172,19 @@ TEST(OpenApiOfThisProcess, HasNoDeadReference) {
 // The patterns of amounts accept what the money library accepts, up to the digits that they name.
 TEST_F(OpenApi, AmountPatternsAgreeWithTheParser) {
   for (const bool positive : {false, true}) {
-    const element variants = at(positive ? "/components/schemas/PositiveMoneyInput/oneOf" : "/components/schemas/MoneyInput/oneOf");
+    const element variants = at(positive ? "/components/schemas/PositiveMoneyInput/oneOf"
+                                         : "/components/schemas/MoneyInput/oneOf");
     for (const element variant : simdjson::dom::array(variants)) {
       const std::string code(std::string_view(variant.at_pointer("/properties/currency/enum/0")));
       const re2::RE2 pattern(std::string(std::string_view(variant.at_pointer("/properties/value/pattern"))));
       ASSERT_TRUE(pattern.ok());
-      for (const char* value : {"0", "0.0", "0.00", "0.000", "0.01", "0.10", "0.1", "0.001", "0.010", "1", "10", "10.5", "01", "1.",
-                                ".5", "-1", "-0.01", "1.234", "1.2345", "00", "+1", "9999999999", "", "a", "1,0"}) {
+      for (const char* value :
+           {"0",      "0.0", "0.00", "0.000",      "0.01", "0.10", "0.1", "0.001", "0.010",
+            "1",      "10",  "10.5", "01",         "1.",   ".5",   "-1",  "-0.01", "1.234",
+            "1.2345", "00",  "+1",   "9999999999", "",     "a",    "1,0"}) {
         const auto minor = parse_minor(value, *currency_exponent(code));
-        EXPECT_EQ(re2::RE2::FullMatch(value, pattern), minor && (!positive || *minor > 0)) << code << " " << value << positive;
+        EXPECT_EQ(re2::RE2::FullMatch(value, pattern), minor && (!positive || *minor > 0))
+            << code << " " << value << positive;
       }
     }
   }
@@ -174,8 +195,10 @@ TEST(Catalogues, NameEventsAndRoutes) {
   EXPECT_NE(events.find("Topic `test-events`. A test."), std::string::npos);
   EXPECT_NE(events.find("| `test.done` | `id` |"), std::string::npos);
   const std::string routes = route_catalogue(shop());
-  EXPECT_NE(routes.find("| POST | `/w/{walletId}/x` | owner of Wallet, ADMIN, API key `w:write` | PAYMENT | 201 |"),
-            std::string::npos) << routes;
+  EXPECT_NE(
+      routes.find("| POST | `/w/{walletId}/x` | owner of Wallet, ADMIN, API key `w:write` | PAYMENT | 201 |"),
+      std::string::npos)
+      << routes;
   EXPECT_EQ(routes.find("Hidden"), std::string::npos);
 }
 

@@ -1,5 +1,6 @@
-// Reads the options of a contract. Descriptors of the generated pool carry them parsed; those of a pool that was built
-// at run time carry them as unknown fields, so these are written out and parsed again by the generated classes.
+// Reads the options of a contract. Descriptors of the generated pool carry them parsed; those of a pool that
+// was built at run time carry them as unknown fields, so these are written out and parsed again by the
+// generated classes.
 #include <mutex>
 #include <unordered_map>
 
@@ -27,11 +28,15 @@ ServiceOptions service_options(const google::protobuf::FileDescriptor& file) {
 MethodOptions method_options(const google::protobuf::MethodDescriptor& method) {
   return known(method.options()).GetExtension(micropay::method);
 }
-bool has_table_options(const Descriptor& message) { return known(message.options()).HasExtension(micropay::table); }
+bool has_table_options(const Descriptor& message) {
+  return known(message.options()).HasExtension(micropay::table);
+}
 TableOptions table_options(const Descriptor& message) {
   return known(message.options()).GetExtension(micropay::table);
 }
-bool has_event_options(const Descriptor& message) { return known(message.options()).HasExtension(micropay::event); }
+bool has_event_options(const Descriptor& message) {
+  return known(message.options()).HasExtension(micropay::event);
+}
 EventOptions event_options(const Descriptor& message) {
   return known(message.options()).GetExtension(micropay::event);
 }
@@ -50,7 +55,8 @@ const FieldOptions& options_of(const FieldDescriptor& field) {
 std::string_view enum_text(const google::protobuf::EnumValueDescriptor& value) { return value.name(); }
 
 bool is_money(const FieldDescriptor& field) {
-  return field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && field.message_type()->full_name() == "micropay.Money";
+  return field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE &&
+         field.message_type()->full_name() == "micropay.Money";
 }
 bool is_metadata(const FieldDescriptor& field) {
   return field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE &&

@@ -39,9 +39,12 @@ bool zero_breaks_bounds(const FieldPlan& plan) {
       const bool formatted = options.format() != NONE && options.format() != PASSWORD;
       return plan.min_length > 0 || formatted || (plan.pattern && !re2::RE2::FullMatch("", *plan.pattern));
     }
-    case Kind::kInt32: case Kind::kInt64: case Kind::kUint32: case Kind::kUint64:
-    case Kind::kDouble: case Kind::kFloat:
-      return options.min() > 0 || options.max() < 0;
+    case Kind::kInt32:
+    case Kind::kInt64:
+    case Kind::kUint32:
+    case Kind::kUint64:
+    case Kind::kDouble:
+    case Kind::kFloat: return options.min() > 0 || options.max() < 0;
     default: return false;
   }
 }
@@ -69,7 +72,8 @@ FieldPlan field_plan(const FieldDescriptor& field, const Reflection* reflection)
   plan.wide = (plan.kind == Kind::kInt64 || plan.kind == Kind::kUint64) && !bounded;
   plan.name = field.json_name();
   plan.key = '"' + plan.name + "\":";
-  if (!options.pattern().empty()) plan.pattern = std::make_shared<re2::RE2>(options.pattern(), re2::RE2::Quiet);
+  if (!options.pattern().empty())
+    plan.pattern = std::make_shared<re2::RE2>(options.pattern(), re2::RE2::Quiet);
   plan.min_length = options.min_length();
   plan.max_length = options.max_length() != 0 ? options.max_length() : default_max_length(plan);
   plan.refuse_zero = zero_breaks_bounds(plan);
@@ -95,7 +99,8 @@ const MessagePlan& build(Plans& plans, const Message& prototype) {
   for (int i = 0; i < descriptor.field_count(); ++i) {
     FieldPlan& added = plan.fields.emplace_back(field_plan(*descriptor.field(i), reflection));
     if (added.kind == Kind::kMessage)
-      added.child = &build(plans, *reflection->GetMessageFactory()->GetPrototype(added.field->message_type()));
+      added.child =
+          &build(plans, *reflection->GetMessageFactory()->GetPrototype(added.field->message_type()));
   }
   return plan;
 }

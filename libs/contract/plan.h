@@ -1,5 +1,6 @@
-// How each field of a message is read, written and checked: built once per message type, then shared by JSON and
-// validation. Inside of this folder. Types are kept by address: those of a test's own pool must never be freed.
+// How each field of a message is read, written and checked: built once per message type, then shared by JSON
+// and validation. Inside of this folder. Types are kept by address: those of a test's own pool must never be
+// freed.
 #pragma once
 
 #include <memory>
@@ -9,33 +10,49 @@
 
 #include "libs/contract/model.h"
 
-namespace re2 { class RE2; }
+namespace re2 {
+class RE2;
+}
 
 namespace micropay::contract {
 
 using google::protobuf::Reflection;
 
 enum class Kind : uint8_t {
-  kText, kTime, kBool, kInt32, kInt64, kUint32, kUint64, kDouble, kFloat, kEnum, kBytes, kMoney, kMetadata, kMessage,
+  kText,
+  kTime,
+  kBool,
+  kInt32,
+  kInt64,
+  kUint32,
+  kUint64,
+  kDouble,
+  kFloat,
+  kEnum,
+  kBytes,
+  kMoney,
+  kMetadata,
+  kMessage,
 };
 
 struct MessagePlan;
 
 struct FieldPlan {
   const FieldDescriptor* field = nullptr;
-  const Reflection* reflection = nullptr;  // of the message: asking the message for it costs more than using it
+  const Reflection* reflection =
+      nullptr;  // of the message: asking the message for it costs more than using it
   const FieldOptions* options = nullptr;
   Kind kind = Kind::kText;
   bool repeated = false;
-  bool presence = false;      // it can be told whether it is set
-  bool hidden = false;        // internal or secret: answers leave it out
-  bool masked = false;        // personal or secret: logs show ***
-  bool read_only = false;     // refused in input
-  bool omit_zero = false;     // left out of answers when unset: its "" or 0 would be refused as input
-  bool refuse_zero = false;   // a "" or 0 that is written breaks the field's bounds
-  bool wide = false;          // 64 bits without bounds within 2^53: may come as a string
-  std::string name;           // "pageSize"
-  std::string key;            // "\"pageSize\":"
+  bool presence = false;     // it can be told whether it is set
+  bool hidden = false;       // internal or secret: answers leave it out
+  bool masked = false;       // personal or secret: logs show ***
+  bool read_only = false;    // refused in input
+  bool omit_zero = false;    // left out of answers when unset: its "" or 0 would be refused as input
+  bool refuse_zero = false;  // a "" or 0 that is written breaks the field's bounds
+  bool wide = false;         // 64 bits without bounds within 2^53: may come as a string
+  std::string name;          // "pageSize"
+  std::string key;           // "\"pageSize\":"
   const MessagePlan* child = nullptr;
   std::shared_ptr<const re2::RE2> pattern;
   uint32_t min_length = 0;
@@ -45,7 +62,7 @@ struct FieldPlan {
 struct MessagePlan {
   const Descriptor* descriptor = nullptr;
   const Reflection* reflection = nullptr;
-  bool list = false;          // an answer with items and next_page_token
+  bool list = false;  // an answer with items and next_page_token
   std::vector<FieldPlan> fields;
 };
 
@@ -53,7 +70,7 @@ constexpr int64_t kSafeInteger = int64_t(1) << 53;  // beyond it, JSON numbers l
 constexpr uint32_t kMaxText = 1024;                 // characters
 constexpr uint32_t kMaxItems = 1000;
 constexpr uint32_t kMaxBytes = 65536;
-constexpr uint32_t kMaxMetadata = 50;               // entries, and characters of a key
+constexpr uint32_t kMaxMetadata = 50;  // entries, and characters of a key
 constexpr uint32_t kMaxMetadataKey = 64;
 
 const MessagePlan& plan_of(const Message& message);

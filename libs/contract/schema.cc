@@ -1,5 +1,5 @@
-// The SQL of a table: both dialects store the same columns, so an export of one loads into the other. Identifiers are
-// quoted, because fields may be named by words of SQL.
+// The SQL of a table: both dialects store the same columns, so an export of one loads into the other.
+// Identifiers are quoted, because fields may be named by words of SQL.
 #include <algorithm>
 
 #include "libs/contract/columns.h"
@@ -30,8 +30,10 @@ std::string default_of(const Column& column) {
   if (column.type == ColumnType::kInteger) return "0";
   if (column.part != Column::Part::kWhole) return "''";
   switch (column.field->cpp_type()) {
-    case FieldDescriptor::CPPTYPE_ENUM: return fmt::format("'{}'", enum_text(*column.field->default_value_enum()));
-    case FieldDescriptor::CPPTYPE_DOUBLE: case FieldDescriptor::CPPTYPE_FLOAT: return "'0'";
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return fmt::format("'{}'", enum_text(*column.field->default_value_enum()));
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+    case FieldDescriptor::CPPTYPE_FLOAT: return "'0'";
     default: return "''";
   }
 }
@@ -87,7 +89,8 @@ std::vector<std::string> additive_sql(const Table& table, const std::vector<std:
                                        column_sql(table, column, dialect)));
   for (const Index& index : table.indexes)
     for (const Column& column : column_plan(table).columns())
-      if (is_new(column) && std::find(index.fields.begin(), index.fields.end(), column.field) != index.fields.end()) {
+      if (is_new(column) &&
+          std::find(index.fields.begin(), index.fields.end(), column.field) != index.fields.end()) {
         statements.push_back(index_sql(table, index));
         break;
       }

@@ -35,13 +35,17 @@ Result<void> check_length(size_t length, uint32_t least, uint32_t most, std::str
 Result<void> check_format(Format format, std::string_view text) {
   switch (format) {
     case UUID: return parse_uuid(text) ? Result<void>() : refuse("invalid_format", "must be a UUID");
-    case EMAIL: return is_email(text) ? Result<void>() : refuse("invalid_format", "must be an e-mail address");
+    case EMAIL:
+      return is_email(text) ? Result<void>() : refuse("invalid_format", "must be an e-mail address");
     case CURRENCY:
-      return currency_exponent(text) ? Result<void>() : refuse("unknown_currency", "must be an ISO 4217 code like EUR");
-    case DATE: return is_date(text) ? Result<void>() : refuse("invalid_format", "must be a date like 2026-11-21");
+      return currency_exponent(text) ? Result<void>()
+                                     : refuse("unknown_currency", "must be an ISO 4217 code like EUR");
+    case DATE:
+      return is_date(text) ? Result<void>() : refuse("invalid_format", "must be a date like 2026-11-21");
     case URL: return is_url(text) ? Result<void>() : refuse("invalid_format", "must be an http or https URL");
     case LANGUAGE:
-      return is_language(text) ? Result<void>() : refuse("invalid_format", "must be a language tag like en or de-AT");
+      return is_language(text) ? Result<void>()
+                               : refuse("invalid_format", "must be a language tag like en or de-AT");
     default: return {};
   }
 }
@@ -62,7 +66,7 @@ Result<void> check_range(const FieldOptions& options, Number value) {
   if (options.min() == 0 && options.max() == 0) return {};
   bool below_min, above_max;
   if constexpr (std::is_floating_point_v<Number>) {
-    below_min = value < Number(options.min()), above_max = value > Number(options.max());
+    below_min = value<Number(options.min()), above_max = value> Number(options.max());
   } else {
     below_min = std::cmp_less(value, options.min()), above_max = std::cmp_greater(value, options.max());
   }
@@ -74,9 +78,12 @@ Result<void> check_money(const FieldPlan& plan, const Message& message) {
   std::string scratch;
   const MoneyView money = money_of(message, scratch);
   if (money.currency.empty()) return refuse("required", "is missing", "currency");
-  if (!currency_exponent(money.currency)) return refuse("unknown_currency", "must be an ISO 4217 code", "currency");
-  if (plan.options->positive() && money.minor <= 0) return refuse("not_positive", "must be more than zero", "value");
-  if (money.minor > kMaxMinor || money.minor < -kMaxMinor) return refuse("out_of_range", "is too large", "value");
+  if (!currency_exponent(money.currency))
+    return refuse("unknown_currency", "must be an ISO 4217 code", "currency");
+  if (plan.options->positive() && money.minor <= 0)
+    return refuse("not_positive", "must be more than zero", "value");
+  if (money.minor > kMaxMinor || money.minor < -kMaxMinor)
+    return refuse("out_of_range", "is too large", "value");
   return {};
 }
 
@@ -131,7 +138,8 @@ class Validator {
     switch (field.kind) {
       case Kind::kText: return text(message, reflection, field);
       case Kind::kBytes:
-        return check_length(text_of(message, field, scratch_).size(), field.min_length, field.max_length, "bytes");
+        return check_length(text_of(message, field, scratch_).size(), field.min_length, field.max_length,
+                            "bytes");
       case Kind::kInt32: return check_range(options, reflection.GetInt32(message, field.field));
       case Kind::kInt64: return check_range(options, reflection.GetInt64(message, field.field));
       case Kind::kUint32: return check_range(options, reflection.GetUInt32(message, field.field));
@@ -140,14 +148,16 @@ class Validator {
       case Kind::kFloat: return check_range(options, reflection.GetFloat(message, field.field));
       case Kind::kMoney: return check_money(field, reflection.GetMessage(message, field.field));
       case Kind::kMetadata: return check_metadata(field, reflection.GetMessage(message, field.field));
-      case Kind::kMessage: return this->message(*reflection.MutableMessage(&message, field.field), *field.child);
-      case Kind::kTime: case Kind::kBool: case Kind::kEnum: return {};
+      case Kind::kMessage:
+        return this->message(*reflection.MutableMessage(&message, field.field), *field.child);
+      case Kind::kTime:
+      case Kind::kBool:
+      case Kind::kEnum: return {};
     }
     return {};
   }
 
-  static Result<void> missing(const Message& message, const Reflection& reflection,
-                              const FieldPlan& field) {
+  static Result<void> missing(const Message& message, const Reflection& reflection, const FieldPlan& field) {
     if (!field.options->required()) return {};
     // A zero that is a value of its own cannot be told from a missing one; only an unspecified enum can.
     if (!field.presence) {
@@ -187,10 +197,14 @@ class Validator {
       case Kind::kDouble: return check_range(options, reflection.GetRepeatedDouble(message, field.field, i));
       case Kind::kFloat: return check_range(options, reflection.GetRepeatedFloat(message, field.field, i));
       case Kind::kMoney: return check_money(field, reflection.GetRepeatedMessage(message, field.field, i));
-      case Kind::kMetadata: return check_metadata(field, reflection.GetRepeatedMessage(message, field.field, i));
+      case Kind::kMetadata:
+        return check_metadata(field, reflection.GetRepeatedMessage(message, field.field, i));
       case Kind::kMessage:
         return this->message(*reflection.MutableRepeatedMessage(&message, field.field, i), *field.child);
-      case Kind::kTime: case Kind::kBool: case Kind::kEnum: case Kind::kBytes: return {};
+      case Kind::kTime:
+      case Kind::kBool:
+      case Kind::kEnum:
+      case Kind::kBytes: return {};
     }
     return {};
   }
