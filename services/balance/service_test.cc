@@ -119,6 +119,19 @@ TEST_F(BalanceService, RefusesWithTheReason) {
   EXPECT_EQ(figures("anna"), (Figures{1000, 0, 0}));
 }
 
+TEST_F(BalanceService, HoldsNothingForARefusedPayment) {
+  fund("anna", 1000);
+  PaymentInitiated event;
+  event.set_payment_id(id("p"));
+  event.set_payer_account_id(id("anna"));
+  event.set_payee_account_id(id("ben"));
+  *event.mutable_amount() = money(10);
+  event.set_refused(true);
+  world.given(event);
+  EXPECT_EQ(world.events(), Types{});
+  EXPECT_EQ(figures("anna"), (Figures{1000, 0, 0}));
+}
+
 TEST_F(BalanceService, FailureAndCancellationGiveBackOnce) {
   fund("anna", 1000);
   initiate("p", "anna", "ben", 400);
