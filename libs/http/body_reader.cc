@@ -1,5 +1,5 @@
-// The body of a request: of known length, or chunked (RFC 9112 7.1) as a small state machine over single bytes of
-// framing, with the data between copied in one piece.
+// The body of a request: of known length, or chunked (RFC 9112 7.1) as a small state machine over single
+// bytes of framing, with the data between copied in one piece.
 #include "libs/http/request_parser.h"
 
 namespace micropay {
@@ -41,7 +41,9 @@ std::optional<ParseError> BodyReader::feed(std::string_view& bytes, std::string&
 std::optional<ParseError> BodyReader::feed_framing(char c) {
   switch (state_) {
     case State::kSize: {
-      int digit = c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+      int digit = c >= '0' && c <= '9'                 ? c - '0'
+                  : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
+                                                       : -1;
       if (digit >= 0) {
         if (++digits_ > 8) return kTooLarge;
         left_ = left_ << 4 | static_cast<uint64_t>(digit);

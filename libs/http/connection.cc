@@ -1,7 +1,8 @@
-// One HTTP/1.1 connection. It reads when the socket has something, hands over one request at a time, and reads on when
-// that is answered, so a client that sends faster than it is answered is held back by TCP.
+// One HTTP/1.1 connection. It reads when the socket has something, hands over one request at a time, and
+// reads on when that is answered, so a client that sends faster than it is answered is held back by TCP.
 //
-//   kHead -> kBody -> kAnswering -> kHead ...        kClosing (write what is left) -> kDraining (read over, end) -> gone
+//   kHead -> kBody -> kAnswering -> kHead ...        kClosing (write what is left) -> kDraining (read over,
+//   end) -> gone
 #include <sys/socket.h>
 
 #include <boost/asio/buffer.hpp>
@@ -18,8 +19,8 @@ namespace asio = boost::asio;
 using Socket = asio::basic_stream_socket<asio::ip::tcp, asio::io_context::executor_type>;
 using SystemError = boost::system::error_code;
 
-constexpr size_t kMaxUnwritten = 256 << 10;      // pipelined answers gather up to here
-constexpr size_t kKeptBuffer = 64 << 10;         // larger buffers are given back
+constexpr size_t kMaxUnwritten = 256 << 10;  // pipelined answers gather up to here
+constexpr size_t kKeptBuffer = 64 << 10;     // larger buffers are given back
 constexpr Duration kDrainTimeout = 2 * kSecond;
 
 class Connection final : public LoopMember,
@@ -27,7 +28,12 @@ class Connection final : public LoopMember,
                          public std::enable_shared_from_this<Connection> {
  public:
   Connection(ServerCorePtr core, Loop& loop, int fd, std::string remote)
-      : core_ptr_(std::move(core)), core_(*core_ptr_), loop_(loop), token_(core_ptr_), socket_(loop.context()), remote_(std::move(remote)),
+      : core_ptr_(std::move(core)),
+        core_(*core_ptr_),
+        loop_(loop),
+        token_(core_ptr_),
+        socket_(loop.context()),
+        remote_(std::move(remote)),
         limits_{core_.options.max_header_bytes, core_.options.max_headers, core_.options.max_target_bytes},
         deadline_(loop.now() + core_.options.idle_timeout) {
     socket_.assign(asio::ip::tcp::v4(), fd);
@@ -70,17 +76,17 @@ class Connection final : public LoopMember,
   std::string remote_;
   HeadLimits limits_;
   State state_ = State::kHead;
-  bool processing_ = false;     // inside process(): an answer given now is written by it
+  bool processing_ = false;  // inside process(): an answer given now is written by it
   bool waiting_to_read_ = false;
   bool waiting_to_write_ = false;
   bool head_started_ = false;
   bool keep_alive_ = true;
   bool http11_ = true;
-  bool head_method_ = false;    // HEAD: no body in the answer
-  Time deadline_;               // of the present state
-  uint64_t sequence_ = 0;       // of the request that is answered
-  std::string in_;              // arrived, not processed
-  std::string out_;             // answers, from written_ on not sent
+  bool head_method_ = false;  // HEAD: no body in the answer
+  Time deadline_;             // of the present state
+  uint64_t sequence_ = 0;     // of the request that is answered
+  std::string in_;            // arrived, not processed
+  std::string out_;           // answers, from written_ on not sent
   size_t written_ = 0;
   HeadScanner scanner_;
   RequestHead head_;
@@ -196,7 +202,8 @@ void Connection::dispatch(std::string_view rest) {
   HttpRequest& request = head_.request;
   request.remote_address = remote_;
   if (request.websocket) {
-    if (!rest.empty()) return refuse({400, "early_frames", "Frames may follow the answer to the handshake only."});
+    if (!rest.empty())
+      return refuse({400, "early_frames", "Frames may follow the answer to the handshake only."});
     websocket_key_ = request.header("sec-websocket-key");
   }
   core_.handler(std::move(request), Responder(shared_from_this(), sequence_));
@@ -207,7 +214,8 @@ void Connection::refuse(const ParseError& error) {
   if (core_.options.problem) {
     response = core_.options.problem(error.status, error.reason, error.detail);
   } else {
-    response = {.status = error.status, .headers = "Content-Type: text/plain\r\n", .body = std::string(error.detail)};
+    response = {
+        .status = error.status, .headers = "Content-Type: text/plain\r\n", .body = std::string(error.detail)};
   }
   keep_alive_ = false;
   state_ = State::kAnswering;
@@ -227,7 +235,8 @@ void Connection::finish(uint64_t sequence, HttpResponse&& response) {
 void Connection::append_response(const HttpResponse& response) {
   std::string_view content = response.content();
   bool bodiless = response.status == 204 || response.status == 304;
-  fmt::format_to(std::back_inserter(out_), "HTTP/1.1 {} {}\r\n", response.status, status_phrase(response.status));
+  fmt::format_to(std::back_inserter(out_), "HTTP/1.1 {} {}\r\n", response.status,
+                 status_phrase(response.status));
   out_ += response.headers;
   out_ += loop_.date_line();
   if (!bodiless) fmt::format_to(std::back_inserter(out_), "Content-Length: {}\r\n", content.size());
@@ -269,8 +278,8 @@ bool Connection::flush() {
   return true;
 }
 
-// Closing with unread bytes would reset the connection, and the client might lose the answer: so we end our side and
-// read over what it still sends.
+// Closing with unread bytes would reset the connection, and the client might lose the answer: so we end our
+// side and read over what it still sends.
 void Connection::start_draining() {
   state_ = State::kDraining;
   deadline_ = core_.stopping ? loop_.now() : loop_.now() + kDrainTimeout;
@@ -301,8 +310,8 @@ void Connection::upgrade(uint64_t sequence, WebSocketEvents&& events, std::strin
     token_.reset();
     return events.on_close ? events.on_close() : void();
   }
-  start_websocket(core_ptr_, loop_, fd, *std::move(token_), {std::move(websocket_key_), std::move(subprotocol)},
-                  std::move(events));
+  start_websocket(core_ptr_, loop_, fd, *std::move(token_),
+                  {std::move(websocket_key_), std::move(subprotocol)}, std::move(events));
 }
 
 void Connection::close() {

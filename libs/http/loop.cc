@@ -20,8 +20,11 @@ struct Loop::Ticker {
 };
 
 Loop::Loop(size_t index, ServerCore& core)
-    : index_(index), core_(core), context_(std::make_unique<asio::io_context>(1)),
-      ticker_(std::make_unique<Ticker>(*context_)), scratch_(std::make_unique<char[]>(kScratchBytes)) {
+    : index_(index),
+      core_(core),
+      context_(std::make_unique<asio::io_context>(1)),
+      ticker_(std::make_unique<Ticker>(*context_)),
+      scratch_(std::make_unique<char[]>(kScratchBytes)) {
   tick();
 }
 

@@ -1,5 +1,5 @@
-// One I/O thread: its event loop, the sockets that live on it, a queue of jobs from other threads, a coarse clock.
-// Internal to libs/http.
+// One I/O thread: its event loop, the sockets that live on it, a queue of jobs from other threads, a coarse
+// clock. Internal to libs/http.
 #pragma once
 
 #include <atomic>
@@ -21,8 +21,8 @@ namespace micropay {
 
 class Loop;
 
-// What all I/O threads of a server share. Every connection holds it, so a Responder that is kept longer than its server
-// stays harmless: there is still a loop with a queue, which nobody reads.
+// What all I/O threads of a server share. Every connection holds it, so a Responder that is kept longer than
+// its server stays harmless: there is still a loop with a queue, which nobody reads.
 struct ServerCore {
   HttpOptions options;
   HttpHandler handler;
@@ -56,7 +56,7 @@ class LoopMember {
 
  private:
   friend class Loop;
-  size_t slot_ = SIZE_MAX;             // place in Loop::members_
+  size_t slot_ = SIZE_MAX;  // place in Loop::members_
 };
 
 class Loop {
@@ -66,19 +66,19 @@ class Loop {
   Loop(size_t index, ServerCore& core);
   ~Loop();
   void start();
-  void stop();                                       // ends the thread; waits for it
+  void stop();  // ends the thread; waits for it
 
-  void post(std::function<void()> job);              // any thread; one wake-up for all that are queued meanwhile
+  void post(std::function<void()> job);  // any thread; one wake-up for all that are queued meanwhile
   bool here() const { return std::this_thread::get_id() == thread_.get_id(); }
   size_t index() const { return index_; }
   boost::asio::io_context& context() { return *context_; }
 
   // The rest only on the loop's own thread.
   void add(std::shared_ptr<LoopMember> member);
-  void remove(LoopMember& member);                   // may destroy it
+  void remove(LoopMember& member);  // may destroy it
   void each(const std::function<void(LoopMember&)>& visit);
-  char* scratch() { return scratch_.get(); }         // for one read; empty again when its handler returns
-  Time now() const { return now_; }                  // monotonic, at most a tick old
+  char* scratch() { return scratch_.get(); }  // for one read; empty again when its handler returns
+  Time now() const { return now_; }           // monotonic, at most a tick old
   const std::string& date_line() const { return date_line_; }
 
  private:
@@ -96,9 +96,9 @@ class Loop {
   Time last_second_ = 0;
   std::string date_line_;
   std::mutex mutex_;
-  std::vector<std::function<void()>> jobs_;          // guarded by mutex_
-  bool stopped_ = false;                             // guarded by mutex_: jobs are dropped
-  std::vector<std::function<void()>> running_;       // being run; kept for its memory
+  std::vector<std::function<void()>> jobs_;     // guarded by mutex_
+  bool stopped_ = false;                        // guarded by mutex_: jobs are dropped
+  std::vector<std::function<void()>> running_;  // being run; kept for its memory
   std::thread thread_;
 };
 
@@ -108,7 +108,7 @@ struct WebSocketHandshake {
   std::string key;
   std::string subprotocol;
 };
-void start_websocket(ServerCorePtr core, Loop& loop, int fd, ConnectionToken token, WebSocketHandshake handshake,
-                     WebSocketEvents events);
+void start_websocket(ServerCorePtr core, Loop& loop, int fd, ConnectionToken token,
+                     WebSocketHandshake handshake, WebSocketEvents events);
 
 }  // namespace micropay

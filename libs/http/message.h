@@ -18,15 +18,15 @@ struct HttpHeader {
 
 // Moves, never copies: the views point into `head`, whose bytes stay where they are when it moves.
 struct HttpRequest {
-  std::string_view method;              // "GET"; any token
-  std::string_view target;              // as sent, in origin form
-  std::string_view path;                // starts with '/'; still percent-encoded, escapes are well-formed
-  std::string_view query;               // behind the '?', still encoded
+  std::string_view method;  // "GET"; any token
+  std::string_view target;  // as sent, in origin form
+  std::string_view path;    // starts with '/'; still percent-encoded, escapes are well-formed
+  std::string_view query;   // behind the '?', still encoded
   std::vector<HttpHeader> headers;
-  std::string body;                     // chunked bodies are put together
-  std::string remote_address;           // "127.0.0.1"
+  std::string body;            // chunked bodies are put together
+  std::string remote_address;  // "127.0.0.1"
   bool keep_alive = true;
-  bool websocket = false;               // a complete WebSocket handshake: Responder::accept may be used
+  bool websocket = false;  // a complete WebSocket handshake: Responder::accept may be used
   std::vector<char> head;
 
   HttpRequest() = default;
@@ -40,10 +40,10 @@ struct HttpRequest {
 
 struct HttpResponse {
   uint32_t status = 200;
-  std::string headers;                                 // complete lines: "ETag: \"1\"\r\n"
+  std::string headers;  // complete lines: "ETag: \"1\"\r\n"
   std::string body;
-  std::shared_ptr<const std::string> shared_body = {}; // instead of body, for what many answers share
-  bool close = false;                                  // end the connection afterwards
+  std::shared_ptr<const std::string> shared_body = {};  // instead of body, for what many answers share
+  bool close = false;                                   // end the connection afterwards
 
   // Neither may contain line breaks: what comes from outside is checked by the caller.
   void add(std::string_view name, std::string_view value);
@@ -52,9 +52,10 @@ struct HttpResponse {
 
 std::string_view status_phrase(uint32_t status);
 
-// "%41b" -> "Ab"; '+' is a blank when `form` (query strings). None when an escape is broken or the result is not UTF-8.
+// "%41b" -> "Ab"; '+' is a blank when `form` (query strings). None when an escape is broken or the result is
+// not UTF-8.
 std::optional<std::string> percent_decode(std::string_view text, bool form);
-std::string percent_encode(std::string_view text);     // everything but unreserved characters
+std::string percent_encode(std::string_view text);  // everything but unreserved characters
 
 // name=value pairs of a query string, decoded, in order; none when one is malformed.
 std::optional<std::vector<std::pair<std::string, std::string>>> parse_query(std::string_view query);

@@ -14,13 +14,17 @@ constexpr std::array<char, 256> kToken = [] {
   return table;
 }();
 
-constexpr ParseError kMalformedLine{400, "malformed_request_line", "The request line is not method, target, version."};
-constexpr ParseError kMalformedTarget{400, "malformed_target", "The request target is not a valid path or http URL."};
+constexpr ParseError kMalformedLine{400, "malformed_request_line",
+                                    "The request line is not method, target, version."};
+constexpr ParseError kMalformedTarget{400, "malformed_target",
+                                      "The request target is not a valid path or http URL."};
 constexpr ParseError kMalformedHeader{400, "malformed_header", "A header line is not well-formed."};
-constexpr ParseError kBadFraming{400, "ambiguous_length", "Content-Length and Transfer-Encoding do not agree."};
+constexpr ParseError kBadFraming{400, "ambiguous_length",
+                                 "Content-Length and Transfer-Encoding do not agree."};
 
 bool is_token(std::string_view text) {
-  return !text.empty() && std::ranges::all_of(text, [](char c) { return kToken[static_cast<unsigned char>(c)]; });
+  return !text.empty() &&
+         std::ranges::all_of(text, [](char c) { return kToken[static_cast<unsigned char>(c)]; });
 }
 
 bool valid_escapes(std::string_view text) {
@@ -34,7 +38,8 @@ bool valid_escapes(std::string_view text) {
 
 // origin-form, absolute-form (its authority is dropped; Host says the same) or '*' of OPTIONS.
 bool parse_target(std::string_view target, HttpRequest& request) {
-  bool visible = std::ranges::all_of(target, [](char c) { return c > ' ' && c < 127 && c != '#' && c != '\\'; });
+  bool visible =
+      std::ranges::all_of(target, [](char c) { return c > ' ' && c < 127 && c != '#' && c != '\\'; });
   if (target.empty() || !visible || !valid_escapes(target)) return false;
   for (std::string_view scheme : {"http://", "https://"}) {
     if (!target.starts_with(scheme)) continue;
@@ -52,8 +57,8 @@ bool parse_target(std::string_view target, HttpRequest& request) {
   return true;
 }
 
-std::optional<ParseError> parse_request_line(std::string_view line, const HeadLimits& limits, HttpRequest& request,
-                                             bool& http11) {
+std::optional<ParseError> parse_request_line(std::string_view line, const HeadLimits& limits,
+                                             HttpRequest& request, bool& http11) {
   size_t first = line.find(' '), last = line.rfind(' ');
   if (first == line.npos || first == last) return kMalformedLine;
   request.method = line.substr(0, first);
@@ -64,7 +69,8 @@ std::optional<ParseError> parse_request_line(std::string_view line, const HeadLi
     return ParseError{505, "unsupported_version", "This server speaks HTTP/1.1."};
   }
   http11 = version == "HTTP/1.1";
-  if (target.size() > limits.max_target_bytes) return ParseError{414, "target_too_long", "The request target is too long."};
+  if (target.size() > limits.max_target_bytes)
+    return ParseError{414, "target_too_long", "The request target is too long."};
   if (!parse_target(target, request)) return kMalformedTarget;
   return {};
 }
@@ -103,7 +109,8 @@ bool is_single(std::string_view name) {
 
 std::optional<ParseError> parse_content_length(std::string_view text, uint64_t& length) {
   bool digits = std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
-  if (text.empty() || !digits) return ParseError{400, "invalid_content_length", "Content-Length is not a number."};
+  if (text.empty() || !digits)
+    return ParseError{400, "invalid_content_length", "Content-Length is not a number."};
   if (text.size() > 18) return ParseError{413, "body_too_large", "The body is too large."};
   length = 0;
   for (char c : text) length = length * 10 + static_cast<uint64_t>(c - '0');
@@ -112,12 +119,13 @@ std::optional<ParseError> parse_content_length(std::string_view text, uint64_t& 
 
 bool is_handshake(const HttpRequest& request) {
   return request.method == "GET" && equals_ignoring_case(request.header("upgrade"), "websocket") &&
-         has_token(request.header("connection"), "upgrade") && request.header("sec-websocket-key").size() == 24 &&
-         request.header("sec-websocket-version") == "13";
+         has_token(request.header("connection"), "upgrade") &&
+         request.header("sec-websocket-key").size() == 24 && request.header("sec-websocket-version") == "13";
 }
 
 bool valid_host(std::string_view host) {
-  return std::ranges::all_of(host, [](char c) { return c > ' ' && c < 127 && c != '/' && c != '@' && c != '\\'; });
+  return std::ranges::all_of(host,
+                             [](char c) { return c > ' ' && c < 127 && c != '/' && c != '@' && c != '\\'; });
 }
 
 // What the headers mean for reading on.
@@ -133,7 +141,8 @@ std::optional<ParseError> apply_headers(RequestHead& head) {
     } else if (name == "transfer-encoding") {
       if (!http11) return kBadFraming;
       head.chunked = equals_ignoring_case(value, "chunked");
-      if (!head.chunked) return ParseError{501, "unsupported_transfer_encoding", "Only chunked is understood."};
+      if (!head.chunked)
+        return ParseError{501, "unsupported_transfer_encoding", "Only chunked is understood."};
     } else if (name == "connection") {
       if (has_token(value, "close")) request.keep_alive = false;
       else if (!http11 && has_token(value, "keep-alive")) request.keep_alive = true;
@@ -156,7 +165,8 @@ std::optional<ParseError> apply_headers(RequestHead& head) {
 
 }  // namespace
 
-std::optional<ParseError> HeadScanner::scan(std::string_view bytes, const HeadLimits& limits, size_t& length) {
+std::optional<ParseError> HeadScanner::scan(std::string_view bytes, const HeadLimits& limits,
+                                            size_t& length) {
   length = 0;
   while (scanned_ < bytes.size()) {
     const void* found = std::memchr(bytes.data() + scanned_, '\n', bytes.size() - scanned_);
@@ -200,7 +210,8 @@ std::optional<ParseError> parse_head(std::string_view bytes, const HeadLimits& l
       }
       if (is_single(header.name)) {
         uint32_t bit = 1u << header.name.size();
-        if (singles & bit) return ParseError{400, "repeated_header", "A header that may stand once stands twice."};
+        if (singles & bit)
+          return ParseError{400, "repeated_header", "A header that may stand once stands twice."};
         singles |= bit;
       }
       request.headers.push_back(header);

@@ -1,5 +1,5 @@
-// Reads HTTP/1.1 requests (RFC 9112) out of bytes as they arrive, strictly: whatever two readers might understand
-// differently is refused, because a proxy in front could be the other reader. No I/O.
+// Reads HTTP/1.1 requests (RFC 9112) out of bytes as they arrive, strictly: whatever two readers might
+// understand differently is refused, because a proxy in front could be the other reader. No I/O.
 #pragma once
 
 #include <optional>
@@ -25,9 +25,13 @@ struct HeadLimits {
 // Looks for the end of the head, going on where the last call stopped.
 class HeadScanner {
  public:
-  // Length of the head with its empty line; 0: not complete yet. A line that ends in a bare line feed is an error.
+  // Length of the head with its empty line; 0: not complete yet. A line that ends in a bare line feed is an
+  // error.
   std::optional<ParseError> scan(std::string_view bytes, const HeadLimits& limits, size_t& length);
-  void reset() { scanned_ = 0; first_line_ = true; }
+  void reset() {
+    scanned_ = 0;
+    first_line_ = true;
+  }
 
  private:
   size_t scanned_ = 0;
@@ -62,7 +66,7 @@ class BodyReader {
     kData,         // `left_` bytes of a chunk
     kDataReturn,   // the line break behind it
     kDataLineEnd,
-    kTrailer,      // trailer lines up to an empty one
+    kTrailer,  // trailer lines up to an empty one
     kDone,
   };
   std::optional<ParseError> feed_framing(char c);
@@ -73,8 +77,8 @@ class BodyReader {
   uint64_t left_ = 0;
   size_t max_bytes_ = 0;
   size_t digits_ = 0;
-  size_t overhead_ = 0;       // bytes of extensions and trailers, which are bounded, too
-  size_t line_bytes_ = 0;     // of the trailer line
+  size_t overhead_ = 0;    // bytes of extensions and trailers, which are bounded, too
+  size_t line_bytes_ = 0;  // of the trailer line
   bool after_return_ = false;
 };
 

@@ -1,5 +1,5 @@
-// Requests as bytes: what is accepted, and what is refused with which status and reason. Every body is also read byte
-// by byte, since the network cuts where it likes.
+// Requests as bytes: what is accepted, and what is refused with which status and reason. Every body is also
+// read byte by byte, since the network cuts where it likes.
 #include "libs/http/request_parser.h"
 
 #include <gtest/gtest.h>
@@ -49,29 +49,39 @@ TEST_P(RequestBytes, AreJudgedTheSameHoweverTheyArrive) {
 #define H "Host: a\r\n"
 INSTANTIATE_TEST_SUITE_P(
     Heads, RequestBytes,
-    testing::Values(
-        Case{"GET / HTTP/1.1\r\n" H "\r\n", "ok"}, Case{"GET / HTTP/1.0\r\n\r\n", "ok"},
-        Case{"GET http://a.b:80/x?y HTTP/1.1\r\n" H "\r\n", "ok"}, Case{"OPTIONS * HTTP/1.1\r\n" H "\r\n", "ok"},
-        Case{"GET / HTTP/1.1\n" H "\r\n", "bare_line_feed"}, Case{"GET / HTTP/1.1\r\nHost: a\n\r\n", "bare_line_feed"},
-        Case{"GET / HTTP/1.1\r\n" H "\n", "bare_line_feed"}, Case{"GET /\r\n" H "\r\n", "malformed_request_line"},
-        Case{"GET  / HTTP/1.1\r\n" H "\r\n", "malformed_target"}, Case{"G(T / HTTP/1.1\r\n" H "\r\n", "malformed_request_line"},
-        Case{" GET / HTTP/1.1\r\n" H "\r\n", "malformed_request_line"},
-        Case{"GET / http/1.1\r\n" H "\r\n", "malformed_request_line"},
-        Case{"GET / HTTP/2.0\r\n" H "\r\n", "unsupported_version"}, Case{"GET / HTTP/1.9\r\n" H "\r\n", "unsupported_version"},
-        Case{"GET a HTTP/1.1\r\n" H "\r\n", "malformed_target"}, Case{"GET * HTTP/1.1\r\n" H "\r\n", "malformed_target"},
-        Case{"CONNECT a:80 HTTP/1.1\r\n" H "\r\n", "malformed_target"},
-        Case{"GET /%zz HTTP/1.1\r\n" H "\r\n", "malformed_target"}, Case{"GET /%00 HTTP/1.1\r\n" H "\r\n", "malformed_target"},
-        Case{"GET /a#b HTTP/1.1\r\n" H "\r\n", "malformed_target"}, Case{"GET /\\ HTTP/1.1\r\n" H "\r\n", "malformed_target"},
-        Case{"GET http://u@h/ HTTP/1.1\r\n" H "\r\n", "malformed_target"},
-        Case{"GET /\x80 HTTP/1.1\r\n" H "\r\n", "malformed_target"}, Case{"GET http:///x HTTP/1.1\r\n" H "\r\n", "malformed_target"},
-        Case{"GET / HTTP/1.1\r\n\r\n", "missing_host"}, Case{"GET / HTTP/1.1\r\n" H H "\r\n", "repeated_header"},
-        Case{"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", "invalid_host"},
-        Case{"GET / HTTP/1.1\r\n" H "X: a\r\n b\r\n\r\n", "malformed_header"},
-        Case{"GET / HTTP/1.1\r\n" H "X : a\r\n\r\n", "malformed_header"},
-        Case{"GET / HTTP/1.1\r\n" H ": a\r\n\r\n", "malformed_header"}, Case{"GET / HTTP/1.1\r\n" H "X\r\n\r\n", "malformed_header"},
-        Case{"GET / HTTP/1.1\r\n" H "X: a\rb\r\n\r\n", "malformed_header"},
-        Case{"GET / HTTP/1.1\r\n" H "X: a\x01\r\n\r\n", "malformed_header"},
-        Case{"GET / HTTP/1.1\r\n" H "Expect: more\r\n\r\n", "unsupported_expectation"}));
+    testing::Values(Case{"GET / HTTP/1.1\r\n" H "\r\n", "ok"}, Case{"GET / HTTP/1.0\r\n\r\n", "ok"},
+                    Case{"GET http://a.b:80/x?y HTTP/1.1\r\n" H "\r\n", "ok"},
+                    Case{"OPTIONS * HTTP/1.1\r\n" H "\r\n", "ok"},
+                    Case{"GET / HTTP/1.1\n" H "\r\n", "bare_line_feed"},
+                    Case{"GET / HTTP/1.1\r\nHost: a\n\r\n", "bare_line_feed"},
+                    Case{"GET / HTTP/1.1\r\n" H "\n", "bare_line_feed"},
+                    Case{"GET /\r\n" H "\r\n", "malformed_request_line"},
+                    Case{"GET  / HTTP/1.1\r\n" H "\r\n", "malformed_target"},
+                    Case{"G(T / HTTP/1.1\r\n" H "\r\n", "malformed_request_line"},
+                    Case{" GET / HTTP/1.1\r\n" H "\r\n", "malformed_request_line"},
+                    Case{"GET / http/1.1\r\n" H "\r\n", "malformed_request_line"},
+                    Case{"GET / HTTP/2.0\r\n" H "\r\n", "unsupported_version"},
+                    Case{"GET / HTTP/1.9\r\n" H "\r\n", "unsupported_version"},
+                    Case{"GET a HTTP/1.1\r\n" H "\r\n", "malformed_target"},
+                    Case{"GET * HTTP/1.1\r\n" H "\r\n", "malformed_target"},
+                    Case{"CONNECT a:80 HTTP/1.1\r\n" H "\r\n", "malformed_target"},
+                    Case{"GET /%zz HTTP/1.1\r\n" H "\r\n", "malformed_target"},
+                    Case{"GET /%00 HTTP/1.1\r\n" H "\r\n", "malformed_target"},
+                    Case{"GET /a#b HTTP/1.1\r\n" H "\r\n", "malformed_target"},
+                    Case{"GET /\\ HTTP/1.1\r\n" H "\r\n", "malformed_target"},
+                    Case{"GET http://u@h/ HTTP/1.1\r\n" H "\r\n", "malformed_target"},
+                    Case{"GET /\x80 HTTP/1.1\r\n" H "\r\n", "malformed_target"},
+                    Case{"GET http:///x HTTP/1.1\r\n" H "\r\n", "malformed_target"},
+                    Case{"GET / HTTP/1.1\r\n\r\n", "missing_host"},
+                    Case{"GET / HTTP/1.1\r\n" H H "\r\n", "repeated_header"},
+                    Case{"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", "invalid_host"},
+                    Case{"GET / HTTP/1.1\r\n" H "X: a\r\n b\r\n\r\n", "malformed_header"},
+                    Case{"GET / HTTP/1.1\r\n" H "X : a\r\n\r\n", "malformed_header"},
+                    Case{"GET / HTTP/1.1\r\n" H ": a\r\n\r\n", "malformed_header"},
+                    Case{"GET / HTTP/1.1\r\n" H "X\r\n\r\n", "malformed_header"},
+                    Case{"GET / HTTP/1.1\r\n" H "X: a\rb\r\n\r\n", "malformed_header"},
+                    Case{"GET / HTTP/1.1\r\n" H "X: a\x01\r\n\r\n", "malformed_header"},
+                    Case{"GET / HTTP/1.1\r\n" H "Expect: more\r\n\r\n", "unsupported_expectation"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Lengths, RequestBytes,
@@ -84,25 +94,31 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"POST / HTTP/1.1\r\n" H "Content-Length: 0x3\r\n\r\nabc", "invalid_content_length"},
         Case{"POST / HTTP/1.1\r\n" H "Content-Length:\r\n\r\nabc", "invalid_content_length"},
         Case{"POST / HTTP/1.1\r\n" H "Content-Length: 99999999999999999999\r\n\r\n", "body_too_large"},
-        Case{"POST / HTTP/1.1\r\n" H "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "ambiguous_length"},
-        Case{"POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n", "ambiguous_length"},
+        Case{"POST / HTTP/1.1\r\n" H "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+             "ambiguous_length"},
+        Case{"POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
+             "ambiguous_length"},
         Case{"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "ambiguous_length"},
-        Case{"POST / HTTP/1.1\r\n" H "Transfer-Encoding: gzip, chunked\r\n\r\n", "unsupported_transfer_encoding"},
+        Case{"POST / HTTP/1.1\r\n" H "Transfer-Encoding: gzip, chunked\r\n\r\n",
+             "unsupported_transfer_encoding"},
         Case{"POST / HTTP/1.1\r\n" H "Transfer-Encoding: xchunked\r\n\r\n", "unsupported_transfer_encoding"},
         Case{"POST / HTTP/1.1\r\n" H "Transfer-Encoding : chunked\r\n\r\n", "malformed_header"},
-        Case{"POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n", "repeated_header"}));
+        Case{"POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n",
+             "repeated_header"}));
 
 #define CHUNKED "POST / HTTP/1.1\r\n" H "Transfer-Encoding: Chunked\r\n\r\n"
 INSTANTIATE_TEST_SUITE_P(
     Chunks, RequestBytes,
-    testing::Values(Case{CHUNKED "3\r\nabc\r\n0\r\n\r\n", "ok"}, Case{CHUNKED "1;x=\"y\"\r\na\r\n0;z\r\nT: v\r\n\r\n", "ok"},
-                    Case{CHUNKED "0\r\n\r\nGET", "rest"}, Case{CHUNKED "3\r\nabcd\r\n0\r\n\r\n", "malformed_chunk"},
-                    Case{CHUNKED "3\nabc\r\n0\r\n\r\n", "malformed_chunk"}, Case{CHUNKED "\r\n\r\n", "malformed_chunk"},
-                    Case{CHUNKED "-1\r\n", "malformed_chunk"}, Case{CHUNKED "0x1\r\na\r\n", "malformed_chunk"},
-                    Case{CHUNKED "1 \r\na\r\n", "malformed_chunk"}, Case{CHUNKED "1;a\nb\r\n", "malformed_chunk"},
-                    Case{CHUNKED "1;\ra\r\n", "malformed_chunk"}, Case{CHUNKED "3\r\nabc\n0\r\n\r\n", "malformed_chunk"},
-                    Case{CHUNKED "0\r\nT: v\n\r\n", "malformed_chunk"}, Case{CHUNKED "123456789\r\n", "body_too_large"},
-                    Case{CHUNKED "fff\r\n", "body_too_large"}, Case{CHUNKED "0\r\nT: v", "incomplete"}));
+    testing::Values(
+        Case{CHUNKED "3\r\nabc\r\n0\r\n\r\n", "ok"},
+        Case{CHUNKED "1;x=\"y\"\r\na\r\n0;z\r\nT: v\r\n\r\n", "ok"}, Case{CHUNKED "0\r\n\r\nGET", "rest"},
+        Case{CHUNKED "3\r\nabcd\r\n0\r\n\r\n", "malformed_chunk"},
+        Case{CHUNKED "3\nabc\r\n0\r\n\r\n", "malformed_chunk"}, Case{CHUNKED "\r\n\r\n", "malformed_chunk"},
+        Case{CHUNKED "-1\r\n", "malformed_chunk"}, Case{CHUNKED "0x1\r\na\r\n", "malformed_chunk"},
+        Case{CHUNKED "1 \r\na\r\n", "malformed_chunk"}, Case{CHUNKED "1;a\nb\r\n", "malformed_chunk"},
+        Case{CHUNKED "1;\ra\r\n", "malformed_chunk"}, Case{CHUNKED "3\r\nabc\n0\r\n\r\n", "malformed_chunk"},
+        Case{CHUNKED "0\r\nT: v\n\r\n", "malformed_chunk"}, Case{CHUNKED "123456789\r\n", "body_too_large"},
+        Case{CHUNKED "fff\r\n", "body_too_large"}, Case{CHUNKED "0\r\nT: v", "incomplete"}));
 
 TEST(RequestParser, TellsPartsOfTheRequest) {
   RequestHead head;
@@ -132,7 +148,8 @@ TEST(RequestParser, BoundsTheHead) {
   std::string large = "GET / HTTP/1.1\r\n" H "A: " + std::string(17'000, 'a');
   EXPECT_EQ(read_request(large + "\r\n\r\n", 100'000, head, body), "headers_too_large");
   EXPECT_EQ(read_request(large, 1000, head, body), "headers_too_large");  // without waiting for its end
-  EXPECT_EQ(read_request("GET /" + std::string(9'000, 'a') + " HTTP/1.1\r\n" H "\r\n", 100'000, head, body), "target_too_long");
+  EXPECT_EQ(read_request("GET /" + std::string(9'000, 'a') + " HTTP/1.1\r\n" H "\r\n", 100'000, head, body),
+            "target_too_long");
 }
 
 TEST(Message, DecodesPercentAndQuery) {

@@ -52,7 +52,8 @@ std::unexpected<Error> cannot_listen(const std::string& listen, int error) {
 Result<int> open_listener(const std::string& listen) {
   size_t colon = listen.rfind(':');
   if (colon == listen.npos) {
-    return fail(Code::kInvalidArgument, "invalid_address", fmt::format("'{}' is not host:port", listen), "listen");
+    return fail(Code::kInvalidArgument, "invalid_address", fmt::format("'{}' is not host:port", listen),
+                "listen");
   }
   std::string host = listen.substr(0, colon), port = listen.substr(colon + 1);
   if (host.size() > 1 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
@@ -61,7 +62,8 @@ Result<int> open_listener(const std::string& listen) {
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
   if (getaddrinfo(host.empty() ? nullptr : host.c_str(), port.c_str(), &hints, &found) != 0) {
-    return fail(Code::kInvalidArgument, "invalid_address", fmt::format("'{}' is not an address of ours", listen), "listen");
+    return fail(Code::kInvalidArgument, "invalid_address",
+                fmt::format("'{}' is not an address of ours", listen), "listen");
   }
   std::unique_ptr<addrinfo, void (*)(addrinfo*)> addresses(found, freeaddrinfo);
   int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -132,7 +134,8 @@ bool HttpServer::Impl::accept_all() {
     if (loop.here()) {
       start_connection(core, loop, fd, numeric_address(peer));
     } else {
-      loop.post([this, &loop, fd, remote = numeric_address(peer)] { start_connection(core, loop, fd, remote); });
+      loop.post(
+          [this, &loop, fd, remote = numeric_address(peer)] { start_connection(core, loop, fd, remote); });
     }
   }
 }
@@ -160,7 +163,8 @@ Result<void> HttpServer::start() {
   getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &length);
   impl_->address = address_with_port(bound);
   auto& loops = impl_->core->loops;
-  for (size_t i = 0; i < impl_->core->options.threads; ++i) loops.push_back(std::make_unique<Loop>(i, *impl_->core));
+  for (size_t i = 0; i < impl_->core->options.threads; ++i)
+    loops.push_back(std::make_unique<Loop>(i, *impl_->core));
   impl_->listener = std::make_unique<Listener>(impl_->core->loops[0]->context(), fd);
   impl_->retry = std::make_unique<boost::asio::steady_timer>(impl_->core->loops[0]->context());
   impl_->wait_to_accept();
@@ -186,7 +190,9 @@ void HttpServer::stop(Duration grace) {
 std::string HttpServer::address() const { return impl_->address; }
 size_t HttpServer::connections() const { return impl_->core->connections; }
 size_t HttpServer::loops() const { return impl_->core->options.threads; }
-void HttpServer::post(size_t loop, std::function<void()> job) { impl_->core->loops[loop]->post(std::move(job)); }
+void HttpServer::post(size_t loop, std::function<void()> job) {
+  impl_->core->loops[loop]->post(std::move(job));
+}
 
 void Responder::send(HttpResponse&& response) const {
   Loop& loop = target_->loop();
@@ -197,9 +203,8 @@ void Responder::send(HttpResponse&& response) const {
 }
 
 void Responder::make(std::function<HttpResponse()> make) const {
-  target_->loop().post([target = target_, sequence = sequence_, make = std::move(make)] {
-    target->finish(sequence, make());
-  });
+  target_->loop().post(
+      [target = target_, sequence = sequence_, make = std::move(make)] { target->finish(sequence, make()); });
 }
 
 void Responder::accept(WebSocketEvents events, std::string subprotocol) const {

@@ -5,9 +5,10 @@
 //   });
 //   TRY(server.start());
 //
-// The handler runs on the connection's I/O thread and must not block. Requests of a connection are handled one after
-// another, so pipelined ones are answered in order. What is not clearly HTTP/1.1 (RFC 9112) is answered 4xx and the
-// connection closed: both Content-Length and Transfer-Encoding, folded headers, bare line feeds, repeated Host.
+// The handler runs on the connection's I/O thread and must not block. Requests of a connection are handled
+// one after another, so pipelined ones are answered in order. What is not clearly HTTP/1.1 (RFC 9112) is
+// answered 4xx and the connection closed: both Content-Length and Transfer-Encoding, folded headers, bare
+// line feeds, repeated Host.
 #pragma once
 
 #include <functional>
@@ -35,11 +36,12 @@ class WebSocket {
 
 struct WebSocketEvents {
   std::function<void(std::shared_ptr<WebSocket>)> on_open;
-  std::function<void(std::string_view)> on_message;   // text, UTF-8
-  std::function<void()> on_close;                     // once, whoever ended it; also when the handshake failed
+  std::function<void(std::string_view)> on_message;  // text, UTF-8
+  std::function<void()> on_close;                    // once, whoever ended it; also when the handshake failed
 };
 
-// Answers one request. Copies share it: the first answer counts, later ones and those to a gone client are dropped.
+// Answers one request. Copies share it: the first answer counts, later ones and those to a gone client are
+// dropped.
 class Responder {
  public:
   class Target {
@@ -50,14 +52,15 @@ class Responder {
     virtual Loop& loop() = 0;
   };
   Responder() = default;
-  Responder(std::shared_ptr<Target> target, uint64_t sequence) : target_(std::move(target)), sequence_(sequence) {}
+  Responder(std::shared_ptr<Target> target, uint64_t sequence)
+      : target_(std::move(target)), sequence_(sequence) {}
 
-  void send(HttpResponse&& response) const;                             // any thread
+  void send(HttpResponse&& response) const;  // any thread
   // Any thread; the answer is made on the I/O thread. Many of them given in a row wake that thread once.
   void make(std::function<HttpResponse()> make) const;
   // Instead of an answer, when request.websocket. `subprotocol` is one of those offered, or empty.
   void accept(WebSocketEvents events, std::string subprotocol = {}) const;
-  size_t loop() const;                                                  // index of the I/O thread
+  size_t loop() const;  // index of the I/O thread
 
  private:
   std::shared_ptr<Target> target_;
@@ -65,22 +68,22 @@ class Responder {
 };
 
 struct HttpOptions {
-  std::string listen = "127.0.0.1:0";          // "host:port", "[::1]:8080"; port 0 takes a free one
+  std::string listen = "127.0.0.1:0";  // "host:port", "[::1]:8080"; port 0 takes a free one
   size_t threads = 1;
-  size_t max_connections = 10'000;             // more are answered 503 and closed
-  size_t max_header_bytes = 16 << 10;          // request line and headers; 431
-  size_t max_headers = 100;                    // 431
-  size_t max_target_bytes = 8 << 10;           // 414
-  size_t max_body_bytes = 1 << 20;             // 413
-  Duration header_timeout = 10 * kSecond;      // from the first byte of a head to its end; 408
-  Duration body_timeout = 30 * kSecond;        // for the whole body; 408
-  Duration idle_timeout = 75 * kSecond;        // between requests
-  Duration answer_timeout = 60 * kSecond;      // of the handler; 504
-  Duration write_timeout = 30 * kSecond;       // of a client that does not read
-  size_t max_message_bytes = 64 << 10;         // WebSocket; beyond: 1009
-  size_t max_queued_bytes = 1 << 20;           // WebSocket, to a slow reader; beyond: 1013
+  size_t max_connections = 10'000;         // more are answered 503 and closed
+  size_t max_header_bytes = 16 << 10;      // request line and headers; 431
+  size_t max_headers = 100;                // 431
+  size_t max_target_bytes = 8 << 10;       // 414
+  size_t max_body_bytes = 1 << 20;         // 413
+  Duration header_timeout = 10 * kSecond;  // from the first byte of a head to its end; 408
+  Duration body_timeout = 30 * kSecond;    // for the whole body; 408
+  Duration idle_timeout = 75 * kSecond;    // between requests
+  Duration answer_timeout = 60 * kSecond;  // of the handler; 504
+  Duration write_timeout = 30 * kSecond;   // of a client that does not read
+  size_t max_message_bytes = 64 << 10;     // WebSocket; beyond: 1009
+  size_t max_queued_bytes = 1 << 20;       // WebSocket, to a slow reader; beyond: 1013
   size_t max_queued_messages = 1'000;
-  Duration websocket_idle = 60 * kSecond;      // pings at half of it; a peer that stays silent is closed
+  Duration websocket_idle = 60 * kSecond;  // pings at half of it; a peer that stays silent is closed
   // The answer to a request that never reaches the handler; empty: a plain text one.
   std::function<HttpResponse(uint32_t status, std::string_view reason, std::string_view detail)> problem = {};
   std::function<void(size_t loop)> on_second = {};  // about once a second on every I/O thread
@@ -91,15 +94,15 @@ using HttpHandler = std::function<void(HttpRequest&&, Responder)>;
 class HttpServer {
  public:
   HttpServer(HttpOptions options, HttpHandler handler);
-  ~HttpServer();                                     // stops at once; answers given later are dropped
+  ~HttpServer();  // stops at once; answers given later are dropped
 
-  Result<void> start();                              // kUnavailable address_in_use, invalid_address
+  Result<void> start();  // kUnavailable address_in_use, invalid_address
   // No new connections; waits until running requests are answered, at most `grace`, then closes everything.
   void stop(Duration grace);
-  std::string address() const;                       // "127.0.0.1:43211"
+  std::string address() const;  // "127.0.0.1:43211"
   size_t connections() const;
   size_t loops() const;
-  void post(size_t loop, std::function<void()> job); // any thread; runs on that I/O thread, in order
+  void post(size_t loop, std::function<void()> job);  // any thread; runs on that I/O thread, in order
 
  private:
   struct Impl;

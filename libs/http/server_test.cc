@@ -1,4 +1,5 @@
-// The server over real sockets: order of pipelined answers, answers from other threads, limits, timeouts, ending.
+// The server over real sockets: order of pipelined answers, answers from other threads, limits, timeouts,
+// ending.
 #include "libs/http/server.h"
 
 #include <gtest/gtest.h>
@@ -12,11 +13,14 @@ constexpr std::string_view kGet = "GET /x HTTP/1.1\r\nHost: a\r\n\r\n";
 
 // Answers with method, path and body of the request.
 void echo(HttpRequest&& request, Responder responder) {
-  responder.send({.status = 200, .headers = {}, .body = fmt::format("{} {} {}", request.method, request.path, request.body)});
+  responder.send({.status = 200,
+                  .headers = {},
+                  .body = fmt::format("{} {} {}", request.method, request.path, request.body)});
 }
 
 struct Running {
-  explicit Running(HttpHandler handler, HttpOptions options = {}) : server(std::move(options), std::move(handler)) {
+  explicit Running(HttpHandler handler, HttpOptions options = {})
+      : server(std::move(options), std::move(handler)) {
     auto started = server.start();
     if (!started) ADD_FAILURE() << started.error().detail;
   }
@@ -59,7 +63,8 @@ TEST(Server, AnswersPipelinedRequestsInOrder) {
 TEST(Server, AnswersRequestsThatArriveByteByByte) {
   Running running(echo);
   TestClient client(running.server.address());
-  std::string_view bytes = "\r\nPOST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n";
+  std::string_view bytes =
+      "\r\nPOST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n";
   for (char c : bytes) client.send({&c, 1});
   EXPECT_EQ(client.read().body, "POST /a ab");
 }
@@ -80,7 +85,8 @@ TEST(Server, MakesAnswersOfManyThreadsOnTheIoThread) {
     seen = waiting.size();
   }
   for (auto& responder : waiting) {
-    responder.make([&made] { return HttpResponse{.status = 200, .headers = {}, .body = std::to_string(++made)}; });
+    responder.make(
+        [&made] { return HttpResponse{.status = 200, .headers = {}, .body = std::to_string(++made)}; });
     responder.send({.status = 500});  // the first answer counts
   }
   for (auto& client : clients) EXPECT_EQ(client->read().status, 200);
@@ -89,11 +95,13 @@ TEST(Server, MakesAnswersOfManyThreadsOnTheIoThread) {
 
 TEST(Server, ClosesAfterWhatIsAmbiguous) {
   Running running(echo);
-  for (std::string_view bytes : {
-           "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\n"
-           "Host: a\r\n\r\n",
-           "GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n",
-           "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"}) {
+  for (std::string_view bytes :
+       {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET "
+        "/smuggled HTTP/1.1\r\n"
+        "Host: a\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nGET /smuggled "
+        "HTTP/1.1\r\nHost: a\r\n\r\n"}) {
     TestClient client(running.server.address());
     TestAnswer answer = client.send(bytes).read();
     EXPECT_EQ(answer.status, 400);
@@ -124,7 +132,8 @@ TEST(Server, DeliversTheRefusalThoughTheClientKeepsSending) {
 }
 
 TEST(Server, EndsSlowClients) {
-  Running running(echo, {.header_timeout = 100 * kMillisecond, .body_timeout = 100 * kMillisecond,
+  Running running(echo, {.header_timeout = 100 * kMillisecond,
+                         .body_timeout = 100 * kMillisecond,
                          .idle_timeout = 100 * kMillisecond});
   TestClient idle(running.server.address()), head(running.server.address()), body(running.server.address());
   head.send("GET / HT");
@@ -146,7 +155,8 @@ TEST(Server, AnswersForAHandlerThatDoesNot) {
 TEST(Server, KeepsToHttp10AndHeadAndContinue) {
   Running running(echo);
   TestClient old(running.server.address());
-  EXPECT_EQ(old.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").read().header("Connection"), "keep-alive");
+  EXPECT_EQ(old.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").read().header("Connection"),
+            "keep-alive");
   EXPECT_EQ(old.send("GET / HTTP/1.0\r\n\r\n").read().header("Connection"), "close");
   EXPECT_TRUE(old.ended());
   TestClient client(running.server.address());

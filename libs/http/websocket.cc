@@ -24,7 +24,11 @@ constexpr Duration kCloseTimeout = 3 * kSecond;  // then the connection is cut
 class Session final : public LoopMember, public WebSocket, public std::enable_shared_from_this<Session> {
  public:
   Session(ServerCorePtr core, Loop& loop, int fd, ConnectionToken token, WebSocketEvents events)
-      : core_ptr_(std::move(core)), core_(*core_ptr_), loop_(loop), token_(std::move(token)), stream_(Socket(loop.context(), asio::ip::tcp::v4(), fd)),
+      : core_ptr_(std::move(core)),
+        core_(*core_ptr_),
+        loop_(loop),
+        token_(std::move(token)),
+        stream_(Socket(loop.context(), asio::ip::tcp::v4(), fd)),
         events_(std::move(events)) {
     stream_.read_message_max(core_.options.max_message_bytes);
     stream_.set_option(websocket::stream_base::timeout{
@@ -62,11 +66,12 @@ class Session final : public LoopMember, public WebSocket, public std::enable_sh
   bool writing_ = false;
   bool open_ = false;
   bool ended_ = false;
-  Time closing_at_ = 0;                                   // when the closing handshake began
+  Time closing_at_ = 0;  // when the closing handshake began
 };
 
 void Session::start(const WebSocketHandshake& handshake) {
-  auto request = std::make_shared<beast::http::request<beast::http::empty_body>>(beast::http::verb::get, "/", 11);
+  auto request =
+      std::make_shared<beast::http::request<beast::http::empty_body>>(beast::http::verb::get, "/", 11);
   request->set(beast::http::field::host, "localhost");
   request->set(beast::http::field::upgrade, "websocket");
   request->set(beast::http::field::connection, "upgrade");
@@ -86,7 +91,8 @@ void Session::start(const WebSocketHandshake& handshake) {
 }
 
 void Session::read() {
-  stream_.async_read(incoming_, [self = shared_from_this()](const SystemError& error, size_t) { self->on_read(error); });
+  stream_.async_read(incoming_,
+                     [self = shared_from_this()](const SystemError& error, size_t) { self->on_read(error); });
 }
 
 void Session::on_read(const SystemError& error) {
@@ -113,12 +119,13 @@ void Session::send(std::shared_ptr<const std::string> text) {
 
 void Session::write_next() {
   writing_ = true;
-  stream_.async_write(asio::buffer(*queue_.front()), [self = shared_from_this()](const SystemError& error, size_t) {
-    self->writing_ = false;
-    self->queued_bytes_ -= self->queue_.front()->size();
-    self->queue_.pop_front();
-    if (!error && !self->queue_.empty()) self->write_next();
-  });
+  stream_.async_write(asio::buffer(*queue_.front()),
+                      [self = shared_from_this()](const SystemError& error, size_t) {
+                        self->writing_ = false;
+                        self->queued_bytes_ -= self->queue_.front()->size();
+                        self->queue_.pop_front();
+                        if (!error && !self->queue_.empty()) self->write_next();
+                      });
 }
 
 void Session::close(uint16_t code, std::string_view reason) {
@@ -151,8 +158,8 @@ void Session::end() {
 
 }  // namespace
 
-void start_websocket(ServerCorePtr core, Loop& loop, int fd, ConnectionToken token, WebSocketHandshake handshake,
-                     WebSocketEvents events) {
+void start_websocket(ServerCorePtr core, Loop& loop, int fd, ConnectionToken token,
+                     WebSocketHandshake handshake, WebSocketEvents events) {
   auto session = std::make_shared<Session>(std::move(core), loop, fd, std::move(token), std::move(events));
   loop.add(session);
   session->start(handshake);

@@ -1,52 +1,12 @@
-// WebSockets as bytes on the wire (RFC 6455): handshake, echo, fragments, control frames, refusals, slow readers.
+// WebSockets as bytes on the wire (RFC 6455): handshake, echo, fragments, control frames, refusals, slow
+// readers.
 #include <gtest/gtest.h>
 
-#include "libs/http/client_twin.h"
 #include "libs/http/server.h"
+#include "libs/http/websocket_twin.h"
 
 namespace micropay {
 namespace {
-
-constexpr uint8_t kText = 1, kBinary = 2, kClose = 8, kPing = 9, kPong = 10;
-
-std::string masked_frame(uint8_t opcode, std::string_view payload, bool last = true) {
-  std::string frame;
-  frame += static_cast<char>((last ? 0x80 : 0) | opcode);
-  if (payload.size() < 126) {
-    frame += static_cast<char>(0x80 | payload.size());
-  } else {
-    bool small = payload.size() < 65'536;
-    frame += static_cast<char>(0x80 | (small ? 126 : 127));
-    for (int shift = small ? 8 : 56; shift >= 0; shift -= 8) frame += static_cast<char>(payload.size() >> shift);
-  }
-  constexpr char kMask[] = {1, 2, 3, 4};
-  frame.append(kMask, 4);
-  for (size_t i = 0; i < payload.size(); ++i) frame += static_cast<char>(payload[i] ^ kMask[i % 4]);
-  return frame;
-}
-
-struct Frame {
-  uint8_t opcode = 0;
-  std::string payload;
-  int close_code() const { return payload.size() < 2 ? 0 : uint8_t(payload[0]) << 8 | uint8_t(payload[1]); }
-};
-
-Frame read_frame(TestClient& client) {
-  std::string head = client.read_bytes(2);
-  if (head.size() < 2) return {};
-  size_t length = uint8_t(head[1]);
-  if (length >= 126) {
-    size_t bytes = length == 126 ? 2 : 8;
-    length = 0;
-    for (char c : client.read_bytes(bytes)) length = length << 8 | uint8_t(c);
-  }
-  return {uint8_t(head[0] & 0x0f), client.read_bytes(length)};
-}
-
-std::string handshake(std::string_view more = "") {
-  return fmt::format("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
-                     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{}\r\n", more);
-}
 
 // Echoes messages; remembers the socket.
 struct EchoServer {
@@ -58,7 +18,8 @@ struct EchoServer {
               .on_message =
                   [this](std::string_view text) { socket->send(std::make_shared<const std::string>(text)); },
               .on_close = [this] { ++closed; }};
-          responder.accept(std::move(events), request.has_header("sec-websocket-protocol") ? "micropay.json" : "");
+          responder.accept(std::move(events),
+                           request.has_header("sec-websocket-protocol") ? "micropay.json" : "");
         }) {
     EXPECT_TRUE(server.start());
   }
@@ -73,7 +34,7 @@ struct EchoServer {
 
 struct Client : TestClient {
   explicit Client(EchoServer& echo, std::string_view more = "") : TestClient(echo.server.address()) {
-    send(handshake(more));
+    send(websocket_handshake("/ws", more));
     answer = read(true);
     EXPECT_EQ(answer.status, 101);
   }
@@ -114,7 +75,7 @@ TEST(WebSocket, RefusesWhatBreaksTheProtocol) {
   EXPECT_EQ(close_code(masked_frame(kText, std::string(70'000, 'x'))), 1009);
   EXPECT_EQ(close_code(masked_frame(kBinary, "x")), 1003);
   EXPECT_EQ(close_code(masked_frame(kText, "\xff\xfe")), 1007);
-  EXPECT_EQ(close_code(std::string("\x81\x01x", 3)), 1002);     // not masked
+  EXPECT_EQ(close_code(std::string("\x81\x01x", 3)), 1002);      // not masked
   EXPECT_EQ(close_code(masked_frame(kText | 0x40, "x")), 1002);  // reserved bit
 }
 

@@ -14,7 +14,8 @@ Result<std::optional<std::string_view>> bearer_token(const HttpRequest& request)
   return std::optional(value.substr(7));
 }
 
-Result<Principal> authenticate(Authenticator& authenticator, const contract::Method& method, const HttpRequest& request) {
+Result<Principal> authenticate(Authenticator& authenticator, const contract::Method& method,
+                               const HttpRequest& request) {
   bool open = method.options.access().public_();
   Principal principal;
   auto token = bearer_token(request);

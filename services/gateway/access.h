@@ -1,21 +1,24 @@
-// Who calls, and may they: the bearer token, and the rules of the contract that need no record. The owner of a record is
-// the engine's to check.
+// Who calls, and may they: the bearer token, and the rules of the contract that need no record. The owner of
+// a record is the engine's to check.
 #pragma once
 
 #include <optional>
 
-#include "libs/security/authenticator.h"
-#include "libs/http/message.h"
 #include "libs/contract/model.h"
+#include "libs/http/message.h"
+#include "libs/security/authenticator.h"
 
 namespace micropay::gateway {
 
-// The token of "Authorization: Bearer …"; none when there is no such header, invalid_token when it is another scheme.
+// The token of "Authorization: Bearer …"; none when there is no such header, invalid_token when it is another
+// scheme.
 Result<std::optional<std::string_view>> bearer_token(const HttpRequest& request);
 
-// The caller of a method. Public methods take anybody, and a token that is not valid counts as none: a client whose
-// token has expired must be able to refresh it. Else the errors are unauthenticated, token_expired, invalid_token.
-Result<Principal> authenticate(Authenticator& authenticator, const contract::Method& method, const HttpRequest& request);
+// The caller of a method. Public methods take anybody, and a token that is not valid counts as none: a client
+// whose token has expired must be able to refresh it. Else the errors are unauthenticated, token_expired,
+// invalid_token.
+Result<Principal> authenticate(Authenticator& authenticator, const contract::Method& method,
+                               const HttpRequest& request);
 
 // kPermissionDenied forbidden when neither role nor scope nor a possible ownership opens the method.
 Result<void> check_access(const contract::Method& method, const Principal& principal);

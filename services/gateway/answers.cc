@@ -11,7 +11,8 @@ namespace {
 constexpr std::string_view kJson = "application/json";
 
 bool compressible(std::string_view type) {
-  return type.starts_with("application/json") || type.starts_with("text/") || type.starts_with("application/javascript");
+  return type.starts_with("application/json") || type.starts_with("text/") ||
+         type.starts_with("application/javascript");
 }
 
 // A file: its bytes and type are fields of the answer; nothing in them may end up as a header of its own.
@@ -24,20 +25,24 @@ HttpResponse media_response(const Exchange& exchange, const contract::Message& m
   HttpResponse response;
   std::string name = text("file_name");
   bool plain = std::ranges::all_of(name, [](char c) { return c > ' ' && c < 127 && c != '"' && c != '\\'; });
-  if (!name.empty() && plain) response.add("Content-Disposition", fmt::format("attachment; filename=\"{}\"", name));
-  set_body(response, exchange, text("content_type"), text(exchange.match.route->method->options.media_field()));
+  if (!name.empty() && plain)
+    response.add("Content-Disposition", fmt::format("attachment; filename=\"{}\"", name));
+  set_body(response, exchange, text("content_type"),
+           text(exchange.match.route->method->options.media_field()));
   return response;
 }
 
 std::string path_of(const contract::Method& read, const contract::Message& message) {
   size_t open = read.path.find('{'), close = read.path.find('}');
   const contract::FieldDescriptor* key = read.resource->key[0];
-  return read.path.substr(0, open) + percent_encode(contract::field_text(message, *key)) + read.path.substr(close + 1);
+  return read.path.substr(0, open) + percent_encode(contract::field_text(message, *key)) +
+         read.path.substr(close + 1);
 }
 
 }  // namespace
 
-void set_body(HttpResponse& response, const Exchange& exchange, std::string_view content_type, std::string body) {
+void set_body(HttpResponse& response, const Exchange& exchange, std::string_view content_type,
+              std::string body) {
   response.add("Content-Type", content_type);
   if (body.size() >= kMinCompressedBytes && compressible(content_type)) {
     response.add("Vary", "Accept-Encoding");
@@ -91,7 +96,8 @@ HttpResponse command_response(const Exchange& exchange, const Answer& answer) {
     if (response.status != 204) {
       std::string json;
       contract::append_json(json, message);
-      if (route.method->resource != nullptr) response.add("ETag", contract::format_etag(contract::digest64(json)));
+      if (route.method->resource != nullptr)
+        response.add("ETag", contract::format_etag(contract::digest64(json)));
       set_body(response, exchange, kJson, std::move(json));
     }
   }

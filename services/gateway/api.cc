@@ -11,17 +11,22 @@ namespace {
 constexpr uint32_t kUnsupportedMedia = 415, kMethodNotAllowed = 405;
 
 Error overloaded() {
-  return {.code = Code::kUnavailable, .reason = "overloaded", .detail = "Too much is queued: try again shortly.",
+  return {.code = Code::kUnavailable,
+          .reason = "overloaded",
+          .detail = "Too much is queued: try again shortly.",
           .retry_after_s = 1};
 }
 
 void add_limit_headers(std::string& lines, const RateDecision& decision) {
-  fmt::format_to(std::back_inserter(lines), "RateLimit-Limit: {}\r\nRateLimit-Remaining: {}\r\nRateLimit-Reset: {}\r\n",
-                 decision.limit, decision.remaining, decision.reset_s);
+  fmt::format_to(std::back_inserter(lines),
+                 "RateLimit-Limit: {}\r\nRateLimit-Remaining: {}\r\nRateLimit-Reset: {}\r\n", decision.limit,
+                 decision.remaining, decision.reset_s);
 }
 
 Error rate_limited(const RateDecision& decision) {
-  return {.code = Code::kResourceExhausted, .reason = "rate_limited", .detail = "Too many requests: slow down.",
+  return {.code = Code::kResourceExhausted,
+          .reason = "rate_limited",
+          .detail = "Too many requests: slow down.",
           .retry_after_s = static_cast<uint32_t>(decision.retry_after_s)};
 }
 
@@ -29,8 +34,13 @@ Error rate_limited(const RateDecision& decision) {
 
 Api::Api(const GatewaySettings& settings, Engine& engine, Authenticator& authenticator, const Clock& clock,
          WorkerPool& pool, const contract::Model& model)
-    : engine_(engine), authenticator_(authenticator), clock_(clock), pool_(pool), router_(model.methods()),
-      limits_(settings.rate_limits), cors_(settings.cors_origins) {}
+    : engine_(engine),
+      authenticator_(authenticator),
+      clock_(clock),
+      pool_(pool),
+      router_(model.methods()),
+      limits_(settings.rate_limits),
+      cors_(settings.cors_origins) {}
 
 bool Api::take(Exchange& exchange, RateClass rate_class, std::string_view caller) {
   RateDecision decision = limits_.take(rate_class, caller, clock_.monotonic());
@@ -39,12 +49,14 @@ bool Api::take(Exchange& exchange, RateClass rate_class, std::string_view caller
   return decision.allowed;
 }
 
-// Sign-in and registration count for the address whoever asks, so that guessing from many accounts is slow, too.
+// Sign-in and registration count for the address whoever asks, so that guessing from many accounts is slow,
+// too.
 bool Api::pass_limits(Exchange& exchange) {
   if (!limits_.on()) return true;
   RateClass rate_class = exchange.match.route->method->options.rate();
   bool by_address = rate_class == AUTH || exchange.principal.user_id.empty();
-  return take(exchange, rate_class, by_address ? exchange.request().remote_address : exchange.principal.user_id);
+  return take(exchange, rate_class,
+              by_address ? exchange.request().remote_address : exchange.principal.user_id);
 }
 
 void Api::handle(const ExchangePtr& exchange) {
@@ -58,11 +70,13 @@ void Api::handle(const ExchangePtr& exchange) {
   if (exchange->match.route == nullptr) {
     const std::string& allowed = exchange->match.allowed;
     if (allowed.empty()) {
-      return exchange->refuse({.code = Code::kNotFound, .reason = "route_not_found", .detail = "There is no such route."});
+      return exchange->refuse(
+          {.code = Code::kNotFound, .reason = "route_not_found", .detail = "There is no such route."});
     }
     if (request.method == "OPTIONS") return exchange->finish(cors_.preflight(request, allowed));
     exchange->headers += "Allow: " + allowed + "\r\n";
-    return exchange->refuse(kMethodNotAllowed, {.reason = "method_not_allowed", .detail = "This route takes " + allowed + "."});
+    return exchange->refuse(kMethodNotAllowed,
+                            {.reason = "method_not_allowed", .detail = "This route takes " + allowed + "."});
   }
   const contract::Method& method = *exchange->match.route->method;
   auto principal = authenticate(authenticator_, method, request);
@@ -73,7 +87,8 @@ void Api::handle(const ExchangePtr& exchange) {
   }
   exchange->principal = *std::move(principal);
   if (!pass_limits(*exchange)) return;
-  if (auto allowed = check_access(method, exchange->principal); !allowed) return exchange->refuse(allowed.error());
+  if (auto allowed = check_access(method, exchange->principal); !allowed)
+    return exchange->refuse(allowed.error());
   if (auto error = check_content(request)) return exchange->refuse(kUnsupportedMedia, *error);
   auto read = read_request(exchange->match, request);
   if (!read) return exchange->refuse(read.error());
@@ -92,7 +107,8 @@ void Api::query(const ExchangePtr& exchange, MessagePtr message) {
     if (!row) return exchange->refuse(row.error());
     exchange->finish(query_response(*exchange, *row));
   };
-  bool quick = method.verb == "GET" && !method.list && !method.options.on_engine() && method.options.media_field().empty();
+  bool quick = method.verb == "GET" && !method.list && !method.options.on_engine() &&
+               method.options.media_field().empty();
   if (quick) return answer();
   if (!pool_.submit(std::move(answer))) exchange->refuse(overloaded());
 }

@@ -1,6 +1,6 @@
-// The routes of the contracts: limits, authentication, transcoding, then the engine. Point reads are answered on the I/O
-// thread; lists, media and what the engine thread answers go to the worker pool; commands are submitted and answered
-// when their tick is durable.
+// The routes of the contracts: limits, authentication, transcoding, then the engine. Point reads are answered
+// on the I/O thread; lists, media and what the engine thread answers go to the worker pool; commands are
+// submitted and answered when their tick is durable.
 #pragma once
 
 #include "libs/runtime/engine.h"
@@ -15,8 +15,8 @@ namespace micropay::gateway {
 
 class Api {
  public:
-  Api(const GatewaySettings& settings, Engine& engine, Authenticator& authenticator, const Clock& clock, WorkerPool& pool,
-      const contract::Model& model);
+  Api(const GatewaySettings& settings, Engine& engine, Authenticator& authenticator, const Clock& clock,
+      WorkerPool& pool, const contract::Model& model);
 
   void handle(const ExchangePtr& exchange);
 

@@ -1,4 +1,5 @@
-// gzip for answers. Thread-safe; each thread keeps its own compressor, because making one costs more than using it.
+// gzip for answers. Thread-safe; each thread keeps its own compressor, because making one costs more than
+// using it.
 #pragma once
 
 #include <string>

@@ -4,7 +4,8 @@
 namespace micropay::gateway {
 
 bool Cors::allows(std::string_view origin) const {
-  return !origin.empty() && std::ranges::any_of(origins_, [&](const std::string& one) { return one == "*" || one == origin; });
+  return !origin.empty() &&
+         std::ranges::any_of(origins_, [&](const std::string& one) { return one == "*" || one == origin; });
 }
 
 std::string Cors::headers(const HttpRequest& request) const {
@@ -14,9 +15,10 @@ std::string Cors::headers(const HttpRequest& request) const {
   std::string_view origin = request.header("origin");
   if (allows(origin)) {
     lines.add("Access-Control-Allow-Origin", origin);
-    lines.add("Access-Control-Expose-Headers",
-              "ETag, Location, Idempotent-Replayed, Preference-Applied, RateLimit-Limit, RateLimit-Remaining, "
-              "RateLimit-Reset, Retry-After, X-Correlation-Id");
+    lines.add(
+        "Access-Control-Expose-Headers",
+        "ETag, Location, Idempotent-Replayed, Preference-Applied, RateLimit-Limit, RateLimit-Remaining, "
+        "RateLimit-Reset, Retry-After, X-Correlation-Id");
   }
   return std::move(lines.headers);
 }
@@ -26,9 +28,10 @@ HttpResponse Cors::preflight(const HttpRequest& request, std::string_view allowe
   response.add("Allow", allowed_verbs);
   if (allows(request.header("origin")) && request.has_header("access-control-request-method")) {
     response.add("Access-Control-Allow-Methods", allowed_verbs);
-    response.add("Access-Control-Allow-Headers",
-                 "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Prefer, X-Correlation-Id, "
-                 "traceparent");
+    response.add(
+        "Access-Control-Allow-Headers",
+        "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Prefer, X-Correlation-Id, "
+        "traceparent");
     response.add("Access-Control-Max-Age", "600");
   }
   return response;

@@ -1,5 +1,5 @@
-// Cross-origin requests from browsers (Fetch standard): off unless gateway.cors_origins names origins. There are no
-// cookies, so no credentials mode; a token that a page holds is its own.
+// Cross-origin requests from browsers (Fetch standard): off unless gateway.cors_origins names origins. There
+// are no cookies, so no credentials mode; a token that a page holds is its own.
 #pragma once
 
 #include <string>

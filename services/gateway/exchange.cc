@@ -36,7 +36,10 @@ std::string correlation_id_of(std::string_view header, Time now) {
 }
 
 Exchange::Exchange(ExchangeRules& rules, HttpRequest&& request, Responder&& responder)
-    : rules_(rules), request_(std::move(request)), responder_(std::move(responder)), began_(rules.clock.monotonic()),
+    : rules_(rules),
+      request_(std::move(request)),
+      responder_(std::move(responder)),
+      began_(rules.clock.monotonic()),
       correlation_id_(correlation_id_of(request_.header("x-correlation-id"), rules.clock.now())) {}
 
 // version-traceid-parentid-flags of W3C Trace Context; ids of zeros mean nothing.

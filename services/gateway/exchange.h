@@ -1,4 +1,5 @@
-// One request on its way through the gateway, and the end that all of them come to: common headers, metrics, access log.
+// One request on its way through the gateway, and the end that all of them come to: common headers, metrics,
+// access log.
 #pragma once
 
 #include <memory>
@@ -31,15 +32,15 @@ class Exchange {
   HttpRequest& request() { return request_; }
   const Responder& responder() const { return responder_; }
   const std::string& correlation_id() const { return correlation_id_; }
-  std::string traceparent() const;                    // validated; empty when there is none
+  std::string traceparent() const;  // validated; empty when there is none
   ProblemContext problem_context() const { return {correlation_id_, request_.path}; }
 
   RouteMatch match;
-  RouteMetrics* metrics = nullptr;                    // of a page; else of match.route
+  RouteMetrics* metrics = nullptr;  // of a page; else of match.route
   Principal principal;
-  std::string headers;                                // lines every answer to this request carries: rate limits, CORS
-  std::vector<std::string> fields;                    // sparse fields asked for
-  bool own_headers = false;                           // the answer brings the common headers itself
+  std::string headers;              // lines every answer to this request carries: rate limits, CORS
+  std::vector<std::string> fields;  // sparse fields asked for
+  bool own_headers = false;         // the answer brings the common headers itself
 
   // All of these answer, once, from any thread.
   void finish(HttpResponse&& response);

@@ -27,7 +27,9 @@ HttpOptions public_options(const GatewaySettings& settings) {
 
 struct Gateway::Impl {
   Impl(GatewaySettings given, Parts with)
-      : settings(std::move(given)), parts(std::move(with)), rules{settings, parts.clock},
+      : settings(std::move(given)),
+        parts(std::move(with)),
+        rules{settings, parts.clock},
         pool(settings.query_threads, kMaxQueuedQueries),
         api(settings, parts.engine, parts.authenticator, parts.clock, pool, contract::model()),
         pages(contract::model(), parts.version, parts.authenticator),
@@ -63,11 +65,13 @@ Result<void> Gateway::Impl::start() {
     return malformed(status, reason, detail);
   };
   options.on_second = [this](size_t loop) { live.on_second(loop); };
-  server = std::make_unique<HttpServer>(std::move(options), [this](HttpRequest&& request, Responder responder) {
-    handle(std::move(request), std::move(responder));
-  });
-  operations = std::make_unique<HttpServer>(HttpOptions{.listen = settings.ops_listen, .max_connections = 200},
-                                            operations_handler([this] { return health(); }));
+  server =
+      std::make_unique<HttpServer>(std::move(options), [this](HttpRequest&& request, Responder responder) {
+        handle(std::move(request), std::move(responder));
+      });
+  operations =
+      std::make_unique<HttpServer>(HttpOptions{.listen = settings.ops_listen, .max_connections = 200},
+                                   operations_handler([this] { return health(); }));
   TRY(operations->start());
   TRY(server->start());
   return {};
@@ -81,7 +85,8 @@ void Gateway::Impl::handle(HttpRequest&& request, Responder&& responder) {
   } catch (const std::exception& problem) {
     log_error("gateway.failed", "A request met an exception",
               {{"error.message", problem.what()}, {"correlation_id", exchange->correlation_id()}});
-    exchange->refuse({.code = Code::kInternal, .reason = "internal", .detail = "The request met an unexpected state."});
+    exchange->refuse(
+        {.code = Code::kInternal, .reason = "internal", .detail = "The request met an unexpected state."});
   }
 }
 
@@ -90,7 +95,8 @@ void Gateway::Impl::route(const ExchangePtr& exchange) {
   if (path.starts_with("/api/")) return api.handle(exchange);
   if (path == "/ws") return live.handle(exchange);
   if (pages.handle(*exchange)) return;
-  exchange->refuse({.code = Code::kNotFound, .reason = "route_not_found", .detail = "There is no such route."});
+  exchange->refuse(
+      {.code = Code::kNotFound, .reason = "route_not_found", .detail = "There is no such route."});
 }
 
 // What was not understood well enough to become an exchange.
@@ -130,6 +136,8 @@ void Gateway::stop(Duration grace) {
 }
 
 std::string Gateway::address() const { return impl_->server ? impl_->server->address() : std::string(); }
-std::string Gateway::ops_address() const { return impl_->operations ? impl_->operations->address() : std::string(); }
+std::string Gateway::ops_address() const {
+  return impl_->operations ? impl_->operations->address() : std::string();
+}
 
 }  // namespace micropay::gateway

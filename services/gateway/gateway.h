@@ -1,12 +1,14 @@
-// The public edge: REST routes of all contracts, live streams, OpenAPI, the reference page, and the operations port.
+// The public edge: REST routes of all contracts, live streams, OpenAPI, the reference page, and the
+// operations port.
 //
-//   Gateway gateway(GatewaySettings::read(settings), {engine, store, authenticator, system_clock(), version});
-//   engine.start();                    // not before the gateway is made: it listens to what is committed
-//   TRY(gateway.start());              // serves when it returns
-//   gateway.refuse_new();              // /health/ready says no: balancers look elsewhere
-//   engine.drain(…);  gateway.stop(…); // in this order: the engine answers what it has taken
+//   Gateway gateway(GatewaySettings::read(settings), {engine, store, authenticator, system_clock(),
+//   version}); engine.start();                    // not before the gateway is made: it listens to what is
+//   committed TRY(gateway.start());              // serves when it returns gateway.refuse_new(); //
+//   /health/ready says no: balancers look elsewhere gateway.stop(grace);               // no new connections;
+//   running requests are answered: the engine ends later
 //
-// Nothing a client sends makes it answer 5xx but overload (503), storage trouble (503) and a defect of ours (500).
+// Nothing a client sends makes it answer 5xx but overload (503), storage trouble (503) and a defect of ours
+// (500).
 #pragma once
 
 #include <memory>
@@ -26,15 +28,15 @@ class Gateway {
     Store& store;
     Authenticator& authenticator;
     const Clock& clock;
-    std::string version;             // of the OpenAPI document
+    std::string version;  // of the OpenAPI document
   };
   Gateway(GatewaySettings settings, Parts parts);
   ~Gateway();
 
-  Result<void> start();              // invalid_setting, address_in_use, invalid_address
+  Result<void> start();  // invalid_setting, address_in_use, invalid_address
   void refuse_new();
   void stop(Duration grace);
-  std::string address() const;       // "127.0.0.1:8080"
+  std::string address() const;  // "127.0.0.1:8080"
   std::string ops_address() const;
 
  private:

@@ -13,7 +13,7 @@ constexpr Duration kAuthenticateWithin = 5 * kSecond;
 constexpr Duration kRecheckEvery = 10 * kSecond;
 constexpr uint16_t kUnauthenticated = 4401;
 constexpr uint16_t kPolicy = 1008;
-constexpr size_t kMaxStreamsPerUser = 50;           // on one I/O thread
+constexpr size_t kMaxStreamsPerUser = 50;  // on one I/O thread
 constexpr uint32_t kUpgradeRequired = 426;
 
 EventText event_text(const EventRecord& event) {
@@ -46,19 +46,23 @@ void LiveStreams::handle(const ExchangePtr& exchange) {
   exchange->metrics = &metrics_;
   if (!request.websocket) {
     exchange->headers += "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n";
-    return exchange->refuse(kUpgradeRequired, {.reason = "upgrade_required", .detail = "This is a WebSocket (RFC 6455)."});
+    return exchange->refuse(kUpgradeRequired,
+                            {.reason = "upgrade_required", .detail = "This is a WebSocket (RFC 6455)."});
   }
   auto session = std::make_shared<LiveSession>();
   auto bearer = bearer_token(request);
   if (!bearer) return exchange->refuse(bearer.error());
   if (*bearer) session->token = **bearer;
-  for (auto& [name, value] : parse_query(request.query).value_or(std::vector<std::pair<std::string, std::string>>())) {
+  for (auto& [name, value] :
+       parse_query(request.query).value_or(std::vector<std::pair<std::string, std::string>>())) {
     if (name == "access_token" && session->token.empty()) session->token = value;
     if (name != "from") continue;
     auto from = parse_position(value);
     if (!from) {
-      return exchange->refuse({.code = Code::kInvalidArgument, .reason = "invalid_type",
-                               .detail = "from: must be a position in the log", .field = "from"});
+      return exchange->refuse({.code = Code::kInvalidArgument,
+                               .reason = "invalid_type",
+                               .detail = "from: must be a position in the log",
+                               .field = "from"});
     }
     session->replay_from = std::max<uint64_t>(*from + 1, 1);
   }
@@ -105,7 +109,8 @@ void LiveStreams::on_message(const LiveSessionPtr& session, std::string_view tex
 // Also while it runs: with a fresh token of the same user the stream lives on.
 void LiveStreams::authenticate(const LiveSessionPtr& session, std::string_view token) {
   auto identity = parts_.authenticator.authenticate(token);
-  bool other_user = identity && session->authenticated() && identity->principal.user_id != session->principal.user_id;
+  bool other_user =
+      identity && session->authenticated() && identity->principal.user_id != session->principal.user_id;
   if (!identity || other_user) {
     session->send_error(identity ? "invalid_token" : identity.error().reason, "The token is not accepted.");
     return session->socket->close(kUnauthenticated, "The token is not accepted.");

@@ -1,15 +1,17 @@
-// The live stream at /ws: JSON messages, one event each, to those in the event's audience; staff may ask for more.
+// The live stream at /ws: JSON messages, one event each, to those in the event's audience; staff may ask for
+// more.
 //
 //   client                                              server
 //   {"type":"authenticate","accessToken":"…"}           {"type":"ready","userId":"…","position":41}
-//   {"type":"subscribe","events":["payment.*"]}         {"type":"subscribed","scope":"own","events":["payment.*"]}
+//   {"type":"subscribe","events":["payment.*"]} {"type":"subscribed","scope":"own","events":["payment.*"]}
 //   {"type":"ping"}                                     {"type":"pong"}
 //                                                       {"type":"event","event":{CloudEvents}}
 //                                                       {"type":"error","code":"…","detail":"…"}
 //
-// The token may also come as Authorization header or ?access_token=; else the first message brings it, within 5 s.
-// `?from=<position>` sends what was missed since that position first. Sockets are indexed by user on their own I/O
-// thread: an event that concerns nobody who listens costs one look-up, however many sockets are open.
+// The token may also come as Authorization header or ?access_token=; else the first message brings it, within
+// 5 s.
+// `?from=<position>` sends what was missed since that position first. Sockets are indexed by user on their
+// own I/O thread: an event that concerns nobody who listens costs one look-up, however many sockets are open.
 #pragma once
 
 #include <atomic>
@@ -43,9 +45,9 @@ class LiveStreams {
   LiveStreams(Parts parts, size_t loops);
   ~LiveStreams();
 
-  void handle(const ExchangePtr& exchange);           // GET /ws, on its I/O thread
-  void publish(const EventBatch& events);             // any one thread, in the order of the log
-  void on_second(size_t loop);                        // ends what has expired
+  void handle(const ExchangePtr& exchange);  // GET /ws, on its I/O thread
+  void publish(const EventBatch& events);    // any one thread, in the order of the log
+  void on_second(size_t loop);               // ends what has expired
 
  private:
   struct Replay;

@@ -1,5 +1,5 @@
-// What a client of the live stream missed: read from the log on the worker pool, while live events are held back, and
-// sent before them. Bounded: who missed more is told from where to read on.
+// What a client of the live stream missed: read from the log on the worker pool, while live events are held
+// back, and sent before them. Bounded: who missed more is told from where to read on.
 #include "libs/contract/json.h"
 #include "services/gateway/event_json.h"
 #include "services/gateway/live.h"
@@ -23,8 +23,8 @@ bool concerns(const EventRecord& event, const LiveSession& filter) {
 
 struct LiveStreams::Replay {
   std::vector<EventText> texts;
-  uint64_t next = 1;        // position that was not looked at
-  bool complete = false;    // the log ends there
+  uint64_t next = 1;      // position that was not looked at
+  bool complete = false;  // the log ends there
 };
 
 LiveStreams::Replay LiveStreams::read_missed(uint64_t from, const LiveSession& filter) const {
@@ -71,8 +71,9 @@ void LiveStreams::start_replay(const LiveSessionPtr& session) {
 void LiveStreams::finish_replay(LiveSession& session, Replay&& replay) {
   for (const EventText& text : replay.texts) session.socket->send(text);
   if (!replay.complete) {
-    session.send(fmt::format(R"({{"type":"error","code":"replay_incomplete","detail":"Read on from here.","position":{}}})",
-                             replay.next - 1));
+    session.send(fmt::format(
+        R"({{"type":"error","code":"replay_incomplete","detail":"Read on from here.","position":{}}})",
+        replay.next - 1));
   }
   session.replaying = false;
   for (auto& [position, text] : session.held) {

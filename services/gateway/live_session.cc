@@ -37,9 +37,7 @@ void LiveSession::offer(uint64_t position, const EventText& text) {
   else socket->close(1013, "Too much happened while the missed events were read.");
 }
 
-void LiveLoop::index(LiveSession& session) {
-  by_user[session.principal.user_id].push_back(&session);
-}
+void LiveLoop::index(LiveSession& session) { by_user[session.principal.user_id].push_back(&session); }
 
 void LiveLoop::remove(LiveSession& session) {
   std::erase(wide, &session);
@@ -65,14 +63,16 @@ ClientMessage parse_client_message(std::string_view text) {
     simdjson::dom::array items;
     if (key != "events" || value.get_array().get(items)) continue;
     for (auto item : items) {
-      if (!item.get_string().get(word) && message.events.size() < kMaxPatterns) message.events.emplace_back(word);
+      if (!item.get_string().get(word) && message.events.size() < kMaxPatterns)
+        message.events.emplace_back(word);
     }
   }
   return message;
 }
 
 std::string subscribed_message(const LiveSession& session) {
-  std::string text = fmt::format(R"({{"type":"subscribed","scope":"{}","events":[)", session.wide ? "all" : "own");
+  std::string text =
+      fmt::format(R"({{"type":"subscribed","scope":"{}","events":[)", session.wide ? "all" : "own");
   for (const std::string& pattern : session.patterns) {
     if (!text.ends_with('[')) text += ',';
     contract::append_json_string(text, pattern);

@@ -1,4 +1,5 @@
-// What the live stream knows of one socket, and the messages that go over it. Used on the socket's I/O thread only.
+// What the live stream knows of one socket, and the messages that go over it. Used on the socket's I/O thread
+// only.
 #pragma once
 
 #include <atomic>
@@ -16,15 +17,15 @@ using EventText = std::shared_ptr<const std::string>;
 struct LiveSession {
   std::shared_ptr<WebSocket> socket;
   std::string token;
-  Principal principal;                   // kAnonymous until authenticated
+  Principal principal;  // kAnonymous until authenticated
   Time expires_at = 0;
-  Time authenticate_by = 0;              // while anonymous
-  Time recheck_at = 0;                   // the token may have been revoked meanwhile
-  bool wide = false;                     // staff: events of everybody
-  std::vector<std::string> patterns;     // "payment.completed", "payment.*"; empty: every type
-  uint64_t last_position = 0;            // an event with two audiences is sent once
-  uint64_t replay_from = 0;              // 0: no replay asked for
-  bool replaying = false;                // live events are held until what was missed is sent
+  Time authenticate_by = 0;           // while anonymous
+  Time recheck_at = 0;                // the token may have been revoked meanwhile
+  bool wide = false;                  // staff: events of everybody
+  std::vector<std::string> patterns;  // "payment.completed", "payment.*"; empty: every type
+  uint64_t last_position = 0;         // an event with two audiences is sent once
+  uint64_t replay_from = 0;           // 0: no replay asked for
+  bool replaying = false;             // live events are held until what was missed is sent
   std::vector<std::pair<uint64_t, EventText>> held;
 
   bool authenticated() const { return principal.kind != Principal::Kind::kAnonymous; }
@@ -36,7 +37,7 @@ struct LiveSession {
 
 // The sockets of one I/O thread.
 struct LiveLoop {
-  std::atomic<size_t> count{0};          // read by the publisher
+  std::atomic<size_t> count{0};  // read by the publisher
   std::unordered_map<LiveSession*, std::shared_ptr<LiveSession>> sessions;
   std::unordered_map<std::string, std::vector<LiveSession*>> by_user;
   std::vector<LiveSession*> wide;
@@ -49,7 +50,7 @@ struct LiveLoop {
 struct ClientMessage {
   std::string type;
   std::string access_token;
-  std::vector<std::string> events;       // "*" is one of them, too
+  std::vector<std::string> events;  // "*" is one of them, too
 };
 ClientMessage parse_client_message(std::string_view text);
 std::string subscribed_message(const LiveSession& session);

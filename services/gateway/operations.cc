@@ -17,10 +17,12 @@ HttpResponse answer(std::string_view path, const Health& health) {
   if (path == "/health/ready") return status(health.ready);
   if (path == "/health/startup") return status(health.started);
   if (path == "/metrics") {
-    return {.status = 200, .headers = "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n",
+    return {.status = 200,
+            .headers = "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n",
             .body = render_metrics()};
   }
-  return {.status = 404, .headers = "Content-Type: text/plain\r\n",
+  return {.status = 404,
+          .headers = "Content-Type: text/plain\r\n",
           .body = "/metrics /health/live /health/ready /health/startup\n"};
 }
 

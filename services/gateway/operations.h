@@ -1,5 +1,5 @@
-// The operations port: metrics and health for the machines that watch this process. Bound to loopback by default and
-// never to be reached from outside: it asks nobody who they are.
+// The operations port: metrics and health for the machines that watch this process. Bound to loopback by
+// default and never to be reached from outside: it asks nobody who they are.
 #pragma once
 
 #include <functional>
@@ -9,8 +9,8 @@
 namespace micropay::gateway {
 
 struct Health {
-  bool started = false;    // the engine has loaded what it needs
-  bool ready = false;      // takes requests: neither starting nor draining
+  bool started = false;  // the engine has loaded what it needs
+  bool ready = false;    // takes requests: neither starting nor draining
 };
 
 HttpHandler operations_handler(std::function<Health()> health);

@@ -5,16 +5,13 @@
 #include "libs/contract/etag.h"
 #include "services/gateway/answers.h"
 #include "services/gateway/compression.h"
+#include "services/gateway/docs_page.h"
 
 namespace micropay::gateway {
 namespace {
 
 constexpr uint32_t kMethodNotAllowed = 405;
 constexpr std::string_view kClosedPolicy = "default-src 'none'; frame-ancestors 'none'";
-// The reference page carries its style and script, and calls this server only.
-constexpr std::string_view kPagePolicy =
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; img-src data:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 std::string safety_headers(std::string_view policy, std::string_view caching) {
   HttpResponse lines;
@@ -31,10 +28,12 @@ std::string safety_headers(std::string_view policy, std::string_view caching) {
 Pages::Pages(const contract::Model& model, std::string_view version, const Authenticator& authenticator)
     : authenticator_(authenticator) {
   add("/openapi.json", "application/json", kClosedPolicy, contract::openapi(model, version));
-  add("/docs", "text/html; charset=utf-8", kPagePolicy, reference_page());
+  add("/events.json", "application/json", kClosedPolicy, events_json(model));
+  add("/docs", "text/html; charset=utf-8", reference_policy(), reference_page());
 }
 
-void Pages::add(const std::string& path, std::string_view type, std::string_view policy, std::string content) {
+void Pages::add(const std::string& path, std::string_view type, std::string_view policy,
+                std::string content) {
   Page page;
   page.etag = contract::format_etag(contract::digest64(content));
   HttpResponse lines;
@@ -56,7 +55,8 @@ bool Pages::handle(Exchange& exchange) {
   exchange.metrics = keys ? &keys_metrics_ : root ? &root_metrics_ : page->second.metrics.get();
   if (request.method != "GET" && request.method != "HEAD") {
     exchange.headers += "Allow: GET, HEAD\r\n";
-    exchange.refuse(kMethodNotAllowed, {.reason = "method_not_allowed", .detail = "This page can be read only."});
+    exchange.refuse(kMethodNotAllowed,
+                    {.reason = "method_not_allowed", .detail = "This page can be read only."});
   } else if (root) {
     exchange.finish({.status = 302, .headers = "Location: /docs\r\n"});
   } else if (keys) {

@@ -1,4 +1,5 @@
-// What the gateway serves besides the API: the OpenAPI document, the reference page that reads it, the public keys.
+// What the gateway serves besides the API: the OpenAPI document, the reference page that reads it, the public
+// keys.
 #pragma once
 
 #include <map>
@@ -11,8 +12,6 @@
 
 namespace micropay::gateway {
 
-std::string reference_page();  // /docs: one HTML document with its style and script
-
 class Pages {
  public:
   Pages(const contract::Model& model, std::string_view version, const Authenticator& authenticator);
@@ -21,7 +20,7 @@ class Pages {
 
  private:
   struct Page {
-    std::string headers;                               // type, caching, policy
+    std::string headers;  // type, caching, policy
     std::string etag;
     std::shared_ptr<const std::string> plain, zipped;
     std::unique_ptr<RouteMetrics> metrics;

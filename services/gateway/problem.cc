@@ -17,7 +17,8 @@ void append_member(std::string& out, std::string_view name, std::string_view val
 
 std::string challenge(const Error& error) {
   if (error.reason == "unauthenticated") return R"(Bearer realm="micropay")";
-  std::string_view text = error.reason == "token_expired" ? "The token has expired" : "The token is not valid";
+  std::string_view text =
+      error.reason == "token_expired" ? "The token has expired" : "The token is not valid";
   return fmt::format(R"(Bearer realm="micropay", error="invalid_token", error_description="{}")", text);
 }
 

@@ -1,4 +1,5 @@
-// Errors as RFC 9457 problem documents. The stable words are `code` (the error's reason) and `field`; texts may change.
+// Errors as RFC 9457 problem documents. The stable words are `code` (the error's reason) and `field`; texts
+// may change.
 #pragma once
 
 #include <string>
@@ -11,7 +12,7 @@ namespace micropay::gateway {
 
 struct ProblemContext {
   std::string_view correlation_id;
-  std::string_view instance;        // path of the request
+  std::string_view instance;  // path of the request
 };
 
 // Status, headers of the document (Retry-After, WWW-Authenticate where they belong) and body.

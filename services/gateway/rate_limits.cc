@@ -1,5 +1,5 @@
-// The generic cell rate algorithm (ITU-T I.371): a request is allowed when the bucket, after it, is full again within
-// `burst` intervals from now.
+// The generic cell rate algorithm (ITU-T I.371): a request is allowed when the bucket, after it, is full
+// again within `burst` intervals from now.
 #include "services/gateway/rate_limits.h"
 
 #include "libs/base/settings.h"
@@ -11,7 +11,9 @@ namespace {
 constexpr size_t kMaxBucketsPerShard = 20'000;
 constexpr int64_t kNanosecondsPerSecond = 1'000'000'000;
 
-int64_t seconds_up(int64_t nanoseconds) { return (nanoseconds + kNanosecondsPerSecond - 1) / kNanosecondsPerSecond; }
+int64_t seconds_up(int64_t nanoseconds) {
+  return (nanoseconds + kNanosecondsPerSecond - 1) / kNanosecondsPerSecond;
+}
 
 // Moves `full_at` when the request is allowed.
 RateDecision decide(const Rate& rate, int64_t& full_at, int64_t now_ns) {
@@ -54,12 +56,14 @@ std::optional<Rate> parse_rate(std::string_view text) {
 
 RateLimitSettings RateLimitSettings::read_settings(Settings& settings) {
   RateLimitSettings limits;
-  limits.on = settings.flag("gateway.rate_limits", true, "Whether callers are held to the rates of gateway.rate.*");
+  limits.on =
+      settings.flag("gateway.rate_limits", true, "Whether callers are held to the rates of gateway.rate.*");
   auto read = [&](std::string_view name, std::string_view standard, std::string_view help) {
     std::string key = fmt::format("gateway.rate.{}", name);
     std::string text = settings.text(key, standard, help);
     auto rate = parse_rate(text);
-    if (!rate) limits.problems.push_back(fmt::format("{}: '{}' is no rate like '20/s burst 40' or '30/m'", key, text));
+    if (!rate)
+      limits.problems.push_back(fmt::format("{}: '{}' is no rate like '20/s burst 40' or '30/m'", key, text));
     return rate ? *rate : *parse_rate(standard);
   };
   limits.standard = read("standard", "50/s burst 100", "Requests of a user that nothing else is said for");
@@ -91,8 +95,8 @@ RateDecision RateLimits::take(RateClass rate_class, std::string_view caller, Tim
   return decide(rate, shard.full_at_ns[key], now_ns);
 }
 
-// Forgets the buckets that are full, and in an attack by more addresses than we have memory for, all of them: the global
-// bucket still holds.
+// Forgets the buckets that are full, and in an attack by more addresses than we have memory for, all of them:
+// the global bucket still holds.
 void RateLimits::forget_full(Shard& shard, int64_t now_ns) {
   std::erase_if(shard.full_at_ns, [&](const auto& entry) { return entry.second <= now_ns; });
   if (shard.full_at_ns.size() >= kMaxBucketsPerShard) shard.full_at_ns.clear();

@@ -1,5 +1,6 @@
-// Token buckets per caller and rate class, and one for everybody together. A bucket is a single number, the time at
-// which it is full again (GCRA), so a full bucket needs no memory at all and is forgotten. Any thread.
+// Token buckets per caller and rate class, and one for everybody together. A bucket is a single number, the
+// time at which it is full again (GCRA), so a full bucket needs no memory at all and is forgotten. Any
+// thread.
 #pragma once
 
 #include <array>

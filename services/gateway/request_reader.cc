@@ -38,8 +38,10 @@ Result<std::vector<std::string>> read_fields(const contract::Method& method, std
     std::string name(text.substr(0, end));
     text.remove_prefix(std::min(end + 1, text.size()));
     const FieldDescriptor* field = shown->FindFieldByCamelcaseName(name);
-    if (field == nullptr || contract::options_of(*field).internal() || contract::options_of(*field).secret()) {
-      return invalid("unknown_parameter", fmt::format("fields: '{}' is no field of the answer", name), "fields");
+    if (field == nullptr || contract::options_of(*field).internal() ||
+        contract::options_of(*field).secret()) {
+      return invalid("unknown_parameter", fmt::format("fields: '{}' is no field of the answer", name),
+                     "fields");
     }
     names.push_back(std::move(name));
   }
@@ -52,7 +54,8 @@ Result<void> read_offset(contract::Message& message, std::string_view text) {
   bool digits = !text.empty() && text.size() <= 9 && text.find_first_not_of("0123456789") == text.npos;
   if (!digits) return invalid("invalid_type", "offset: must be a whole number", "offset");
   auto set = contract::set_from_text(message, "pageToken", fmt::format("offset:{}", text));
-  if (!set) return invalid("duplicate_field", "offset: pageToken says already where the page begins", "offset");
+  if (!set)
+    return invalid("duplicate_field", "offset: pageToken says already where the page begins", "offset");
   return {};
 }
 
@@ -77,11 +80,14 @@ Result<void> read_parameter(const contract::Method& method, const std::string& n
   if (reads && name == "offset" && method.list && method.request->FindFieldByName("page_token") != nullptr) {
     return read_offset(message, text);
   }
-  auto set = reads ? contract::set_from_text(message, name, text)
-                   : Result<void>(invalid("unknown_field", fmt::format("{}: this method takes its input in the body", name), name));
+  auto set =
+      reads ? contract::set_from_text(message, name, text)
+            : Result<void>(invalid("unknown_field",
+                                   fmt::format("{}: this method takes its input in the body", name), name));
   if (set) return {};
   Error error = std::move(set).error();
-  if (error.reason == "unknown_field" || error.reason == "read_only_field") error.reason = "unknown_parameter";
+  if (error.reason == "unknown_field" || error.reason == "read_only_field")
+    error.reason = "unknown_parameter";
   return std::unexpected(std::move(error));
 }
 
@@ -91,12 +97,17 @@ std::optional<Error> check_content(const HttpRequest& request) {
   if (request.body.empty()) return {};
   std::string_view encoding = request.header("content-encoding");
   if (!encoding.empty() && !equals_ignoring_case(encoding, "identity")) {
-    return fail(Code::kInvalidArgument, "unsupported_encoding", "Send the body as it is, without Content-Encoding.").error();
+    return fail(Code::kInvalidArgument, "unsupported_encoding",
+                "Send the body as it is, without Content-Encoding.")
+        .error();
   }
   std::string_view type = media_type(request.header("content-type"));
-  bool json = equals_ignoring_case(type, "application/json") || equals_ignoring_case(type, "application/merge-patch+json");
+  bool json = equals_ignoring_case(type, "application/json") ||
+              equals_ignoring_case(type, "application/merge-patch+json");
   if (json) return {};
-  return fail(Code::kInvalidArgument, "unsupported_media_type", "Send the body with Content-Type: application/json.").error();
+  return fail(Code::kInvalidArgument, "unsupported_media_type",
+              "Send the body with Content-Type: application/json.")
+      .error();
 }
 
 Result<ReadRequest> read_request(const RouteMatch& match, const HttpRequest& request) {
@@ -123,7 +134,8 @@ Result<CommandHeaders> read_command_headers(const HttpRequest& request) {
     std::string_view key = request.header("idempotency-key");
     bool visible = std::ranges::all_of(key, [](char c) { return c > ' ' && c < 127; });
     if (key.empty() || key.size() > 255 || !visible) {
-      return invalid("invalid_idempotency_key", "Idempotency-Key is 1 to 255 visible ASCII characters.", "Idempotency-Key");
+      return invalid("invalid_idempotency_key", "Idempotency-Key is 1 to 255 visible ASCII characters.",
+                     "Idempotency-Key");
     }
     headers.idempotency_key = key;
     headers.fingerprint = contract::digest64(
@@ -135,7 +147,8 @@ Result<CommandHeaders> read_command_headers(const HttpRequest& request) {
   }
   if (!if_match.empty() && if_match != "*") {
     auto digest = contract::parse_etag(if_match);
-    if (!digest) return fail(Code::kPreconditionFailed, "etag_mismatch", "The entity tag is none of this resource.");
+    if (!digest)
+      return fail(Code::kPreconditionFailed, "etag_mismatch", "The entity tag is none of this resource.");
     headers.if_match = *digest;
   }
   headers.respond_async = has_token(request.header("prefer"), "respond-async");

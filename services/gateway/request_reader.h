@@ -1,5 +1,6 @@
-// From an HTTP request to the message of its method: body as JSON, path variables, query string, then validation. What
-// is refused and why stands in libs/contract/json.h and validate.h; unknown query parameters are unknown_parameter.
+// From an HTTP request to the message of its method: body as JSON, path variables, query string, then
+// validation. What is refused and why stands in libs/contract/json.h and validate.h; unknown query parameters
+// are unknown_parameter.
 #pragma once
 
 #include <string>
@@ -22,13 +23,13 @@ Result<ReadRequest> read_request(const RouteMatch& match, const HttpRequest& req
 
 // Headers about the command itself.
 struct CommandHeaders {
-  std::string idempotency_key;      // 1 to 255 visible characters
-  uint64_t fingerprint = 0;         // of verb, path, query and body
+  std::string idempotency_key;  // 1 to 255 visible characters
+  uint64_t fingerprint = 0;     // of verb, path, query and body
   uint64_t if_match = 0;
   bool respond_async = false;
 };
-// Refuses a malformed key (invalid_idempotency_key) and an If-Match of several tags (invalid_if_match). A tag that is
-// none of ours can match nothing: kPreconditionFailed.
+// Refuses a malformed key (invalid_idempotency_key) and an If-Match of several tags (invalid_if_match). A tag
+// that is none of ours can match nothing: kPreconditionFailed.
 Result<CommandHeaders> read_command_headers(const HttpRequest& request);
 
 }  // namespace micropay::gateway

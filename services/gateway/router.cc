@@ -6,8 +6,9 @@
 namespace micropay::gateway {
 namespace {
 
-constexpr std::array<uint16_t, 27> kStatuses = {200, 201, 202, 204, 302, 304, 400, 401, 402, 403, 404, 405, 408, 409,
-                                                412, 413, 414, 415, 422, 426, 429, 431, 500, 501, 503, 504, 101};
+constexpr std::array<uint16_t, 27> kStatuses = {200, 201, 202, 204, 302, 304, 400, 401, 402,
+                                                403, 404, 405, 408, 409, 412, 413, 414, 415,
+                                                422, 426, 429, 431, 500, 501, 503, 504, 101};
 
 // Segments without the first slash: "a/b" -> "a", rest "b".
 std::string_view take_segment(std::string_view& rest) {
@@ -23,8 +24,9 @@ void RouteMetrics::record(uint32_t status, Duration took) {
   auto at = static_cast<size_t>(std::ranges::find(kStatuses, status) - kStatuses.begin());
   Counter* requests = counters_[at].load(std::memory_order_relaxed);
   if (requests == nullptr) [[unlikely]] {
-    requests = &counter("http_server_requests_total", "HTTP requests by route and status",
-                        {{"route", route_}, {"status", at < kStatuses.size() ? std::to_string(status) : "other"}});
+    requests =
+        &counter("http_server_requests_total", "HTTP requests by route and status",
+                 {{"route", route_}, {"status", at < kStatuses.size() ? std::to_string(status) : "other"}});
     counters_[at] = requests;
   }
   Histogram* durations = durations_.load(std::memory_order_relaxed);
@@ -64,7 +66,8 @@ Router::Router(const std::vector<const contract::Method*>& methods) : root_(std:
     route->metrics = std::make_unique<RouteMetrics>(method->verb + " " + method->path);
     for (const contract::Method* other : methods) {
       bool reads = other->verb == "GET" && other->resource != nullptr && other->resource == method->resource;
-      if (reads && other->variables.size() == 1 && method->resource->key.size() == 1 && !route->read) route->read = other;
+      if (reads && other->variables.size() == 1 && method->resource->key.size() == 1 && !route->read)
+        route->read = other;
     }
     add(*route);
     routes_.push_back(std::move(route));
@@ -83,7 +86,8 @@ void Router::add(const Route& route) {
 }
 
 // Depth first: a literal that leads nowhere gives way to the variable.
-const Router::Node* Router::find(const Node& node, std::string_view rest, RouteMatch& match, size_t variables) const {
+const Router::Node* Router::find(const Node& node, std::string_view rest, RouteMatch& match,
+                                 size_t variables) const {
   if (rest.empty()) return node.routes.empty() ? nullptr : &node;
   std::string_view after = rest;
   std::string_view segment = take_segment(after);

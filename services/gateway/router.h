@@ -1,5 +1,5 @@
-// From verb and path to the method of the contract. A tree of path segments, made once; a literal segment goes before a
-// variable one, so "/users/me" is not user "me".
+// From verb and path to the method of the contract. A tree of path segments, made once; a literal segment
+// goes before a variable one, so "/users/me" is not user "me".
 #pragma once
 
 #include <array>
@@ -36,17 +36,17 @@ struct Route {
 
 struct RouteMatch {
   static constexpr size_t kMaxVariables = 4;
-  const Route* route = nullptr;                              // null: no such path, or not with this verb
-  std::array<std::string_view, kMaxVariables> variables{};   // as sent; in the order of Method::variables
-  std::string allowed;                                       // "GET, HEAD, POST" when only the verb is wrong
+  const Route* route = nullptr;                             // null: no such path, or not with this verb
+  std::array<std::string_view, kMaxVariables> variables{};  // as sent; in the order of Method::variables
+  std::string allowed;                                      // "GET, HEAD, POST" when only the verb is wrong
 };
 
 class Router {
  public:
   explicit Router(const std::vector<const contract::Method*>& methods);
   ~Router();
-  RouteMatch match(std::string_view verb, std::string_view path) const;   // HEAD is answered by GET
-  std::string allowed(std::string_view path) const;                       // empty: no such path
+  RouteMatch match(std::string_view verb, std::string_view path) const;  // HEAD is answered by GET
+  std::string allowed(std::string_view path) const;                      // empty: no such path
   const std::vector<std::unique_ptr<Route>>& routes() const { return routes_; }
 
  private:

@@ -26,21 +26,31 @@ GatewaySettings GatewaySettings::read(Settings& settings) {
   auto count = [&](std::string_view key, size_t standard, int64_t min, int64_t max, std::string_view help) {
     return static_cast<size_t>(settings.integer(key, static_cast<int64_t>(standard), min, max, help));
   };
-  values.listen = settings.text("gateway.listen", values.listen, "Address of the public interface, host:port");
-  values.ops_listen = settings.text("ops.listen", values.ops_listen, "Address of metrics and health, host:port");
-  values.io_threads = count("gateway.io_threads", values.io_threads, 1, 64, "Threads that read requests and write answers");
-  values.query_threads = count("gateway.query_threads", values.query_threads, 1, 64, "Threads that answer lists and exports");
-  values.max_connections = count("gateway.max_connections", values.max_connections, 1, 1'000'000, "Open connections at most");
-  values.max_body_bytes = count("gateway.max_body_bytes", values.max_body_bytes, 1024, 64 << 20, "Size of a request's body at most");
-  values.request_timeout = settings.duration("gateway.request_timeout", values.request_timeout, "How long a request may take to arrive");
-  values.idle_timeout = settings.duration("gateway.idle_timeout", values.idle_timeout, "How long an idle connection is kept");
+  values.listen =
+      settings.text("gateway.listen", values.listen, "Address of the public interface, host:port");
+  values.ops_listen =
+      settings.text("ops.listen", values.ops_listen, "Address of metrics and health, host:port");
+  values.io_threads =
+      count("gateway.io_threads", values.io_threads, 1, 64, "Threads that read requests and write answers");
+  values.query_threads =
+      count("gateway.query_threads", values.query_threads, 1, 64, "Threads that answer lists and exports");
+  values.max_connections =
+      count("gateway.max_connections", values.max_connections, 1, 1'000'000, "Open connections at most");
+  values.max_body_bytes = count("gateway.max_body_bytes", values.max_body_bytes, 1024, 64 << 20,
+                                "Size of a request's body at most");
+  values.request_timeout = settings.duration("gateway.request_timeout", values.request_timeout,
+                                             "How long a request may take to arrive");
+  values.idle_timeout =
+      settings.duration("gateway.idle_timeout", values.idle_timeout, "How long an idle connection is kept");
   std::string log = settings.choice("gateway.access_log", "errors", {"on", "errors", "off"},
                                     "Log every request, those that fail with 5xx or are slow, or none");
   values.access_log = log == "on" ? AccessLog::kOn : log == "off" ? AccessLog::kOff : AccessLog::kErrors;
-  values.slow = settings.duration("gateway.slow", values.slow, "A request that takes longer is logged as an error is");
-  values.cors_origins = split_list(settings.text("gateway.cors_origins", "",
-                                                 "Web origins that may call from a browser, with commas; * for any"));
-  values.behind_tls = settings.flag("gateway.behind_tls", false, "Whether a proxy in front speaks TLS to the clients");
+  values.slow =
+      settings.duration("gateway.slow", values.slow, "A request that takes longer is logged as an error is");
+  values.cors_origins = split_list(settings.text(
+      "gateway.cors_origins", "", "Web origins that may call from a browser, with commas; * for any"));
+  values.behind_tls =
+      settings.flag("gateway.behind_tls", false, "Whether a proxy in front speaks TLS to the clients");
   values.rate_limits = RateLimitSettings::read_settings(settings);
   return values;
 }

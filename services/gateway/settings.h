@@ -19,12 +19,12 @@ struct GatewaySettings {
   size_t query_threads = 2;
   size_t max_connections = 10'000;
   size_t max_body_bytes = 1 << 20;
-  Duration request_timeout = 30 * kSecond;       // for a request to arrive
+  Duration request_timeout = 30 * kSecond;  // for a request to arrive
   Duration idle_timeout = 75 * kSecond;
   AccessLog access_log = AccessLog::kErrors;
-  Duration slow = kSecond;                       // logged as an error is
-  std::vector<std::string> cors_origins = {};    // exact origins, or "*"
-  bool behind_tls = false;                       // a proxy in front ends TLS: Strict-Transport-Security is sent
+  Duration slow = kSecond;                     // logged as an error is
+  std::vector<std::string> cors_origins = {};  // exact origins, or "*"
+  bool behind_tls = false;                     // a proxy in front ends TLS: Strict-Transport-Security is sent
   RateLimitSettings rate_limits = {.on = false};
 
   static GatewaySettings read(Settings& settings);

@@ -1,4 +1,5 @@
-// A few threads with a bounded queue, for what must not block an I/O thread: lists, media, replays of the log.
+// A few threads with a bounded queue, for what must not block an I/O thread: lists, media, replays of the
+// log.
 #pragma once
 
 #include <condition_variable>
