@@ -61,6 +61,7 @@ class LocalPlatform(Platform):
         words = [str(BINARY), "serve", "--data", str(self.data), "--listen", listen, "--ops", ops, *self.flags]
         for setting in self.settings:
             words += ["--set", setting]
+        starts = self.starts()
         out = open(self.log, "a")
         self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
                                         env=clean_environment())
@@ -68,15 +69,19 @@ class LocalPlatform(Platform):
         LocalPlatform.running.append(self)
         self.url, self.ops_url = f"http://{listen}", f"http://{ops}"
         self.client = new_client(self.url)
-        self.wait_until_ready()
+        self.wait_until_ready(starts)
         return self
 
-    def wait_until_ready(self):
+    def starts(self):
+        """How often the platform has said that it is up (with --demo: when the demo data is there, too)."""
+        return self.log.read_text(errors="replace").count(" is up in ") if self.log.exists() else 0
+
+    def wait_until_ready(self, starts):
         deadline = time.monotonic() + START_SECONDS
         while True:
             assert self.process.poll() is None, f"the platform ended with {self.process.returncode}:\n{self.log_tail()}"
             try:
-                if self.ops("/health/ready").status_code == 200:
+                if self.ops("/health/ready").status_code == 200 and self.starts() > starts:
                     return
             except httpx.TransportError:
                 pass

@@ -210,11 +210,7 @@ def test_a_changed_byte_in_the_log_is_found(at_rest, place):
 def test_a_changed_row_is_found(at_rest, table, column, value):
     data = at_rest()
     with sqlite3.connect(data / "state.db") as tables:
-        if column is None:
-            changed = tables.execute(f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} LIMIT 1)") \
-                if "rowid" in table else tables.execute(f"DELETE FROM {table}")
-        else:
-            changed = tables.execute(f"UPDATE {table} SET {column} = {value}")
+        changed = tables.execute(f"UPDATE {table} SET {column} = {value}" if column else f"DELETE FROM {table}")
         assert changed.rowcount > 0
     verified = micropay("verify", "--data", data)
     assert verified.returncode == 1, verified.stdout + verified.stderr
