@@ -98,7 +98,7 @@ TEST(Cli, HelpOfAGroupShowsItsCommands) {
 TEST(Cli, PrintsWhatNeedsNoData) {
   EXPECT_THAT(run({"version"}).out, HasSubstr("micropay 0."));
   EXPECT_THAT(run({"schema", "--service", "payment"}).out,
-              HasSubstr("CREATE TABLE IF NOT EXISTS payment_payment"));
+              HasSubstr("CREATE TABLE IF NOT EXISTS \"payment_payment\""));
   EXPECT_THAT(run({"schema", "--service", "payment"}).out, testing::Not(HasSubstr("user_user")));
   EXPECT_EQ(run({"schema", "--service", "paymint"}).code, kUsage);
   EXPECT_THAT(run({"services"}).out, HasSubstr("payment-events"));
