@@ -1,6 +1,6 @@
-"""Fixtures: `platform`, one for the whole session and shared by all tests; `fresh_platform(*settings)`, one that a test may
-restart, kill or set up otherwise. Both must pass `micropay verify` at their end; the log of a platform that runs while a
-test fails is shown with it.
+"""Fixtures: `platform`, one for the whole session, shared by all; `fresh_platform(*settings)`, one that a test
+may restart, kill or set up otherwise. Both must pass `micropay verify` at their end; the log of a platform that
+runs while a test fails is shown with it.
 """
 import os
 

@@ -1,7 +1,7 @@
-"""What the tests speak to a platform: HTTP with one caller's rights, and waiting for what comes a moment later.
+"""What the tests speak to a platform: HTTP with a caller's rights, and waiting for what comes later.
 
-api.get/post/put/patch/delete give the answer's JSON and fail the test on any other status; api.refused() is for answers
-that are problems, and gives the problem document; api.request() is the plain httpx.Response. Paths are below /api/v1
+api.get/post/put/patch/delete give the answer's JSON and fail the test on another status; api.refused() wants
+a problem and gives its document; api.request() is the plain httpx.Response. Paths are below /api/v1
 ("payments"), or whole when they start with a slash ("/openapi.json").
 """
 import time
@@ -48,7 +48,7 @@ class Api:
         self.token = token
 
     def request(self, method, path, body=None, *, key=None, headers=None, **options):
-        """The answer, whatever it is. A POST gets an Idempotency-Key of its own unless key says otherwise ("" for none)."""
+        """The answer, whatever it is. A POST gets an Idempotency-Key; key gives another one, "" none."""
         sent = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         if method == "POST" and key != "":
             sent["Idempotency-Key"] = key or new_uuid()
@@ -84,7 +84,7 @@ class Api:
         return self.expect(expect, "DELETE", path, **options)
 
     def refused(self, status, code, method, path, body=None, *, field=None, **options):
-        """Asserts a problem document with this status and code, and with this field unless None; gives the document."""
+        """The problem document of an answer that must have this status, code and (unless None) field."""
         if body is None and method in ("POST", "PUT", "PATCH") and "content" not in options:
             body = {}
         return problem(self.request(method, path, body, **options), status, code, field)
@@ -98,7 +98,7 @@ def told(response, text):
 
 def problem(response, status, code, field=None):
     assert response.status_code == status, told(response, f"expected {status} {code}")
-    assert response.headers["content-type"].startswith("application/problem+json"), told(response, "no problem document")
+    assert response.headers["content-type"] == "application/problem+json", told(response, "no problem")
     document = response.json()
     assert document["code"] == code, told(response, f"expected {code}")
     assert document["status"] == status and document["title"], told(response, "not as RFC 9457 says")
@@ -144,7 +144,8 @@ class User(Api):
         """The id of the wallet of this currency, opened when there is none."""
         if currency not in self._wallets:
             if currency == "EUR":  # opened with the registration
-                self._wallets[currency] = wait_for(lambda: self.items("accounts", currency="EUR"), "first wallet")[0]["id"]
+                self._wallets[currency] = wait_for(lambda: self.items("accounts", currency="EUR"),
+                                                   "first wallet")[0]["id"]
             else:
                 self._wallets[currency] = self.post("accounts", {"currency": currency}, expect=201)["id"]
             path = f"accounts/{self._wallets[currency]}/balance"
@@ -154,7 +155,8 @@ class User(Api):
     def new_wallet(self, currency="EUR", **fields):
         """One more wallet, whatever there is."""
         wallet = self.post("accounts", {"currency": currency, **fields}, expect=201)["id"]
-        wait_for(lambda: self.request("GET", f"accounts/{wallet}/balance").status_code == 200, "balance of a new wallet")
+        wait_for(lambda: self.request("GET", f"accounts/{wallet}/balance").status_code == 200,
+                 "balance of a new wallet")
         return wallet
 
     def balance(self, wallet=None):
@@ -177,7 +179,8 @@ class User(Api):
         return body | fields
 
     def try_pay(self, payee, value, currency="EUR", headers=None, key=None, **fields):
-        return self.request("POST", "payments", self.payment_body(payee, value, currency, **fields), headers=headers, key=key)
+        return self.request("POST", "payments", self.payment_body(payee, value, currency, **fields),
+                            headers=headers, key=key)
 
     def pay(self, payee, value, currency="EUR", **fields):
         """A payment that completes."""
@@ -188,8 +191,9 @@ class User(Api):
         return payment
 
     def event_types(self, payment_id, least):
-        """The types of a payment's events in order, when there are so many: the story follows behind the payment."""
-        events = wait_for(lambda: enough(self.items(f"payments/{payment_id}/events"), least), f"{least} events")
+        """The types of a payment's events in order, when there are so many: the story follows the payment."""
+        events = wait_for(lambda: enough(self.items(f"payments/{payment_id}/events"), least),
+                          f"{least} events")
         return [event["type"] for event in events]
 
 

@@ -1,7 +1,7 @@
 """The binary under test: running it as a platform in a folder of its own, and running its commands.
 
-A platform that was started elsewhere (a cluster) is tested by the same files: MICROPAY_TEST_URL and MICROPAY_TEST_OPS_URL
-say where it is, MICROPAY_TEST_ADMIN=email:password who its administrator is.
+A platform that was started elsewhere (a cluster) is tested by the same files: MICROPAY_TEST_URL and
+MICROPAY_TEST_OPS_URL say where it is, MICROPAY_TEST_ADMIN=email:password who its administrator is.
 """
 import os
 import pathlib
@@ -58,7 +58,8 @@ class LocalPlatform(Platform):
 
     def start(self):
         listen, ops = (f"127.0.0.1:{free_port()}" for _ in range(2))
-        words = [str(BINARY), "serve", "--data", str(self.data), "--listen", listen, "--ops", ops, *self.flags]
+        words = [str(BINARY), "serve", "--data", str(self.data), "--listen", listen, "--ops", ops,
+                 *self.flags]
         for setting in self.settings:
             words += ["--set", setting]
         starts = self.starts()
@@ -79,7 +80,8 @@ class LocalPlatform(Platform):
     def wait_until_ready(self, starts):
         deadline = time.monotonic() + START_SECONDS
         while True:
-            assert self.process.poll() is None, f"the platform ended with {self.process.returncode}:\n{self.log_tail()}"
+            code = self.process.poll()
+            assert code is None, f"the platform ended with {code}:\n{self.log_tail()}"
             try:
                 if self.ops("/health/ready").status_code == 200 and self.starts() > starts:
                     return
@@ -118,14 +120,17 @@ class LocalPlatform(Platform):
     def verify(self):
         """`micropay verify` on the folder holds."""
         verified = micropay("verify", "--data", self.data, timeout=300)
-        assert verified.returncode == 0, f"verify ended with {verified.returncode}:\n{verified.stdout}{verified.stderr}"
+        told = f"verify ended with {verified.returncode}:\n{verified.stdout}{verified.stderr}"
+        assert verified.returncode == 0, told
 
     def log_tail(self, lines=40):
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
+        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+        return "\n".join(text.splitlines()[-lines:])
 
     def make_admin(self):
         admin = User(self, f"{unique('admin')}@example.org")
-        made = micropay("user", "create-admin", "--data", self.data, "--email", admin.email, "--password-stdin",
+        made = micropay("user", "create-admin", "--data", self.data, "--email", admin.email,
+                        "--password-stdin",
                         stdin=PASSWORD + "\n")
         assert made.returncode == 0, made.stdout + made.stderr
         return admin.login()

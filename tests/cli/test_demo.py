@@ -30,7 +30,8 @@ def test_every_login_works(demo):
 
 
 def test_there_is_something_to_see(demo):
-    ada, admin = (User(demo, f"{name}@demo.micropay.dev", "demo-password").login() for name in ("ada", "admin"))
+    ada, admin = (User(demo, f"{name}@demo.micropay.dev", "demo-password").login()
+                  for name in ("ada", "admin"))
     assert {account["currency"] for account in ada.items("accounts")} == {"EUR", "USD"}
     assert float(ada.balance().available) > 100
     payments = admin.items("payments", pageSize=500)
@@ -45,18 +46,21 @@ def test_the_tour_works_when_pasted(demo):
     tour = [line.strip() for line in text[text.index("API="):].splitlines() if line.strip()]
     tour = "\n".join(tour[:next(at for at, line in enumerate(tour) if line.startswith("Every route"))])
     environment = {name: value for name, value in clean_environment().items() if "proxy" not in name.lower()}
-    pasted = subprocess.run(["bash", "-e", "-o", "pipefail", "-c", tour], capture_output=True, text=True, timeout=60, env=environment)
+    pasted = subprocess.run(["bash", "-e", "-o", "pipefail", "-c", tour], capture_output=True, text=True,
+                            timeout=60, env=environment)
     assert pasted.returncode == 0, pasted.stdout + pasted.stderr
     assert '"available"' in pasted.stdout and '"COMPLETED"' in pasted.stdout
     assert pasted.stdout.strip().splitlines()[-8:] == [
-        "payment.initiated", "account.balance.reserved", "fraud.risk.assessed", "payment.processing", "transaction.created",
+        "payment.initiated", "account.balance.reserved", "fraud.risk.assessed", "payment.processing",
+        "transaction.created",
         "transaction.settled", "account.balance.updated", "payment.completed"]
 
 
 def test_a_second_start_adds_nothing(demo):
     def counts():
         admin = User(demo, "admin@demo.micropay.dev", "demo-password").login()
-        return [len(admin.items(path, pageSize=500)) for path in ("users", "accounts", "payments", "transactions")]
+        return [len(admin.items(path, pageSize=500))
+                for path in ("users", "accounts", "payments", "transactions")]
     before = counts()
     demo.restart()
     assert counts() == before and logins(demo)

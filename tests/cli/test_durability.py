@@ -1,4 +1,4 @@
-"""What was answered survives: restarts, kill -9 under load, lost tables, backups; and damage is found and named."""
+"""What was answered survives restarts, kill -9 and lost tables; backups; damage is found and named."""
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -29,8 +29,10 @@ def run_history(platform):
 
 
 def everything_of(user):
-    paths = ["users/me", "accounts", f"accounts/{user.wallet()}/balance", f"accounts/{user.wallet()}/reservations",
-             f"accounts/{user.wallet()}/top-ups", "payments", "notifications", "sessions", f"transactions?accountId={user.wallet()}"]
+    paths = ["users/me", "accounts", f"accounts/{user.wallet()}/balance",
+             f"accounts/{user.wallet()}/reservations",
+             f"accounts/{user.wallet()}/top-ups", "payments", "notifications", "sessions",
+             f"transactions?accountId={user.wallet()}"]
     paths += [f"payments/{payment['id']}/events" for payment in user.items("payments")]
     answers = {path: user.get(path) for path in paths}
     answers[paths[2]].pop("asOf", None)
@@ -43,7 +45,8 @@ def test_a_restart_keeps_everything(fresh_platform):
     admin, auditor = platform.staff("ADMIN"), platform.staff("AUDITOR")
 
     def everything():
-        return [everything_of(ada), everything_of(bob), admin.items("fraud/cases"), admin.items("fraud/assessments"),
+        return [everything_of(ada), everything_of(bob), admin.items("fraud/cases"),
+                admin.items("fraud/assessments"),
                 auditor.post("audit/verify", {}, expect=200)["intact"]]
     before = everything()
     platform.restart()
@@ -90,7 +93,8 @@ class Payers:
         with ThreadPoolExecutor(len(self.users)) as pool:
             paying = [pool.submit(self.pay_until_gone, user) for user in self.users]
             try:
-                wait_for(lambda: len(self.answered) >= enough or any(one.done() for one in paying), "payments", 30)
+                wait_for(lambda: len(self.answered) >= enough or any(one.done() for one in paying),
+                         "payments", 30)
             finally:
                 self.platform.kill()
         for one in paying:
@@ -99,7 +103,7 @@ class Payers:
 
 
 def test_killed_under_load(fresh_platform):
-    """Three times kill -9 while eight pay: each answered payment is there and complete, and the money adds up."""
+    """Three times kill -9 while eight pay: each answered payment is there and complete, the money adds up."""
     platform = fresh_platform("account.limits=off", "fraud.mode=shadow")
     payers = Payers(platform)
     for _ in range(3):
@@ -204,13 +208,15 @@ def test_a_changed_byte_in_the_log_is_found(at_rest, place):
 
 
 @pytest.mark.parametrize("table, column, value", [
-    ("balance_balance", "posted_minor", 1), ("payment_payment", "status", 4), ("transaction_journal", "kind", "'gift'"),
+    ("balance_balance", "posted_minor", 1), ("payment_payment", "status", 4),
+    ("transaction_journal", "kind", "'gift'"),
     ("payment_history", None, None), ("user_user", "display_name", "'Eve'"),
 ])
 def test_a_changed_row_is_found(at_rest, table, column, value):
     data = at_rest()
     with sqlite3.connect(data / "state.db") as tables:
-        changed = tables.execute(f"UPDATE {table} SET {column} = {value}" if column else f"DELETE FROM {table}")
+        statement = f"UPDATE {table} SET {column} = {value}" if column else f"DELETE FROM {table}"
+        changed = tables.execute(statement)
         assert changed.rowcount > 0
     verified = micropay("verify", "--data", data)
     assert verified.returncode == 1, verified.stdout + verified.stderr
@@ -240,7 +246,8 @@ def test_a_backup_while_it_runs(fresh_platform, tmp_path):
         platform.stop()
     for one in paying:
         one.result()
-    assert micropay("backup", "--data", platform.data, "--to", backup).returncode == 2, "nothing is overwritten"
+    again = micropay("backup", "--data", platform.data, "--to", backup)
+    assert again.returncode == 2, "nothing is overwritten"
     brought = micropay("restore", "--from", backup, "--data", restored)
     assert brought.returncode == 0, brought.stderr
     again = micropay("restore", "--from", backup, "--data", restored)

@@ -1,5 +1,5 @@
-"""Who may call what, for every route of /openapi.json: its x-access says what the contract allows, and the platform does that
-and nothing else. Each caller calls each route; only the first check that counts (401, 403, 404) is looked at.
+"""Who may call what, for every route of /openapi.json: its x-access says what the contract allows, and the
+platform does that and nothing else. Each caller calls each route: is it let in (401, 403, 404)?
 """
 import re
 import uuid
@@ -14,7 +14,8 @@ BODIES = {
     "createAccount": {"currency": "EUR"},
     "createTopUp": {"amount": money("1.00"), "paymentMethod": "card_ok"},
     "confirmTopUp": {"challengeCode": "123456"},
-    "createPayment": {"payerAccountId": "{accountId}", "payeeEmail": "nobody@nowhere.example", "amount": money("1.00")},
+    "createPayment": {"payerAccountId": "{accountId}", "payeeEmail": "nobody@nowhere.example",
+                      "amount": money("1.00")},
     "freezeAccount": {"reason": "for a test"},
     "unfreezeAccount": {"reason": "for a test"},
     "setLimits": {"limits": {}},
@@ -34,7 +35,8 @@ class Operation:
         return f"{self.method} {self.path}"
 
     def allowed(self, role):
-        return self.access.get("public") or self.access.get("signedIn") or role in self.access.get("roles", [])
+        access = self.access
+        return access.get("public") or access.get("signedIn") or role in access.get("roles", [])
 
     def call(self, api, ids, body=None):
         path = self.path
@@ -43,7 +45,8 @@ class Operation:
         if self.method in ("GET", "DELETE"):
             return api.request(self.method, path)
         body = BODIES.get(self.name, {}) if body is None else body
-        filled = {name: ids(self, "accountId") if value == "{accountId}" else value for name, value in body.items()}
+        filled = {name: ids(self, "accountId") if value == "{accountId}" else value
+                  for name, value in body.items()}
         return api.request(self.method, path, filled)
 
 
@@ -62,7 +65,8 @@ def of_nobody(operation, variable):
 
 def test_every_operation_says_who_may_call_it(operations):
     words = {"public", "signedIn", "roles", "owner", "scope"}
-    silent = [operation for operation in operations if not operation.access or not words.issuperset(operation.access)]
+    silent = [operation for operation in operations if not operation.access
+              or not words.issuperset(operation.access)]
     assert silent == []
 
 
@@ -109,7 +113,8 @@ def victim(platform):
     session = User(platform, user.email, user.password).login().items("sessions")[0]
     key = user.post("api-keys", {"name": "mine", "scopes": ["payments:read"]}, expect=201)["apiKey"]
     notes = user.items("notifications")
-    return user, {"users": user.id, "accounts": user.wallet(), "top-ups": top_up["id"], "payments": payment["id"],
+    return user, {"users": user.id, "accounts": user.wallet(), "top-ups": top_up["id"],
+                  "payments": payment["id"],
                   "transactions": payment["transactionId"], "sessions": session["id"], "api-keys": key["id"],
                   "notifications": notes[0]["id"] if notes else new_uuid()}
 
@@ -150,10 +155,12 @@ def test_anothers_lists_do_not_exist(platform, victim, path):
 def test_own_records_do(platform, operations, victim):
     """The counterpart: the owner is let in wherever a stranger was not (reading only)."""
     user, known = victim
-    for path in ("users/{users}", "accounts/{accounts}", "accounts/{accounts}/balance", "accounts/{accounts}/reservations",
-                 "accounts/{accounts}/top-ups", "accounts/{accounts}/top-ups/{top-ups}", "payments/{payments}",
-                 "payments/{payments}/events", "payments/{payments}/refunds", "transactions/{transactions}",
-                 "payments?accountId={accounts}", "transactions?accountId={accounts}", "accounts?userId={users}"):
+    for path in ("users/{users}", "accounts/{accounts}", "accounts/{accounts}/balance",
+                 "accounts/{accounts}/reservations", "accounts/{accounts}/top-ups",
+                 "accounts/{accounts}/top-ups/{top-ups}", "payments/{payments}", "payments/{payments}/events",
+                 "payments/{payments}/refunds", "transactions/{transactions}",
+                 "payments?accountId={accounts}", "transactions?accountId={accounts}",
+                 "accounts?userId={users}"):
         user.get(re.sub(r"{([\w-]+)}", lambda match: known[match[1]], path))
 
 

@@ -84,7 +84,8 @@ def test_a_frozen_wallet_neither_pays_nor_takes(ada, bob, support):
 
 def test_freezing_wants_a_reason_and_staff(ada, support):
     support.refused(400, "required", "POST", f"accounts/{ada.wallet()}/freeze", {}, field="reason")
-    support.refused(400, "too_short", "POST", f"accounts/{ada.wallet()}/freeze", {"reason": "no"}, field="reason")
+    support.refused(400, "too_short", "POST", f"accounts/{ada.wallet()}/freeze", {"reason": "no"},
+                    field="reason")
     ada.refused(403, "forbidden", "POST", f"accounts/{ada.wallet()}/freeze", {"reason": "please do"})
 
 

@@ -67,7 +67,8 @@ def test_another_body_with_the_same_key(ada, bob, change):
     key = new_uuid()
     ada.expect(201, "POST", "payments", ada.payment_body(bob, "3.00"), key=key)
     before = ada.balance()
-    ada.refused(422, "idempotency_key_reused", "POST", "payments", ada.payment_body(bob, "3.00") | change, key=key)
+    ada.refused(422, "idempotency_key_reused", "POST", "payments", ada.payment_body(bob, "3.00") | change,
+                key=key)
     assert ada.balance() == before
 
 
@@ -100,7 +101,8 @@ def test_a_refused_request_may_be_corrected(ada, bob):
 def test_malformed_keys(ada, bob, key):
     before = ada.balance()
     headers = {"Idempotency-Key": key.encode("utf-8")}
-    ada.refused(400, "invalid_idempotency_key", "POST", "payments", ada.payment_body(bob, "1.00"), key="", headers=headers)
+    ada.refused(400, "invalid_idempotency_key", "POST", "payments", ada.payment_body(bob, "1.00"), key="",
+                headers=headers)
     assert ada.balance() == before
 
 

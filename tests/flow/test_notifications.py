@@ -31,8 +31,9 @@ def test_the_welcome_of_a_registration(platform, auditor):
     assert "Nora" in welcome["text"] and not welcome["read"]
 
     def trail():
-        found = auditor.items("audit/entries", subject=user.id) + auditor.items("audit/entries", subject=user.wallet())
-        found = [one for one in found if one["action"] in ("user.created", "account.created", "notification.sent")]
+        wanted = ("user.created", "account.created", "notification.sent")
+        found = [entry for subject in (user.id, user.wallet())
+                 for entry in auditor.items("audit/entries", subject=subject) if entry["action"] in wanted]
         return found if len(found) >= 3 else None
     entries = sorted(wait_for(trail, "the trail of a registration"), key=lambda entry: entry["sequence"])
     assert [entry["action"] for entry in entries] == ["user.created", "account.created", "notification.sent"]
@@ -43,7 +44,8 @@ def test_the_welcome_of_a_registration(platform, auditor):
 
 def test_both_sides_of_a_payment(ada, bob):
     payment = ada.pay(bob, "12.34")
-    sent, received = told_of(ada, "payment_sent", payment["id"]), told_of(bob, "payment_received", payment["id"])
+    sent = told_of(ada, "payment_sent", payment["id"])
+    received = told_of(bob, "payment_received", payment["id"])
     assert "12.34 EUR" in sent["text"] and "Bob" in sent["text"]
     assert "12.34 EUR" in received["text"] and "Ada" in received["text"]
     assert received["eventType"] == "payment.completed"
@@ -111,5 +113,7 @@ def test_muting(platform, ada):
     quiet.pay(ada, "1.00")
     told_of(quiet, "payment_sent")
     assert {one["template"] for one in quiet.items("notifications")} == {"welcome", "payment_sent"}
-    quiet.refused(400, "cannot_be_muted", "PUT", "notifications/preferences", {"muted": ["welcome"]}, field="muted[0]")
-    quiet.refused(400, "unknown_template", "PUT", "notifications/preferences", {"muted": ["poems"]}, field="muted[0]")
+    quiet.refused(400, "cannot_be_muted", "PUT", "notifications/preferences", {"muted": ["welcome"]},
+                  field="muted[0]")
+    quiet.refused(400, "unknown_template", "PUT", "notifications/preferences", {"muted": ["poems"]},
+                  field="muted[0]")

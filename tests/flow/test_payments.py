@@ -1,4 +1,4 @@
-"""Payments: the way of one that completes, each reason to fail with what it leaves behind, history, refunds."""
+"""Payments: one that completes, each reason to fail with what it leaves behind, history, refunds."""
 from decimal import Decimal
 
 import pytest
@@ -167,7 +167,8 @@ def test_a_failed_payment_does_not_count_against_the_limits(ada, admin, bob):
 def test_payments_that_do_not_begin(ada, bob, change, status, code, field):
     names = {"{new}": new_uuid(), "{own}": ada.wallet(), "{yen}": bob.wallet("JPY"), "{bobs}": bob.wallet()}
     body = ada.payment_body(bob, "1.00")
-    body |= {name: names.get(value, value) if isinstance(value, str) else value for name, value in change.items()}
+    body |= {name: names.get(value, value) if isinstance(value, str) else value
+             for name, value in change.items()}
     body = {name: value for name, value in body.items() if value is not None}
     before = ada.items("payments", pageSize=1)
     ada.refused(status, code, "POST", "payments", body, field=field)
@@ -287,7 +288,8 @@ def test_refunds_in_parts(ada, bob):
     assert {one["id"] for one in ada.items(path + "/refunds")} == {first["id"], rest["id"]}
     types = ada.event_types(payment["id"], 22)
     assert types[:8] == WHOLE_STORY
-    once = ["payment.refund_requested", "account.balance.reserved", "payment.refund_processing", "transaction.created",
+    once = ["payment.refund_requested", "account.balance.reserved", "payment.refund_processing",
+            "transaction.created",
             "transaction.settled", "account.balance.updated", "payment.refunded"]
     assert types[8:] == once * 2
 
@@ -297,7 +299,8 @@ def test_who_may_refund(ada, bob, support, auditor):
     path = f"payments/{payment['id']}/refunds"
     ada.refused(403, "forbidden", "POST", path, {})
     auditor.refused(403, "forbidden", "POST", path, {})
-    bob.refused(400, "currency_mismatch", "POST", path, {"amount": money("1.00", "USD")}, field="amount.currency")
+    bob.refused(400, "currency_mismatch", "POST", path, {"amount": money("1.00", "USD")},
+                field="amount.currency")
     assert refund(support, payment, expect=201)["status"] == "COMPLETED"
 
 
@@ -310,9 +313,11 @@ def test_a_refund_without_the_money(platform, ada):
     assert spender.balance() == before
     assert [one["status"] for one in spender.items(f"payments/{payment['id']}/refunds")] == ["FAILED"]
     assert document["refundId"] == spender.items(f"payments/{payment['id']}/refunds")[0]["id"]
-    assert refund(spender, payment, "3.00", expect=201)["status"] == "COMPLETED", "what is there can be given back"
+    part = refund(spender, payment, "3.00", expect=201)
+    assert part["status"] == "COMPLETED", "what is there can be given back"
 
 
 def test_failed_payments_have_nothing_to_refund(ada, bob):
-    failed = bob.refused(402, "insufficient_funds", "POST", "payments", bob.payment_body(ada, "9000.00"))["paymentId"]
+    failed = bob.refused(402, "insufficient_funds", "POST", "payments",
+                         bob.payment_body(ada, "9000.00"))["paymentId"]
     ada.refused(409, "payment_not_refundable", "POST", f"payments/{failed}/refunds", {})

@@ -24,7 +24,8 @@ class Held:
         return self.payer.get(f"payments/{self.id}")
 
     def outcome(self):
-        return wait_for(lambda: (now := self.now())["status"] not in ("IN_REVIEW", "PROCESSING") and now, "an outcome")
+        return wait_for(lambda: (now := self.now())["status"] not in ("IN_REVIEW", "PROCESSING") and now,
+                        "an outcome")
 
     def assert_nothing_moved(self):
         assert self.payer.balance() == ("7000.00", "0.00") and self.payer.reservations() == []
@@ -40,7 +41,8 @@ def case_of(support, held):
 
 
 def decide(support, held, decision):
-    return support.post(f"fraud/cases/{case_of(support, held)['id']}/decide", {"decision": decision, "note": "looked at it"})
+    return support.post(f"fraud/cases/{case_of(support, held)['id']}/decide",
+                        {"decision": decision, "note": "looked at it"})
 
 
 def test_a_held_payment_reserves_and_opens_a_case(held, support):
@@ -64,7 +66,8 @@ def test_approved(held, support, bob):
     assert float(bob.balance().available) == before + 6000
     case = case_of(support, held)
     assert (case["status"], case["decidedBy"], case["note"]) == ("APPROVED", support.id, "looked at it")
-    support.refused(409, "case_not_open", "POST", f"fraud/cases/{case['id']}/decide", {"decision": "DECLINE", "note": "no no"})
+    support.refused(409, "case_not_open", "POST", f"fraud/cases/{case['id']}/decide",
+                    {"decision": "DECLINE", "note": "no no"})
 
 
 def test_declined(held, support):
@@ -119,7 +122,8 @@ def test_staff_cancels(held, support):
 
 def test_decisions_are_checked(held, support, auditor):
     path = f"fraud/cases/{case_of(support, held)['id']}/decide"
-    support.refused(400, "invalid_decision", "POST", path, {"decision": "REVIEW", "note": "later"}, field="decision")
+    support.refused(400, "invalid_decision", "POST", path, {"decision": "REVIEW", "note": "later"},
+                    field="decision")
     support.refused(400, "required", "POST", path, {"decision": "APPROVE"}, field="note")
     auditor.refused(403, "forbidden", "POST", path, {"decision": "APPROVE", "note": "fine"})
     held.payer.refused(403, "forbidden", "POST", path, {"decision": "APPROVE", "note": "fine"})

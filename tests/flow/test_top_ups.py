@@ -1,4 +1,4 @@
-"""Money from outside through the sandbox provider: its test cards succeed, decline, time out, or ask for a second step."""
+"""Money from outside: the sandbox provider's cards succeed, decline, time out, or ask for a second step."""
 import pytest
 
 from platform_client import money, new_uuid, problem, wait_for
@@ -25,13 +25,16 @@ def test_card_ok(ada, admin):
     assert (top_up["status"], top_up["amount"]) == ("COMPLETED", money("25.50"))
     assert ada.balance(wallet) == ("25.50", "0.00")
     assert ada.get(path_of(top_up)) == top_up
-    assert [one["id"] for one in ada.items(f"accounts/{wallet}/top-ups", status="COMPLETED")] == [top_up["id"]]
+    listed = ada.items(f"accounts/{wallet}/top-ups", status="COMPLETED")
+    assert [one["id"] for one in listed] == [top_up["id"]]
     entry = ada.get(f"transactions/{top_up['transactionId']}")
-    legs = {posting["systemAccount"] or posting["accountId"]: posting["amount"]["value"] for posting in entry["postings"]}
+    legs = {posting["systemAccount"] or posting["accountId"]: posting["amount"]["value"]
+            for posting in entry["postings"]}
     assert legs == {"provider_settlement:sandbox": "-25.50", wallet: "25.50"} and entry["kind"] == "top_up"
 
 
-@pytest.mark.parametrize("card, code", [("card_declined", "declined"), ("card_unheard_of", "unsupported_payment_method")])
+@pytest.mark.parametrize("card, code",
+                         [("card_declined", "declined"), ("card_unheard_of", "unsupported_payment_method")])
 def test_refused_cards(ada, card, code):
     before = ada.balance()
     body = {"amount": money("10.00"), "provider": "sandbox", "paymentMethod": card}
@@ -48,7 +51,8 @@ def test_an_unknown_outcome_is_polled_until_it_is_known(ada):
     assert top_up["status"] == "PENDING" and top_up["outcomeUnknown"]
     assert ada.balance(wallet) == ("0.00", "0.00")
     ada.refused(409, "top_up_pending", "POST", f"accounts/{wallet}/close", {})
-    done = wait_for(lambda: (now := ada.get(path_of(top_up)))["status"] == "COMPLETED" and now, "known outcome", 60)
+    done = wait_for(lambda: (now := ada.get(path_of(top_up)))["status"] == "COMPLETED" and now,
+                    "known outcome", 60)
     assert not done["outcomeUnknown"] and ada.balance(wallet) == ("10.00", "0.00")
 
 
@@ -66,7 +70,8 @@ def test_a_second_step(ada):
 def test_a_wrong_second_step(ada):
     before = ada.balance()
     top_up = begin(ada, "card_challenge")
-    document = ada.refused(402, "challenge_failed", "POST", path_of(top_up) + "/confirm", {"challengeCode": "000000"})
+    document = ada.refused(402, "challenge_failed", "POST", path_of(top_up) + "/confirm",
+                           {"challengeCode": "000000"})
     assert document["topUpId"] == top_up["id"]
     assert ada.get(path_of(top_up))["status"] == "FAILED" and ada.balance() == before
 
@@ -94,4 +99,5 @@ def test_top_ups_of_another_wallet(ada, platform):
     ada.refused(404, "not_found", "GET", f"accounts/{ada.wallet()}/top-ups/{new_uuid()}")
     stranger = platform.register("stranger")
     stranger.refused(404, "not_found", "GET", path_of(top_up))
-    problem(stranger.request("POST", path_of(top_up) + "/confirm", {"challengeCode": "123456"}), 404, "not_found")
+    problem(stranger.request("POST", path_of(top_up) + "/confirm", {"challengeCode": "123456"}), 404,
+            "not_found")

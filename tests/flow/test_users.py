@@ -20,15 +20,18 @@ def works(api):
 
 def test_registering_opens_a_wallet(platform):
     email = f"{unique('New')}@Example.org"
-    body = {"email": email, "password": PASSWORD, "displayName": "Nina", "defaultCurrency": "USD", "language": "de"}
+    body = {"email": email, "password": PASSWORD, "displayName": "Nina", "defaultCurrency": "USD",
+            "language": "de"}
     made = platform.anonymous().post("users", body, expect=201)
     assert made["email"] == email.lower()
-    assert (made["displayName"], made["language"], made["status"], made["roles"]) == ("Nina", "de", "ACTIVE", ["USER"])
+    assert (made["displayName"], made["language"]) == ("Nina", "de")
+    assert (made["status"], made["roles"]) == ("ACTIVE", ["USER"])
     assert "password" not in str(made).lower() and "hash" not in str(made).lower()
     user = User(platform, email, PASSWORD).login()
     assert user.get("users/me") == made
     wallets = wait_for(lambda: user.items("accounts"), "first wallet")
-    assert [(wallet["currency"], wallet["status"], wallet["userId"]) for wallet in wallets] == [("USD", "ACTIVE", made["id"])]
+    assert len(wallets) == 1 and wallets[0]["userId"] == made["id"]
+    assert (wallets[0]["currency"], wallets[0]["status"]) == ("USD", "ACTIVE")
     assert user.balance(wallets[0]["id"]) == ("0.00", "0.00")
 
 
@@ -91,7 +94,8 @@ def test_refresh_rotates_and_reuse_ends_the_family(ada):
     rotated = Api(ada.platform, second["accessToken"])
     assert second["refreshToken"] != first and works(rotated)
     ada.refused(401, "token_reused", "POST", "auth/refresh", {"refreshToken": first})
-    ada.refused(401, "invalid_refresh_token", "POST", "auth/refresh", {"refreshToken": second["refreshToken"]})
+    ada.refused(401, "invalid_refresh_token", "POST", "auth/refresh",
+                {"refreshToken": second["refreshToken"]})
     for api in (session, rotated):
         wait_for(lambda: not works(api), "end of the access token")
         api.refused(401, "invalid_token", "GET", "users/me")
@@ -100,7 +104,8 @@ def test_refresh_rotates_and_reuse_ends_the_family(ada):
 
 @pytest.mark.parametrize("token", ["x", "AAAA" * 16, "not base64 at all!", "A" * 200])
 def test_refresh_tokens_of_nobody(platform, token):
-    platform.anonymous().refused(401, "invalid_refresh_token", "POST", "auth/refresh", {"refreshToken": token})
+    platform.anonymous().refused(401, "invalid_refresh_token", "POST", "auth/refresh",
+                                 {"refreshToken": token})
 
 
 def test_logout_ends_the_session(ada):
@@ -108,7 +113,8 @@ def test_logout_ends_the_session(ada):
     session.post("auth/logout", {"refreshToken": session.refresh_token}, expect=204)
     ada.refused(401, "invalid_refresh_token", "POST", "auth/refresh", {"refreshToken": session.refresh_token})
     wait_for(lambda: not works(session), "end of the access token")
-    session.post("auth/logout", {"refreshToken": session.refresh_token}, expect=204, headers={"Authorization": ""})
+    session.post("auth/logout", {"refreshToken": session.refresh_token}, expect=204,
+                 headers={"Authorization": ""})
 
 
 def test_sessions_are_listed_and_revoked(platform):
@@ -161,7 +167,8 @@ def test_roles_are_given_by_administrators(platform, admin):
     wait_for(lambda: not works(user), "end of the token with the old roles")
     assert user.login().items("users", email=user.email)[0]["id"] == user.id
     admin.refused(400, "required", "PUT", f"users/{user.id}/roles", {"roles": ["USER"]}, field="reason")
-    admin.refused(400, "invalid_format", "PUT", f"users/{user.id}/roles", {"roles": ["KING"], "reason": "long live"},
+    admin.refused(400, "invalid_format", "PUT", f"users/{user.id}/roles",
+                  {"roles": ["KING"], "reason": "long live"},
                   field="roles[0]")
     admin.refused(404, "not_found", "PUT", f"users/{new_uuid()}/roles", body)
 
@@ -184,7 +191,10 @@ def test_api_keys(platform, ada, admin):
     key.refused(403, "forbidden", "POST", "ledger/transfers", {"transfers": []})
     assert made["secret"] not in str(admin.items("api-keys"))
     admin.delete(f"api-keys/{made['apiKey']['id']}")
-    wait_for(lambda: key.request("GET", f"ledger/transfers/{new_uuid()}").status_code == 401, "end of the key")
+    wait_for(lambda: key.request("GET", f"ledger/transfers/{new_uuid()}").status_code == 401,
+             "end of the key")
     Api(platform, made["secret"][:-2] + "xx").refused(401, "invalid_token", "GET", "users/me")
-    ada.refused(403, "scope_not_allowed", "POST", "api-keys", {"name": "x", "scopes": ["ledger:write"]}, field="scopes[0]")
-    ada.refused(400, "unknown_scope", "POST", "api-keys", {"name": "x", "scopes": ["everything"]}, field="scopes[0]")
+    ada.refused(403, "scope_not_allowed", "POST", "api-keys", {"name": "x", "scopes": ["ledger:write"]},
+                field="scopes[0]")
+    ada.refused(400, "unknown_scope", "POST", "api-keys", {"name": "x", "scopes": ["everything"]},
+                field="scopes[0]")
