@@ -46,7 +46,7 @@ class Platform:
         command = [str(BINARY), "serve", "--data", str(self.folder), "--listen", f"127.0.0.1:{self.port}",
                    "--ops", f"127.0.0.1:{self.ops}"]
         for setting in ("gateway.rate_limits=off", "fraud.mode=shadow", "account.limits=off",
-                        f"account.max_per_user={WALLETS}", "gateway.access_log=errors", *self.settings):
+                        f"account.max_per_user={WALLETS // USERS + 10}", "gateway.access_log=errors", *self.settings):
             command += ["--set", setting]
         began = time.monotonic()
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=open(f"{self.folder}.log", "a"))
@@ -98,7 +98,7 @@ class Platform:
     def disk_bytes(self):
         """Log bytes in use (not what is allocated ahead) and table bytes."""
         table = sum(f.stat().st_size for f in self.folder.glob("state.db*"))
-        return self.metric("micropay_log_bytes"), table
+        return self.metric("micropay_store_log_bytes"), table
 
 
 class Client:

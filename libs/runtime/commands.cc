@@ -39,11 +39,16 @@ void Engine::Impl::run_command(PreparedCommand& input) {
     if (const auto* record = find_row<IdempotencyRecord>(host_, idempotency_id))
       return answer(command, replay(command, *record));
   }
-  if (const auto matched = check_match(command); !matched) return answer(command, {.result = std::unexpected(matched.error())});
+  if (const auto matched = check_match(command); !matched)
+    return answer(command, {.result = std::unexpected(matched.error())});
   const std::string actor = command.principal.actor();
-  const InputFrame frame{.service = entry.service->contract, .principal = &command.principal,
-                         .correlation_id = command.correlation_id, .causation_id = command.correlation_id,
-                         .traceparent = command.traceparent, .actor = actor, .prepared = input.prepared.get()};
+  const InputFrame frame{.service = entry.service->contract,
+                         .principal = &command.principal,
+                         .correlation_id = command.correlation_id,
+                         .causation_id = command.correlation_id,
+                         .traceparent = command.traceparent,
+                         .actor = actor,
+                         .prepared = input.prepared.get()};
   const size_t first_event = host_.emitted().size();
   Result<MessagePtr> response =
       host_.run(frame, [&](Context& ctx) { return entry.handler->handle(ctx, *command.request); });
@@ -61,7 +66,8 @@ Result<void> Engine::Impl::check_match(const Command& command) {
   const std::string key = detail::encode_key(*table, {contract::field_text(*command.request, *id)});
   const Message* row = host_.work().find(*table, key);
   if (row != nullptr && contract::etag_of(*row) == command.if_match) return {};
-  return fail(Code::kPreconditionFailed, "etag_mismatch", "The record has changed since it was read: read it again.");
+  return fail(Code::kPreconditionFailed, "etag_mismatch",
+              "The record has changed since it was read: read it again.");
 }
 
 Answer Engine::Impl::replay(const Command& command, const IdempotencyRecord& record) {
@@ -72,13 +78,16 @@ Answer Engine::Impl::replay(const Command& command, const IdempotencyRecord& rec
   if (record.state() == IdempotencyRecord::PENDING) {
     for (const auto& [key, waiter] : waiters_)
       if (waiter.idempotency_id == record.key())
-        return {.result = fail(Code::kAborted, "idempotency_in_progress", "The first request with this key still runs.")};
+        return {.result = fail(Code::kAborted, "idempotency_in_progress",
+                               "The first request with this key still runs.")};
     // Whoever waited is gone (a restart): the record as it is now.
-    Row row = host_.work().share(*method.resource, detail::encode_key(*method.resource, {record.resource_key()}));
+    Row row =
+        host_.work().share(*method.resource, detail::encode_key(*method.resource, {record.resource_key()}));
     return {.result = judged(method, std::move(row), true), .status = 202, .replayed = true};
   }
   if (!record.reason().empty()) {
-    const Code code = method.options.failure_status() == 409 ? Code::kFailedPrecondition : Code::kPaymentRequired;
+    const Code code =
+        method.options.failure_status() == 409 ? Code::kFailedPrecondition : Code::kPaymentRequired;
     Error error{.code = code, .reason = record.reason(), .detail = record.detail()};
     if (method.resource != nullptr && !record.resource_key().empty())
       error.extensions.emplace_back(id_member(method.resource->descriptor->name()), record.resource_key());
@@ -89,13 +98,15 @@ Answer Engine::Impl::replay(const Command& command, const IdempotencyRecord& rec
   return {.result = Row(std::move(response)), .status = record.status(), .replayed = true};
 }
 
-Engine::Impl::Waiter::Found Engine::Impl::outcome_of(const contract::Method& method, const EventRecord& event) const {
+Engine::Impl::Waiter::Found Engine::Impl::outcome_of(const contract::Method& method,
+                                                     const EventRecord& event) const {
   if (contains(method.options.awaits(), event.type->type)) return Waiter::Found::kFinal;
   if (contains(method.options.pauses(), event.type->type)) return Waiter::Found::kPause;
   return Waiter::Found::kNothing;
 }
 
-void Engine::Impl::settle(Command& command, std::string idempotency_id, const MessagePtr& response, size_t first_event) {
+void Engine::Impl::settle(Command& command, std::string idempotency_id, const MessagePtr& response,
+                          size_t first_event) {
   const contract::Method& method = *command.method;
   if (method.options.awaits().empty() || method.resource == nullptr)
     return finish(command, idempotency_id, response, method.success, false);
@@ -110,7 +121,8 @@ void Engine::Impl::settle(Command& command, std::string idempotency_id, const Me
     if (outcome != Waiter::Found::kNothing) found = outcome;
   }
   Row row = host_.work().share(*method.resource, row_key);
-  if (found == Waiter::Found::kFinal) return finish(command, idempotency_id, std::move(row), method.success, true);
+  if (found == Waiter::Found::kFinal)
+    return finish(command, idempotency_id, std::move(row), method.success, true);
   if (found == Waiter::Found::kPause || command.respond_async)
     return finish(command, idempotency_id, std::move(row), 202, false);
   if (!idempotency_id.empty()) {
@@ -135,14 +147,16 @@ Result<Row> Engine::Impl::judged(const contract::Method& method, Row row, bool f
   if (!final || field.empty()) return row;
   std::string reason = text_of(*row, field);
   if (reason.empty()) return row;
-  const Code code = method.options.failure_status() == 409 ? Code::kFailedPrecondition : Code::kPaymentRequired;
+  const Code code =
+      method.options.failure_status() == 409 ? Code::kFailedPrecondition : Code::kPaymentRequired;
   Error error{.code = code, .reason = std::move(reason), .detail = text_of(*row, "failure_detail")};
   error.extensions.emplace_back(id_member(method.resource->descriptor->name()),
                                 contract::field_text(*row, *method.resource->key[0]));
   return std::unexpected(std::move(error));
 }
 
-void Engine::Impl::finish(Command& command, const std::string& idempotency_id, Row row, uint32_t status, bool final) {
+void Engine::Impl::finish(Command& command, const std::string& idempotency_id, Row row, uint32_t status,
+                          bool final) {
   Answer result{.result = judged(*command.method, std::move(row), final), .status = status};
   if (!idempotency_id.empty()) remember(command, idempotency_id, result);
   answer(command, std::move(result));
@@ -160,7 +174,8 @@ void Engine::Impl::remember(const Command& command, const std::string& idempoten
   } else {
     record.set_reason(answer.result.error().reason);
     record.set_detail(answer.result.error().detail);
-    if (!answer.result.error().extensions.empty()) record.set_resource_key(answer.result.error().extensions[0].second);
+    if (!answer.result.error().extensions.empty())
+      record.set_resource_key(answer.result.error().extensions[0].second);
   }
   host_.put(record);
 }

@@ -34,7 +34,8 @@ std::string encode_key(const contract::Table& table, std::initializer_list<std::
   return key ? *std::move(key) : std::string();
 }
 
-std::unexpected<Error> not_found(const contract::Table& table, std::initializer_list<std::string_view> parts) {
+std::unexpected<Error> not_found(const contract::Table& table,
+                                 std::initializer_list<std::string_view> parts) {
   std::string key;
   for (const std::string_view part : parts) key += fmt::format("{}{}", key.empty() ? "" : "/", part);
   return fail(Code::kNotFound, "not_found", fmt::format("There is no {} {}.", table.descriptor->name(), key));

@@ -1,5 +1,5 @@
-// What follows from events in the engine: reactions in the tick, followers behind it, retries in order of their key,
-// timers, effect results, and dead letters for what fails for good.
+// What follows from events in the engine: reactions in the tick, followers behind it, retries in order of
+// their key, timers, effect results, and dead letters for what fails for good.
 #include "libs/runtime/engine_impl.h"
 
 namespace micropay {
@@ -43,20 +43,26 @@ void Engine::Impl::deliver(const Event& event, const std::vector<Reaction>& reac
       hold(reaction, *event, 0, {});
       continue;
     }
-    if (const auto result = run_reaction(reaction, *event); !result) hold(reaction, *event, 1, result.error());
+    if (const auto result = run_reaction(reaction, *event); !result)
+      hold(reaction, *event, 1, result.error());
   }
 }
 
 Result<void> Engine::Impl::run_reaction(const Reaction& reaction, const EventRecord& event) {
   const Envelope& envelope = event.envelope;
-  const InputFrame frame{.service = reaction.service->contract, .principal = &system_principal(),
-                         .correlation_id = envelope.correlation_id(), .causation_id = envelope.id(),
-                         .traceparent = envelope.traceparent(), .actor = envelope.actor(), .envelope = &envelope};
+  const InputFrame frame{.service = reaction.service->contract,
+                         .principal = &system_principal(),
+                         .correlation_id = envelope.correlation_id(),
+                         .causation_id = envelope.id(),
+                         .traceparent = envelope.traceparent(),
+                         .actor = envelope.actor(),
+                         .envelope = &envelope};
   return host_.run(frame, [&](Context& ctx) { return reaction.handler->handle(ctx, event); });
 }
 
 // The event waits, and with it all later ones of its key for this consumer.
-void Engine::Impl::hold(const Reaction& reaction, const EventRecord& event, uint32_t attempts, const Error& error) {
+void Engine::Impl::hold(const Reaction& reaction, const EventRecord& event, uint32_t attempts,
+                        const Error& error) {
   DeliveryRecord record;
   record.set_service(reaction.service->name);
   record.set_event_key(event.envelope.key());
@@ -83,7 +89,8 @@ bool Engine::Impl::retry_head(std::map<uint64_t, DeliveryRecord>& lane) {
   DeliveryRecord record = lane.begin()->second;
   numbers_.retries.add();
   const Event event = restored(record.envelope());
-  Result<void> result = event ? Result<void>() : fail(Code::kInternal, "unreadable_event", "The event cannot be read.");
+  Result<void> result =
+      event ? Result<void>() : fail(Code::kInternal, "unreadable_event", "The event cannot be read.");
   if (event)
     for (const Reaction& reaction : handlers_.of_service(*event->type, record.service()))
       if (result) result = run_reaction(reaction, *event);
@@ -97,8 +104,8 @@ bool Engine::Impl::retry_head(std::map<uint64_t, DeliveryRecord>& lane) {
       lane.begin()->second = record;
       return false;
     }
-    dead_letter(DeadLetter::EVENT, record.service(), record.envelope().type(), record.event_key(), result.error(),
-                record.attempts(), record.envelope().correlation_id(), record.envelope());
+    dead_letter(DeadLetter::EVENT, record.service(), record.envelope().type(), record.event_key(),
+                result.error(), record.attempts(), record.envelope().correlation_id(), record.envelope());
   }
   host_.work().erase(table, table.key_of(record));
   lane.erase(lane.begin());
@@ -106,7 +113,8 @@ bool Engine::Impl::retry_head(std::map<uint64_t, DeliveryRecord>& lane) {
   return true;
 }
 
-// An event of another process becomes part of this log, once: its position has to be beyond its source's watermark.
+// An event of another process becomes part of this log, once: its position has to be beyond its source's
+// watermark.
 void Engine::Impl::accept_foreign(const Event& event) {
   const std::string source = "source:" + event->envelope.service();
   const auto* seen = find_row<ConsumerRecord>(host_, source);
@@ -115,9 +123,12 @@ void Engine::Impl::accept_foreign(const Event& event) {
   mark.set_service(source);
   mark.set_position(event->envelope.position());
   host_.put(mark);
-  const InputFrame frame{.service = event->type->service, .principal = &system_principal(),
-                         .correlation_id = event->envelope.correlation_id(), .causation_id = event->envelope.causation_id(),
-                         .traceparent = event->envelope.traceparent(), .actor = event->envelope.actor()};
+  const InputFrame frame{.service = event->type->service,
+                         .principal = &system_principal(),
+                         .correlation_id = event->envelope.correlation_id(),
+                         .causation_id = event->envelope.causation_id(),
+                         .traceparent = event->envelope.traceparent(),
+                         .actor = event->envelope.actor()};
   const auto result = host_.run(frame, [&](Context&) -> Result<void> {
     host_.emit(*event->type, *event->message);
     return {};
@@ -153,14 +164,18 @@ void Engine::Impl::fire_timers() {
     const Row row = host_.work().share(table, key);
     if (row == nullptr) continue;
     const auto& record = static_cast<const TimerRecord&>(*row);
-    if (record.due() > host_.now()) continue;  // it was moved; its new place in the index comes with the commit
+    if (record.due() > host_.now())
+      continue;  // it was moved; its new place in the index comes with the commit
     const auto* entry = handlers_.timer(record.type());
-    if (entry == nullptr) continue;            // of a service that does not run here
+    if (entry == nullptr) continue;  // of a service that does not run here
     host_.work().erase(table, key);
     std::unique_ptr<google::protobuf::Message> message = contract::model().make(record.type());
     CHECK(message && message->ParseFromString(record.message()));
-    const InputFrame frame{.service = entry->first->contract, .principal = &system_principal(),
-                           .correlation_id = record.correlation_id(), .causation_id = record.correlation_id(), .actor = "system"};
+    const InputFrame frame{.service = entry->first->contract,
+                           .principal = &system_principal(),
+                           .correlation_id = record.correlation_id(),
+                           .causation_id = record.correlation_id(),
+                           .actor = "system"};
     const auto result = host_.run(frame, [&](Context& ctx) { return entry->second->handle(ctx, *message); });
     if (!result)
       dead_letter(DeadLetter::TIMER, record.service(), record.type(), record.timer_key(), result.error(), 1,
@@ -194,30 +209,34 @@ void Engine::Impl::run_effect_result(const EffectResult& result) {
     if (last.kind == Kind::kRetry) last.kind = Kind::kFailed;
     if (last.kind == Kind::kFailed)
       dead_letter(DeadLetter::EFFECT, record.service(), record.type(), record.id(),
-                  {.code = Code::kUnavailable, .reason = "effect_failed", .detail = last.error}, record.attempts(),
-                  record.correlation_id(), record);
+                  {.code = Code::kUnavailable, .reason = "effect_failed", .detail = last.error},
+                  record.attempts(), record.correlation_id(), record);
     host_.work().erase(detail::table_or_die(EffectRecord::descriptor()),
                        detail::table_or_die(EffectRecord::descriptor()).key_of(record));
     end_effect(record, *service, *handler, last);
   }
 }
 
-void Engine::Impl::end_effect(const EffectRecord& record, const Service& service, const Service::EffectHandler& handler,
-                              const AnyOutcome& outcome) {
+void Engine::Impl::end_effect(const EffectRecord& record, const Service& service,
+                              const Service::EffectHandler& handler, const AnyOutcome& outcome) {
   std::unique_ptr<google::protobuf::Message> request = contract::model().make(record.type());
   CHECK(request && request->ParseFromString(record.request()));
-  const InputFrame frame{.service = service.contract, .principal = &system_principal(),
-                         .correlation_id = record.correlation_id(), .causation_id = record.causation_id(), .actor = record.actor()};
-  const auto result = host_.run(frame, [&](Context& ctx) { return handler.on_outcome(ctx, *request, outcome); });
+  const InputFrame frame{.service = service.contract,
+                         .principal = &system_principal(),
+                         .correlation_id = record.correlation_id(),
+                         .causation_id = record.causation_id(),
+                         .actor = record.actor()};
+  const auto result =
+      host_.run(frame, [&](Context& ctx) { return handler.on_outcome(ctx, *request, outcome); });
   if (!result)
-    dead_letter(DeadLetter::EFFECT, record.service(), record.type(), record.id(), result.error(), record.attempts(),
-                record.correlation_id(), record);
+    dead_letter(DeadLetter::EFFECT, record.service(), record.type(), record.id(), result.error(),
+                record.attempts(), record.correlation_id(), record);
   drain();
 }
 
-void Engine::Impl::dead_letter(DeadLetter::Kind kind, std::string_view service, std::string_view type, std::string_view key,
-                               const Error& error, uint32_t attempts, std::string_view correlation,
-                               const google::protobuf::Message& payload) {
+void Engine::Impl::dead_letter(DeadLetter::Kind kind, std::string_view service, std::string_view type,
+                               std::string_view key, const Error& error, uint32_t attempts,
+                               std::string_view correlation, const google::protobuf::Message& payload) {
   DeadLetter letter;
   letter.set_id(host_.new_id());
   letter.set_service(std::string(service));
@@ -263,24 +282,28 @@ Result<void> Engine::Impl::redrive(Context& ctx, const DeadLetter& letter) {
       host_.put(record);
       return {};
     }
-    default: return fail(Code::kFailedPrecondition, "not_redrivable", "A projection is repaired by rebuilding it.");
+    default:
+      return fail(Code::kFailedPrecondition, "not_redrivable", "A projection is repaired by rebuilding it.");
   }
 }
 
 // Staff's view of dead letters; the only handlers that reach into the engine.
 Service Engine::Impl::runtime_service() {
   Service service{"runtime"};
-  service.query([](QueryContext& ctx, const ListDeadLettersRequest& request) -> Result<ListDeadLettersResponse> {
-    ListQuery query{.page_size = uint32_t(request.page_size()), .page_token = request.page_token()};
-    if (!request.status().empty()) query.filters.push_back({.field = "status", .value = request.status()});
-    if (!request.service().empty()) query.filters.push_back({.field = "service", .value = request.service()});
-    query.order_by = request.order_by();
-    const auto page = TRY(ctx.table<DeadLetter>().list(query));
-    ListDeadLettersResponse response;
-    for (size_t i = 0; i < page.size(); ++i) *response.add_dead_letters() = page[i];
-    response.set_next_page_token(page.next_page_token);
-    return response;
-  });
+  service.query(
+      [](QueryContext& ctx, const ListDeadLettersRequest& request) -> Result<ListDeadLettersResponse> {
+        ListQuery query{.page_size = uint32_t(request.page_size()), .page_token = request.page_token()};
+        if (!request.status().empty())
+          query.filters.push_back({.field = "status", .value = request.status()});
+        if (!request.service().empty())
+          query.filters.push_back({.field = "service", .value = request.service()});
+        query.order_by = request.order_by();
+        const auto page = TRY(ctx.table<DeadLetter>().list(query));
+        ListDeadLettersResponse response;
+        for (size_t i = 0; i < page.size(); ++i) *response.add_dead_letters() = page[i];
+        response.set_next_page_token(page.next_page_token);
+        return response;
+      });
   service.query([](QueryContext& ctx, const GetDeadLetterRequest& request) -> Result<DeadLetter> {
     return TRY(ctx.table<DeadLetter>().get(request.id())).get();
   });
@@ -312,10 +335,12 @@ void Engine::Impl::index_changes(const Tick&) {
     if (before) timers_.erase({static_cast<const TimerRecord&>(*before).due(), timers.key_of(*before)});
     if (after) timers_.emplace(static_cast<const TimerRecord&>(*after).due(), timers.key_of(*after));
   });
-  host_.work().each_changed(detail::table_or_die(EffectRecord::descriptor()), [&](const Row& before, const Row& after) {
-    if (after) effects_.add(static_cast<const EffectRecord&>(*after));
-    else if (before) effects_.remove(static_cast<const EffectRecord&>(*before).id());
-  });
+  host_.work().each_changed(detail::table_or_die(EffectRecord::descriptor()),
+                            [&](const Row& before, const Row& after) {
+                              if (after) effects_.add(static_cast<const EffectRecord&>(*after));
+                              else if (before)
+                                effects_.remove(static_cast<const EffectRecord&>(*before).id());
+                            });
 }
 
 }  // namespace micropay

@@ -83,7 +83,8 @@ void EffectRunner::start(const EffectRecord& record, const Service::EffectHandle
   running_[record.id()] = {record.target(), &handler.policy, record.attempts(), now + handler.policy.timeout};
   std::shared_ptr<google::protobuf::Message> request(contract::model().make(record.type()));
   CHECK(request && request->ParseFromString(record.request()));
-  executor_([this, handler = &handler, request, id = record.id(), attempt = record.attempts(), poll = record.unknown()] {
+  executor_([this, handler = &handler, request, id = record.id(), attempt = record.attempts(),
+             poll = record.unknown()] {
     AnyOutcome outcome;
     try {
       outcome = handler->perform(*request, id, poll);
@@ -99,7 +100,8 @@ bool EffectRunner::finished(const EffectResult& result, Time now) {
   if (at == running_.end() || at->second.attempt != result.attempt) return false;
   Target& target = targets_[at->second.target];
   --target.running;
-  const bool answered = result.outcome.kind == AnyOutcome::Kind::kDone || result.outcome.kind == AnyOutcome::Kind::kFailed;
+  const bool answered =
+      result.outcome.kind == AnyOutcome::Kind::kDone || result.outcome.kind == AnyOutcome::Kind::kFailed;
   if (answered) target.breaker.succeeded();
   else target.breaker.failed(now, *at->second.policy);
   running_.erase(at);

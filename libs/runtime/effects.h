@@ -1,5 +1,6 @@
-// Carries out effects on worker threads: when they are due, within the concurrency of their target, behind its breaker.
-// The engine owns it and calls everything from its thread; only the workers' answers come from others.
+// Carries out effects on worker threads: when they are due, within the concurrency of their target, behind
+// its breaker. The engine owns it and calls everything from its thread; only the workers' answers come from
+// others.
 #pragma once
 
 #include <functional>
@@ -20,7 +21,8 @@ struct EffectResult {
   AnyOutcome outcome;
 };
 
-// closed -> open after so many failures in a row; open -> half-open after a while; half-open: one attempt decides.
+// closed -> open after so many failures in a row; open -> half-open after a while; half-open: one attempt
+// decides.
 class Breaker {
  public:
   bool allows(Time now, const EffectPolicy& policy) const;
@@ -45,7 +47,7 @@ class EffectRunner {
   EffectRunner(const Handlers& handlers, Executor executor, Done done);
   ~EffectRunner();
 
-  void add(const EffectRecord& record);   // new, or its row changed
+  void add(const EffectRecord& record);  // new, or its row changed
   void remove(const std::string& id);
   // Starts what may start now.
   void dispatch(Time now);
@@ -53,7 +55,7 @@ class EffectRunner {
   bool finished(const EffectResult& result, Time now);
   // Attempts that outlived their policy's timeout, now of unknown outcome.
   std::vector<EffectResult> expired(Time now);
-  Time next_due() const;                  // INT64_MAX when nothing waits
+  Time next_due() const;  // INT64_MAX when nothing waits
   size_t pending() const { return waiting_.size() + running_.size(); }
   size_t running() const { return running_.size(); }
 

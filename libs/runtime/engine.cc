@@ -1,5 +1,7 @@
 #include "libs/runtime/engine.h"
 
+#include <pthread.h>
+
 #include <future>
 
 #include "libs/base/log.h"
@@ -10,10 +12,10 @@
 namespace micropay {
 namespace {
 
-constexpr Duration kFollowDelay = 3 * kMillisecond;   // followers wait this long for a tick that comes anyway
+constexpr Duration kFollowDelay = 3 * kMillisecond;  // followers wait this long for a tick that comes anyway
 constexpr Duration kCommitRetry = 100 * kMillisecond;
-constexpr size_t kFollowIdle = 2'000;                 // events followed in a tick of their own
-constexpr size_t kFollowBusy = 64;                    // and beside commands, at least
+constexpr size_t kFollowIdle = 2'000;  // events followed in a tick of their own
+constexpr size_t kFollowBusy = 64;     // and beside commands, at least
 
 // Reads rows for queries: a committed state, kept alive as long as the query runs.
 class Snapshot final : public TableReader {
@@ -36,21 +38,27 @@ class Snapshot final : public TableReader {
 };
 
 Error overloaded(std::string_view detail) {
-  return {.code = Code::kUnavailable, .reason = "overloaded", .detail = std::string(detail), .retry_after_s = 1};
+  return {
+      .code = Code::kUnavailable, .reason = "overloaded", .detail = std::string(detail), .retry_after_s = 1};
 }
 
 }  // namespace
 
 Engine::Impl::Impl(EngineOptions options, Store& store, const Clock& clock, std::vector<Service> services)
-    : options_(options), store_(store), clock_(clock),
+    : options_(options),
+      store_(store),
+      clock_(clock),
       services_([&] {
         services.push_back(runtime_service());
         return std::move(services);
       }()),
-      handlers_(services_), host_(store, options.seed), preparers_(options.prepare_threads, options.prepare_queued),
+      handlers_(services_),
+      host_(store, options.seed),
+      preparers_(options.prepare_threads, options.prepare_queued),
       effect_workers_(options.effect_threads, 10'000),
-      effects_(handlers_, [this](std::function<void()> work) { effect_workers_.run(std::move(work)); },
-               [this](EffectResult result) { push(std::move(result), false); }) {}
+      effects_(
+          handlers_, [this](std::function<void()> work) { effect_workers_.run(std::move(work)); },
+          [this](EffectResult result) { push(std::move(result), false); }) {}
 
 Result<void> Engine::Impl::open() {
   state_ = State::kStarting;
@@ -61,7 +69,8 @@ Result<void> Engine::Impl::open() {
   });
   store_.scan(detail::table_or_die(EffectRecord::descriptor()), [&](const Row& row) {
     EffectRecord record = static_cast<const EffectRecord&>(*row);
-    // An attempt may have been under way when the process ended: what it did is unknown, so it is asked for first.
+    // An attempt may have been under way when the process ended: what it did is unknown, so it is asked for
+    // first.
     record.set_unknown(true);
     record.set_next_at(0);
     effects_.add(record);
@@ -89,12 +98,16 @@ Result<void> Engine::Impl::open() {
   delivered_ = 0;
   for (const Service& service : services_)
     for (const auto& seed : service.seeds) {
-      const InputFrame frame{.service = service.contract, .principal = &system_principal(),
-                             .correlation_id = "seed", .causation_id = "seed", .actor = "system"};
+      const InputFrame frame{.service = service.contract,
+                             .principal = &system_principal(),
+                             .correlation_id = "seed",
+                             .causation_id = "seed",
+                             .actor = "system"};
       TRY(host_.run(frame, seed));
     }
   drain();
-  if (!host_.tick_empty() && !commit()) return fail(Code::kUnavailable, "storage_failed", "The first tick failed.");
+  if (!host_.tick_empty() && !commit())
+    return fail(Code::kUnavailable, "storage_failed", "The first tick failed.");
   return {};
 }
 
@@ -115,8 +128,11 @@ void Engine::Impl::submit(Command command) {
   const auto* entry = handlers_.command(*command.method);
   const auto refuse = [&](Error error) { command.done({.result = std::unexpected(std::move(error))}); };
   if (entry == nullptr)
-    return refuse({.code = Code::kUnimplemented, .reason = "not_served", .detail = "No service here handles " + command.method->name});
-  if (state_.load(std::memory_order_relaxed) >= State::kDraining) return refuse(overloaded("The platform is shutting down."));
+    return refuse({.code = Code::kUnimplemented,
+                   .reason = "not_served",
+                   .detail = "No service here handles " + command.method->name});
+  if (state_.load(std::memory_order_relaxed) >= State::kDraining)
+    return refuse(overloaded("The platform is shutting down."));
   if (queued_.load(std::memory_order_relaxed) >= options_.max_queued) {
     numbers_.overload.add();
     return refuse(overloaded("Too many requests wait; try again."));
@@ -173,12 +189,15 @@ bool Engine::Impl::step(bool idle) {
     follow(idle && inputs_.empty() ? kFollowIdle : std::max(kFollowBusy, follow_queue_.size() / 8));
     finish_waiters();
   } else {
-    commit_failed({.code = Code::kUnavailable, .reason = "storage_failed", .detail = "The store does not take writes.",
+    commit_failed({.code = Code::kUnavailable,
+                   .reason = "storage_failed",
+                   .detail = "The store does not take writes.",
                    .retry_after_s = 1});
     return !inputs_.empty();
   }
   const Time handled = clock_.monotonic();
-  if (!inputs_.empty()) numbers_.handlers.observe(handled - started), numbers_.size.observe(int64_t(inputs_.size()));
+  if (!inputs_.empty())
+    numbers_.handlers.observe(handled - started), numbers_.size.observe(int64_t(inputs_.size()));
   handler_us_.fetch_add(handled - started, std::memory_order_relaxed);
   const bool worked = !inputs_.empty() || !host_.tick_empty();
   if (host_.tick_empty() || commit()) {
@@ -286,19 +305,20 @@ Time Engine::Impl::next_due() const {
 }
 
 void Engine::Impl::loop() {
+  pthread_setname_np(pthread_self(), "engine");
   while (true) {
     const Time now = clock_.monotonic();
     Time due = next_due();
-    if (due <= now && effects_.pending() != 0 && due == effects_.next_due()) due = now + 10 * kMillisecond;  // its target is busy
+    if (due <= now && effects_.pending() != 0 && due == effects_.next_due())
+      due = now + 10 * kMillisecond;  // its target is busy
     bool idle = true;
     {
       std::unique_lock lock(mutex_);
       if (inbox_.empty() && due > now) {
         waiting_ = true;
         const Duration wait = std::min(due - now, kSecond);
-        wake_.wait_for(lock, std::chrono::microseconds(wait), [this] {
-          return !inbox_.empty() || state_.load() >= State::kStopped;
-        });
+        wake_.wait_for(lock, std::chrono::microseconds(wait),
+                       [this] { return !inbox_.empty() || state_.load() >= State::kStopped; });
         waiting_ = false;
       }
       idle = inbox_.empty();
@@ -323,7 +343,8 @@ Result<Row> Engine::Impl::run_query(const Handlers::QueryEntry& entry, const Pri
 Result<Row> Engine::Impl::query(const contract::Method& method, const Principal& principal,
                                 const google::protobuf::Message& request) {
   const auto* entry = handlers_.query(method);
-  if (entry == nullptr) return fail(Code::kUnimplemented, "not_served", "No service here answers " + method.name);
+  if (entry == nullptr)
+    return fail(Code::kUnimplemented, "not_served", "No service here answers " + method.name);
   if (!method.options.on_engine() || !thread_.joinable()) return run_query(*entry, principal, request);
   std::promise<Result<Row>> promise;
   push(EngineQuery{[&] { promise.set_value(run_query(*entry, principal, request)); }}, false);

@@ -1,13 +1,14 @@
 // The engine: collects inputs, runs their handlers in one tick, commits once, then answers.
 //
 //   Engine engine(options, store, system_clock(), services());
-//   engine.start();                                  // its own thread; or call step() yourself (tests, simulator)
-//   engine.submit({.method = m, .request = r, .done = [](Answer answer) {...}});
+//   engine.start();                                  // its own thread; or call step() yourself (tests,
+//   simulator) engine.submit({.method = m, .request = r, .done = [](Answer answer) {...}});
 //   Result<MessagePtr> page = engine.query(m, principal, request);   // any thread
 //   engine.drain(deadline);
 //
-// One thread, the engine's, runs every handler that changes state, so handlers need no locks and their order is the
-// order of the log. A tick never waits for more input: while one commits, the next one's inputs gather.
+// One thread, the engine's, runs every handler that changes state, so handlers need no locks and their order
+// is the order of the log. A tick never waits for more input: while one commits, the next one's inputs
+// gather.
 #pragma once
 
 #include <functional>
@@ -22,16 +23,16 @@
 namespace micropay {
 
 struct Answer {
-  Result<Row> result;                // the response message, or the error (a failed payment is an error, too)
-  uint32_t status = 200;             // HTTP status of success: the method's, or 202 when it is not final yet
-  bool replayed = false;             // the first answer to this idempotency key, again
+  Result<Row> result;     // the response message, or the error (a failed payment is an error, too)
+  uint32_t status = 200;  // HTTP status of success: the method's, or 202 when it is not final yet
+  bool replayed = false;  // the first answer to this idempotency key, again
 };
 
 struct Command {
   const contract::Method* method = nullptr;
-  MessagePtr request;                // validated
+  MessagePtr request;  // validated
   Principal principal;
-  std::string correlation_id;        // empty: made
+  std::string correlation_id;  // empty: made
   std::string traceparent;
   std::string idempotency_key;       // empty: none
   uint64_t fingerprint = 0;          // digest of the request as it was sent; with a key
@@ -41,14 +42,14 @@ struct Command {
 };
 
 struct EngineOptions {
-  size_t max_queued = 10'000;             // inputs waiting; beyond: unavailable, at once
+  size_t max_queued = 10'000;  // inputs waiting; beyond: unavailable, at once
   size_t max_tick_inputs = 1'000;
-  Duration wait_timeout = 10 * kSecond;   // of commands that await an event; then 202
+  Duration wait_timeout = 10 * kSecond;  // of commands that await an event; then 202
   size_t prepare_threads = 2;
   size_t prepare_queued = 500;
   size_t effect_threads = 4;
-  uint64_t seed = 0;                      // of ids and randomness; 0: from the system
-  uint32_t delivery_attempts = 5;         // of an event handler that fails, then dead letter
+  uint64_t seed = 0;               // of ids and randomness; 0: from the system
+  uint32_t delivery_attempts = 5;  // of an event handler that fails, then dead letter
 };
 
 struct EngineStats {
@@ -66,30 +67,33 @@ class Engine {
 
   // Loads timers, effects, deliveries; runs seeds of a new folder.
   Result<void> open();
-  void start();                                     // thread of its own
+  void start();  // thread of its own
   // One tick with what is there; false when there was nothing to do. Not together with start().
   bool step();
   // Runs ticks until quiet, effects and preparations included (performed on this thread). For tests.
   void settle();
-  void drain(Duration deadline);                    // no new commands; waits for what runs
+  void drain(Duration deadline);  // no new commands; waits for what runs
   State state() const;
 
   // Any thread. Answers through command.done; at once when the queue is full or the engine drains.
   void submit(Command command);
-  // An event of another process (or of a test): handled once however often it comes, by the watermark of its key.
+  // An event of another process (or of a test): handled once however often it comes, by the watermark of its
+  // key.
   void deliver(std::shared_ptr<const EventRecord> event);
   // Waits for the answer. Not on the engine thread.
   Answer call(Command command);
   // Any thread, on a snapshot; on_engine methods are answered by the engine thread.
-  Result<Row> query(const contract::Method& method, const Principal& principal, const google::protobuf::Message& request);
+  Result<Row> query(const contract::Method& method, const Principal& principal,
+                    const google::protobuf::Message& request);
   // Authorization of a call beyond its roles: the owner check. kNotFound when the record is another's.
   Result<void> authorize(const contract::Method& method, const Principal& principal,
                          const google::protobuf::Message& request);
 
-  // Called on the engine thread after each commit with what was committed: live streams, metrics. Must not block.
+  // Called on the engine thread after each commit with what was committed: live streams, metrics. Must not
+  // block.
   void on_committed(std::function<void(const std::vector<std::shared_ptr<const EventRecord>>&)> listener);
   EngineStats stats() const;
-  Time next_due() const;                            // when step() would have something to do without new input
+  Time next_due() const;  // when step() would have something to do without new input
   const std::vector<Service>& services() const;
   // The projector to give to the store; made from the same list of services.
   static std::unique_ptr<Projector> make_projector(const std::vector<Service>& services);

@@ -1,5 +1,5 @@
-// The engine's parts in one place; engine.cc (threads, inbox, the tick), commands.cc (idempotency, waiting) and
-// deliveries.cc (events, timers, effects, dead letters) implement it. Nobody else includes this.
+// The engine's parts in one place; engine.cc (threads, inbox, the tick), commands.cc (idempotency, waiting)
+// and deliveries.cc (events, timers, effects, dead letters) implement it. Nobody else includes this.
 #pragma once
 
 #include <atomic>
@@ -46,7 +46,8 @@ struct Engine::Impl {
   bool push(EngineInput input, bool bounded);
   Time next_due() const;
   void submit(Command command);
-  Result<Row> query(const contract::Method& method, const Principal& principal, const google::protobuf::Message& request);
+  Result<Row> query(const contract::Method& method, const Principal& principal,
+                    const google::protobuf::Message& request);
   Result<Row> run_query(const Handlers::QueryEntry& entry, const Principal& principal,
                         const google::protobuf::Message& request);
   void prepare(const Handlers::CommandEntry& entry, Command command);
@@ -68,7 +69,9 @@ struct Engine::Impl {
   void remember(const Command& command, const std::string& idempotency_id, const Answer& answer);
   void notice_waiters(const EventRecord& event);
   void finish_waiters();
-  void answer(Command& command, Answer answer) { answers_.emplace_back(std::move(command.done), std::move(answer)); }
+  void answer(Command& command, Answer answer) {
+    answers_.emplace_back(std::move(command.done), std::move(answer));
+  }
   Result<void> check_match(const Command& command);
 
   // --- deliveries.cc ---
@@ -85,8 +88,8 @@ struct Engine::Impl {
   void run_effect_result(const EffectResult& result);
   void end_effect(const EffectRecord& record, const Service& service, const Service::EffectHandler& handler,
                   const AnyOutcome& outcome);
-  void dead_letter(DeadLetter::Kind kind, std::string_view service, std::string_view type, std::string_view key,
-                   const Error& error, uint32_t attempts, std::string_view correlation,
+  void dead_letter(DeadLetter::Kind kind, std::string_view service, std::string_view type,
+                   std::string_view key, const Error& error, uint32_t attempts, std::string_view correlation,
                    const google::protobuf::Message& payload);
   Result<void> redrive(Context& ctx, const DeadLetter& letter);
   Service runtime_service();
@@ -115,30 +118,33 @@ struct Engine::Impl {
   // Of the tick under way.
   std::deque<EngineInput> inputs_;
   std::vector<std::pair<std::function<void(Answer)>, Answer>> answers_;
-  size_t delivered_ = 0;                              // of host_.emitted()
-  std::vector<EffectResult> results_;                 // effect results taken in
+  size_t delivered_ = 0;               // of host_.emitted()
+  std::vector<EffectResult> results_;  // effect results taken in
   std::vector<Event> following_now_;
   std::vector<std::string> finished_waiters_;
 
-  std::unordered_map<std::string, Waiter> waiters_;   // by event key
-  std::set<std::tuple<Time, std::string>> timers_;    // due, encoded key
+  std::unordered_map<std::string, Waiter> waiters_;  // by event key
+  std::set<std::tuple<Time, std::string>> timers_;   // due, encoded key
   std::map<Lane, std::map<uint64_t, DeliveryRecord>> lanes_;
   std::deque<Event> follow_queue_;
   std::map<std::string, uint64_t> follow_positions_;
   std::vector<std::function<void(const std::vector<Event>&)>> listeners_;
-  Time last_commit_ = 0;                              // monotonic
+  Time last_commit_ = 0;  // monotonic
   Time retry_commit_at_ = 0;
 
   struct Numbers {
     Counter& ticks = counter("micropay_engine_ticks_total", "Ticks committed");
     Counter& inputs = counter("micropay_engine_inputs_total", "Inputs handled");
     Counter& events = counter("micropay_engine_events_total", "Events appended to the log");
-    Counter& overload = counter("micropay_engine_overload_total", "Commands refused because the queue was full");
+    Counter& overload =
+        counter("micropay_engine_overload_total", "Commands refused because the queue was full");
     Counter& dead_letters = counter("micropay_engine_dead_letters_total", "Inputs that failed for good");
     Counter& retries = counter("micropay_engine_delivery_retries_total", "Deliveries of events tried again");
-    Histogram& handlers = duration_histogram("micropay_engine_handlers_seconds", "Time in handlers, per tick");
+    Histogram& handlers =
+        duration_histogram("micropay_engine_handlers_seconds", "Time in handlers, per tick");
     Histogram& commits = duration_histogram("micropay_engine_commit_seconds", "Time of a commit");
-    Histogram& size = histogram("micropay_engine_tick_inputs", "Inputs of a tick", {}, {1, 2, 4, 8, 16, 32, 64, 128, 256, 512});
+    Histogram& size = histogram("micropay_engine_tick_inputs", "Inputs of a tick", {},
+                                {1, 2, 4, 8, 16, 32, 64, 128, 256, 512});
   } numbers_;
   std::atomic<int64_t> handler_us_{0}, commit_us_{0};
   std::atomic<size_t> lag_{0}, effects_pending_{0}, deliveries_pending_{0}, timers_pending_{0};

@@ -26,7 +26,8 @@ void Engine::start() {
 bool Engine::step() { return impl_->step(true); }
 
 void Engine::settle() {
-  while (impl_->step(true)) {}
+  while (impl_->step(true)) {
+  }
 }
 
 void Engine::drain(Duration deadline) {
@@ -75,7 +76,8 @@ Result<Row> Engine::query(const contract::Method& method, const Principal& princ
 
 Result<void> Engine::authorize(const contract::Method& method, const Principal& principal,
                                const google::protobuf::Message& request) {
-  if (principal.kind == Principal::Kind::kSystem || contract::allowed_by_role(method, principal.role_bits)) return {};
+  if (principal.kind == Principal::Kind::kSystem || contract::allowed_by_role(method, principal.role_bits))
+    return {};
   if (method.owner.table == nullptr || method.owner.by == nullptr) return {};
   const contract::Table& table = *method.owner.table;
   const std::string name = contract::field_text(request, *method.owner.by);
@@ -86,17 +88,25 @@ Result<void> Engine::authorize(const contract::Method& method, const Principal& 
   return detail::not_found(table, {name});
 }
 
-void Engine::on_committed(std::function<void(const std::vector<std::shared_ptr<const EventRecord>>&)> listener) {
+void Engine::on_committed(
+    std::function<void(const std::vector<std::shared_ptr<const EventRecord>>&)> listener) {
   impl_->listeners_.push_back(std::move(listener));
 }
 
 EngineStats Engine::stats() const {
   const auto& n = impl_->numbers_;
-  return {.ticks = n.ticks.value(), .inputs = n.inputs.value(), .events = n.events.value(), .queued = impl_->queued_,
-          .followers_lag = impl_->lag_, .effects_pending = impl_->effects_pending_,
-          .deliveries_pending = impl_->deliveries_pending_, .dead_letters = n.dead_letters.value(),
-          .timers_pending = impl_->timers_pending_, .rejected_overload = n.overload.value(),
-          .handler_seconds = double(impl_->handler_us_) / 1e6, .commit_seconds = double(impl_->commit_us_) / 1e6};
+  return {.ticks = n.ticks.value(),
+          .inputs = n.inputs.value(),
+          .events = n.events.value(),
+          .queued = impl_->queued_,
+          .followers_lag = impl_->lag_,
+          .effects_pending = impl_->effects_pending_,
+          .deliveries_pending = impl_->deliveries_pending_,
+          .dead_letters = n.dead_letters.value(),
+          .timers_pending = impl_->timers_pending_,
+          .rejected_overload = n.overload.value(),
+          .handler_seconds = double(impl_->handler_us_) / 1e6,
+          .commit_seconds = double(impl_->commit_us_) / 1e6};
 }
 
 Time Engine::next_due() const { return impl_->next_due(); }

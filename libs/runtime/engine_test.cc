@@ -1,5 +1,5 @@
-// The engine with small services made up here over the contracts that are there: what a tick keeps, undoes, retries,
-// waits for, and remembers.
+// The engine with small services made up here over the contracts that are there: what a tick keeps, undoes,
+// retries, waits for, and remembers.
 #include <gtest/gtest.h>
 
 #include "contracts/account.pb.h"
@@ -142,8 +142,10 @@ TEST(Idempotency, TheFirstAnswerComesAgain) {
   EXPECT_EQ(again.status, 201u);
   EXPECT_EQ((*first.result)->SerializeAsString(), (*again.result)->SerializeAsString());
   EXPECT_EQ(world.all<PaymentInitiated>().size(), 1u);
-  EXPECT_EQ(world.call_answer(request(101), user_principal("u1"), "k1").result.error().reason, "idempotency_key_reused");
-  EXPECT_TRUE(world.call_answer(request(101), user_principal("u2"), "k1").result);  // another caller's key is another key
+  EXPECT_EQ(world.call_answer(request(101), user_principal("u1"), "k1").result.error().reason,
+            "idempotency_key_reused");
+  EXPECT_TRUE(world.call_answer(request(101), user_principal("u2"), "k1")
+                  .result);  // another caller's key is another key
 }
 
 TEST(Idempotency, AFailedPaymentIsAnsweredTheSameAgain) {
@@ -293,9 +295,12 @@ TEST(Effects, EndAsTheirOutcomesSay) {
       {{K::kDone}, {K::kDone}, 0, 0},
       {{K::kRetry, K::kRetry, K::kDone}, {K::kDone}, 0, 0},
       {{K::kFailed}, {K::kFailed}, 0, 1},
-      {{K::kRetry}, {K::kFailed}, 0, 1},                               // attempts are used up
+      {{K::kRetry}, {K::kFailed}, 0, 1},  // attempts are used up
       {{K::kUnknown, K::kUnknown, K::kDone}, {K::kUnknown, K::kDone}, 2, 0},
-      {{K::kUnknown, K::kRetry, K::kDone}, {K::kUnknown, K::kDone}, 1, 0},  // it never arrived: performed again
+      {{K::kUnknown, K::kRetry, K::kDone},
+       {K::kUnknown, K::kDone},
+       1,
+       0},  // it never arrived: performed again
   };
   for (const EffectCase& c : cases) {
     told.clear();
@@ -303,7 +308,9 @@ TEST(Effects, EndAsTheirOutcomesSay) {
     script->answers = c.answers;
     Service account{"account"};
     account.effect<ProviderCall, ProviderOutcome>(script, on_outcome);
-    account.on([](Context& ctx, const PaymentCompleted&) -> Result<void> { return ctx.perform(ProviderCall()), Result<void>{}; });
+    account.on([](Context& ctx, const PaymentCompleted&) -> Result<void> {
+      return ctx.perform(ProviderCall()), Result<void>{};
+    });
     auto list = services();
     list.push_back(std::move(account));
     World world(std::move(list));
@@ -311,7 +318,8 @@ TEST(Effects, EndAsTheirOutcomesSay) {
     world.advance(2 * kHour);
     EXPECT_EQ(told, c.told);
     EXPECT_EQ(script->polled, c.polled);
-    EXPECT_EQ(world.query<ListDeadLettersResponse>(ListDeadLettersRequest())->dead_letters_size(), c.dead_letters);
+    EXPECT_EQ(world.query<ListDeadLettersResponse>(ListDeadLettersRequest())->dead_letters_size(),
+              c.dead_letters);
     EXPECT_EQ(world.engine().stats().effects_pending, 0u);
   }
 }
@@ -338,7 +346,8 @@ TEST(Engine, TheSameSeedGivesTheSameHistory) {
   std::vector<std::string> histories;
   for (int run = 0; run < 2; ++run) {
     World world(services(), 7);
-    for (int i = 0; i < 20; ++i) (void)world.call<Payment>(request(i * 100), user_principal("u"), fmt::format("k{}", i));
+    for (int i = 0; i < 20; ++i)
+      (void)world.call<Payment>(request(i * 100), user_principal("u"), fmt::format("k{}", i));
     std::string history;
     for (const auto& event : world.history()) history += event->envelope.SerializeAsString();
     histories.push_back(history);

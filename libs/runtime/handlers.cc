@@ -8,11 +8,13 @@ Handlers::Handlers(const std::vector<Service>& services) {
       CHECK(command.handle && "a preparation without its command");
       CHECK(commands_.emplace(command.method, CommandEntry{&service, &command}).second);
     }
-    for (const auto& query : service.queries) CHECK(queries_.emplace(query.method, QueryEntry{&service, &query}).second);
+    for (const auto& query : service.queries)
+      CHECK(queries_.emplace(query.method, QueryEntry{&service, &query}).second);
     for (const auto& handler : service.reactions) reactions_[handler.event].push_back({&service, &handler});
     for (const auto& handler : service.followers) followers_[handler.event].push_back({&service, &handler});
     if (!service.followers.empty()) following_.push_back(&service);
-    for (const auto& timer : service.timers) CHECK(timers_.emplace(timer.type->name(), std::pair{&service, &timer}).second);
+    for (const auto& timer : service.timers)
+      CHECK(timers_.emplace(timer.type->name(), std::pair{&service, &timer}).second);
     for (const auto& effect : service.effects)
       CHECK(effects_.emplace(effect.type->name(), std::pair{&service, &effect}).second);
   }
@@ -47,7 +49,8 @@ const std::pair<const Service*, const Service::TimerHandler*>* Handlers::timer(s
   return at == timers_.end() ? nullptr : &at->second;
 }
 
-const std::pair<const Service*, const Service::EffectHandler*>* Handlers::effect(std::string_view type) const {
+const std::pair<const Service*, const Service::EffectHandler*>* Handlers::effect(
+    std::string_view type) const {
   const auto at = effects_.find(type);
   return at == effects_.end() ? nullptr : &at->second;
 }

@@ -28,8 +28,12 @@ class Handlers {
   };
   const CommandEntry* command(const contract::Method& method) const;
   const QueryEntry* query(const contract::Method& method) const;
-  const std::vector<Reaction>& reactions(const contract::Event& event) const { return find(reactions_, event); }
-  const std::vector<Reaction>& followers(const contract::Event& event) const { return find(followers_, event); }
+  const std::vector<Reaction>& reactions(const contract::Event& event) const {
+    return find(reactions_, event);
+  }
+  const std::vector<Reaction>& followers(const contract::Event& event) const {
+    return find(followers_, event);
+  }
   // Handlers of one service for one event, reactions and followers alike.
   std::vector<Reaction> of_service(const contract::Event& event, std::string_view service) const;
   const std::pair<const Service*, const Service::TimerHandler*>* timer(std::string_view type) const;

@@ -17,7 +17,8 @@ const contract::Table& timer_table() { return detail::table_or_die(TimerRecord::
 
 }  // namespace
 
-Host::Host(const Store& store, uint64_t seed) : work_(store), ids_(seed != 0 ? seed : system_seed()), seed_(seed) {}
+Host::Host(const Store& store, uint64_t seed)
+    : work_(store), ids_(seed != 0 ? seed : system_seed()), seed_(seed) {}
 
 void Host::begin_tick(Time now, uint64_t number, uint64_t first_position) {
   work_.clear();
@@ -43,7 +44,11 @@ void Host::end_input(bool succeeded) {
 }
 
 Tick Host::finish_tick() {
-  Tick tick{.number = tick_, .first_position = first_position_, .time = now_, .events = {}, .changes = work_.changes()};
+  Tick tick{.number = tick_,
+            .first_position = first_position_,
+            .time = now_,
+            .events = {},
+            .changes = work_.changes()};
   tick.events.reserve(emitted_.size());
   for (const auto& event : emitted_) {
     event->message->SerializeToString(event->envelope.mutable_data());
@@ -52,7 +57,9 @@ Tick Host::finish_tick() {
   return tick;
 }
 
-const Message* Host::find_row(const contract::Table& table, const std::string& key) { return work_.find(table, key); }
+const Message* Host::find_row(const contract::Table& table, const std::string& key) {
+  return work_.find(table, key);
+}
 Result<std::vector<Row>> Host::list_rows(ListQuery query, std::string* next_page_token) {
   return work_.list(std::move(query), next_page_token);
 }

@@ -1,5 +1,5 @@
-// The engine's side of a Context: one tick's unit of work, the events emitted in it, ids and randomness. Runs one input
-// at a time and undoes what a failing one did.
+// The engine's side of a Context: one tick's unit of work, the events emitted in it, ids and randomness. Runs
+// one input at a time and undoes what a failing one did.
 #pragma once
 
 #include <memory>
@@ -33,8 +33,11 @@ class Host final : public ContextHost {
   template <typename Body>
   auto run(const InputFrame& frame, Body body) -> decltype(body(std::declval<Context&>())) {
     begin_input(frame);
-    const Context::Input input{.service = frame.service, .principal = frame.principal, .now = now_,
-                               .correlation_id = frame.correlation_id, .envelope = frame.envelope,
+    const Context::Input input{.service = frame.service,
+                               .principal = frame.principal,
+                               .now = now_,
+                               .correlation_id = frame.correlation_id,
+                               .envelope = frame.envelope,
                                .prepared = frame.prepared};
     Context context(*this, input);
     decltype(body(context)) result = guarded(context, body);
@@ -63,7 +66,8 @@ class Host final : public ContextHost {
   const google::protobuf::Message* find_row(const contract::Table& table, const std::string& key) override;
   Result<std::vector<Row>> list_rows(ListQuery query, std::string* next_page_token) override;
   google::protobuf::Message& edit_row(const contract::Table& table, const std::string& key) override;
-  google::protobuf::Message& insert_row(const contract::Table& table, const google::protobuf::Message& row) override;
+  google::protobuf::Message& insert_row(const contract::Table& table,
+                                        const google::protobuf::Message& row) override;
   bool erase_row(const contract::Table& table, const std::string& key) override;
   std::string new_id() override { return ids_.next(now_); }
   std::string random_bytes(size_t count) override;
@@ -87,7 +91,7 @@ class Host final : public ContextHost {
 
   UnitOfWork work_;
   IdGenerator ids_;
-  uint64_t seed_;           // 0: randomness from the system
+  uint64_t seed_;  // 0: randomness from the system
   uint64_t random_calls_ = 0;
   Time now_ = 0;
   uint64_t tick_ = 0;

@@ -1,4 +1,5 @@
-// What a service is made from. Everything a service reads of the world outside its handlers comes through here, once, at start.
+// What a service is made from. Everything a service reads of the world outside its handlers comes through
+// here, once, at start.
 #pragma once
 
 #include <string>

@@ -25,11 +25,14 @@ class ProjectionHost final : public ContextHost {
   google::protobuf::Message& edit_row(const contract::Table& table, const std::string& key) override {
     return work.edit(table, key);
   }
-  google::protobuf::Message& insert_row(const contract::Table& table, const google::protobuf::Message& row) override {
+  google::protobuf::Message& insert_row(const contract::Table& table,
+                                        const google::protobuf::Message& row) override {
     CHECK(table.projection && "a projection sees projection tables only");
     return work.insert(table, row);
   }
-  bool erase_row(const contract::Table& table, const std::string& key) override { return work.erase(table, key); }
+  bool erase_row(const contract::Table& table, const std::string& key) override {
+    return work.erase(table, key);
+  }
   std::string new_id() override { refuse(); }
   std::string random_bytes(size_t) override { refuse(); }
   void emit(const contract::Event&, const google::protobuf::Message&) override { refuse(); }
@@ -40,7 +43,8 @@ class ProjectionHost final : public ContextHost {
 
  private:
   [[noreturn]] static void refuse() {
-    check_failed("a projection is a function of the log: it emits nothing and makes no ids", __FILE__, __LINE__);
+    check_failed("a projection is a function of the log: it emits nothing and makes no ids", __FILE__,
+                 __LINE__);
   }
 };
 
@@ -51,14 +55,15 @@ class ServicesProjector final : public Projector {
       if (service.projections.empty()) continue;
       names_.push_back(service.name);
       for (const auto& handler : service.projections)
-        (handler.event ? by_event_[handler.event] : every_).push_back({service.name, service.contract, handler});
+        (handler.event ? by_event_[handler.event] : every_)
+            .push_back({service.name, service.contract, handler});
     }
   }
 
   std::vector<std::string> services() const override { return names_; }
 
-  std::vector<RowChange> project(const std::vector<std::shared_ptr<const EventRecord>>& events, const RowReader& reader,
-                                 std::string_view only_service) override {
+  std::vector<RowChange> project(const std::vector<std::shared_ptr<const EventRecord>>& events,
+                                 const RowReader& reader, std::string_view only_service) override {
     ProjectionHost host(reader);
     for (const auto& event : events) {
       if (const auto at = by_event_.find(event->type); at != by_event_.end())
@@ -75,10 +80,13 @@ class ServicesProjector final : public Projector {
     Service::EventHandler handler;
   };
 
-  void run(const Entry& entry, const EventRecord& event, ProjectionHost& host, std::string_view only_service) {
+  void run(const Entry& entry, const EventRecord& event, ProjectionHost& host,
+           std::string_view only_service) {
     if (!only_service.empty() && only_service != entry.service) return;
-    const Context::Input input{.service = entry.contract, .principal = &system_principal(),
-                               .now = event.envelope.time(), .correlation_id = event.envelope.correlation_id(),
+    const Context::Input input{.service = entry.contract,
+                               .principal = &system_principal(),
+                               .now = event.envelope.time(),
+                               .correlation_id = event.envelope.correlation_id(),
                                .envelope = &event.envelope};
     Context context(host, input);
     host.work.begin_input();
@@ -92,13 +100,16 @@ class ServicesProjector final : public Projector {
     host.work.undo();
     failures_.add();
     log_error("projection.failed", result.error().detail,
-              {{"service", entry.service}, {"event_type", event.type->type}, {"position", int64_t(event.envelope.position())}});
+              {{"service", entry.service},
+               {"event_type", event.type->type},
+               {"position", int64_t(event.envelope.position())}});
   }
 
   std::vector<std::string> names_;
   std::map<const contract::Event*, std::vector<Entry>> by_event_;
   std::vector<Entry> every_;
-  Counter& failures_ = counter("micropay_projection_failures_total", "Events that a projection could not take");
+  Counter& failures_ =
+      counter("micropay_projection_failures_total", "Events that a projection could not take");
 };
 
 }  // namespace

@@ -3,14 +3,15 @@
 //   Service service{"payment"};
 //   service.command(create_payment);          // Result<Payment>(Context&, const CreatePaymentRequest&)
 //   service.query(get_payment);               // Result<Payment>(QueryContext&, const GetPaymentRequest&)
-//   service.on(assess_risk_when_reserved);    // Result<void>(Context&, const AccountBalanceReserved&), in the same tick
-//   service.follow(tell_the_payee);           // the same form, behind the hot path, in log order
-//   service.project(keep_history);            // the same form; writes projection tables only, emits nothing
-//   service.project_all(append_to_trail);     // Result<void>(Context&, const EventRecord&), every event
-//   service.prepare(hash_password);           // Result<PasswordHash>(QueryContext&, const CreateUserRequest&), on a worker
-//   service.on_timer(expire);                 // Result<void>(Context&, const ReservationExpiry&)
-//   service.effect(provider, on_outcome);     // see effects below
-//   service.seed(create_system_accounts);     // Result<void>(Context&), once, in the first tick of a new data folder
+//   service.on(assess_risk_when_reserved);    // Result<void>(Context&, const AccountBalanceReserved&), in
+//   the same tick service.follow(tell_the_payee);           // the same form, behind the hot path, in log
+//   order service.project(keep_history);            // the same form; writes projection tables only, emits
+//   nothing service.project_all(append_to_trail);     // Result<void>(Context&, const EventRecord&), every
+//   event service.prepare(hash_password);           // Result<PasswordHash>(QueryContext&, const
+//   CreateUserRequest&), on a worker service.on_timer(expire);                 // Result<void>(Context&,
+//   const ReservationExpiry&) service.effect(provider, on_outcome);     // see effects below
+//   service.seed(create_system_accounts);     // Result<void>(Context&), once, in the first tick of a new
+//   data folder
 //
 // Which method, event or table a handler is for follows from its message type. Lambdas may be given as well.
 #pragma once
@@ -21,51 +22,9 @@
 #include <vector>
 
 #include "libs/runtime/context.h"
+#include "libs/runtime/effect.h"
 
 namespace micropay {
-
-using MessagePtr = std::shared_ptr<google::protobuf::Message>;
-
-// What an attempt of an effect says.
-template <typename Response>
-struct Outcome {
-  enum class Kind : uint8_t {
-    kDone,     // it happened; `response` says how (a decline is done, too)
-    kRetry,    // it certainly did not happen; try again later
-    kFailed,   // it certainly did not happen and never will: handler is told, dead letter written
-    kUnknown,  // nobody knows; the runtime polls until known
-  } kind = Kind::kDone;
-  Response response;
-  std::string error;  // for people
-};
-
-// The outside world behind an interface; runs on worker threads, may block for at most `timeout`.
-template <typename Request, typename Response>
-class Effect {
- public:
-  virtual ~Effect() = default;
-  // `key` is stable over retries: the outside's idempotency key.
-  virtual Outcome<Response> perform(const Request& request, std::string_view key) = 0;
-  // Asks what became of an attempt whose outcome was unknown; kRetry: it never arrived, perform again.
-  virtual Outcome<Response> poll(const Request& request, std::string_view key) { return perform(request, key); }
-};
-
-struct EffectPolicy {
-  Duration timeout = 10 * kSecond;
-  uint32_t max_attempts = 8;             // then a dead letter
-  Duration first_backoff = 500 * kMillisecond;  // doubled each time up to max, with jitter
-  Duration max_backoff = 5 * kMinute;
-  uint32_t concurrency = 4;              // per target
-  uint32_t breaker_failures = 5;         // in a row open the breaker
-  Duration breaker_open = 10 * kSecond;  // then half-open: one attempt decides
-};
-
-// Type-erased forms, as the engine calls them.
-struct AnyOutcome {
-  enum class Kind : uint8_t { kDone, kRetry, kFailed, kUnknown } kind = Kind::kDone;
-  MessagePtr response;
-  std::string error;
-};
 
 struct Service {
   using Message = google::protobuf::Message;
@@ -106,20 +65,49 @@ struct Service {
   std::vector<EffectHandler> effects;
   std::vector<std::function<Result<void>(Context&)>> seeds;
 
-  template <typename F> void command(F handler) { add_command(std::function{std::move(handler)}); }
-  template <typename F> void query(F handler) { add_query(std::function{std::move(handler)}); }
-  template <typename F> void prepare(F handler) { add_prepare(std::function{std::move(handler)}); }
-  template <typename F> void on(F handler) { reactions.push_back(event_handler(std::function{std::move(handler)})); }
-  template <typename F> void follow(F handler) { followers.push_back(event_handler(std::function{std::move(handler)})); }
-  template <typename F> void project(F handler) { projections.push_back(event_handler(std::function{std::move(handler)})); }
-  template <typename F> void project_all(F handler) { projections.push_back({nullptr, std::move(handler)}); }
-  template <typename F> void on_timer(F handler) { add_timer(std::function{std::move(handler)}); }
-  template <typename F> void seed(F handler) { seeds.push_back(std::move(handler)); }
-  // on_outcome: Result<void>(Context&, const Request&, const Outcome<Response>&). It is called for kDone, kFailed and, once
-  // per effect, for kUnknown (so that people can be told); later again with what became known.
+  template <typename F>
+  void command(F handler) {
+    add_command(std::function{std::move(handler)});
+  }
+  template <typename F>
+  void query(F handler) {
+    add_query(std::function{std::move(handler)});
+  }
+  template <typename F>
+  void prepare(F handler) {
+    add_prepare(std::function{std::move(handler)});
+  }
+  template <typename F>
+  void on(F handler) {
+    reactions.push_back(event_handler(std::function{std::move(handler)}));
+  }
+  template <typename F>
+  void follow(F handler) {
+    followers.push_back(event_handler(std::function{std::move(handler)}));
+  }
+  template <typename F>
+  void project(F handler) {
+    projections.push_back(event_handler(std::function{std::move(handler)}));
+  }
+  template <typename F>
+  void project_all(F handler) {
+    projections.push_back({nullptr, std::move(handler)});
+  }
+  template <typename F>
+  void on_timer(F handler) {
+    add_timer(std::function{std::move(handler)});
+  }
+  template <typename F>
+  void seed(F handler) {
+    seeds.push_back(std::move(handler));
+  }
+  // on_outcome: Result<void>(Context&, const Request&, const Outcome<Response>&). It is called for kDone,
+  // kFailed and, once per effect, for kUnknown (so that people can be told); later again with what became
+  // known.
   template <typename Request, typename Response>
-  void effect(std::shared_ptr<Effect<Request, Response>> outside,
-              Result<void> (*on_outcome)(Context&, const Request&, const Outcome<Response>&), EffectPolicy policy = {});
+  void effect(const std::shared_ptr<Effect<Request, Response>>& outside,
+              Result<void> (*on_outcome)(Context&, const Request&, const Outcome<Response>&),
+              EffectPolicy policy = {});
 
  private:
   template <typename Request, typename Response>
@@ -148,10 +136,11 @@ void Service::add_command(std::function<Result<Response>(Context&, const Request
 
 template <typename Request, typename Response>
 void Service::add_query(std::function<Result<Response>(QueryContext&, const Request&)> handler) {
-  queries.push_back({method_of(std::remove_cvref_t<Request>::descriptor()),
-                     [handler = std::move(handler)](QueryContext& ctx, const Message& request) -> Result<MessagePtr> {
-                       return std::make_shared<Response>(TRY(handler(ctx, static_cast<const Request&>(request))));
-                     }});
+  queries.push_back(
+      {method_of(std::remove_cvref_t<Request>::descriptor()),
+       [handler = std::move(handler)](QueryContext& ctx, const Message& request) -> Result<MessagePtr> {
+         return std::make_shared<Response>(TRY(handler(ctx, static_cast<const Request&>(request))));
+       }});
 }
 
 template <typename Request, typename Prepared>
@@ -179,7 +168,7 @@ Service::EventHandler Service::event_handler(std::function<Result<void>(Context&
 }
 
 template <typename Request, typename Response>
-void Service::effect(std::shared_ptr<Effect<Request, Response>> outside,
+void Service::effect(const std::shared_ptr<Effect<Request, Response>>& outside,
                      Result<void> (*on_outcome)(Context&, const Request&, const Outcome<Response>&),
                      EffectPolicy policy) {
   using Kind = typename Outcome<Response>::Kind;
@@ -188,8 +177,8 @@ void Service::effect(std::shared_ptr<Effect<Request, Response>> outside,
        [outside](const Message& request, std::string_view key, bool poll) {
          const auto& typed = static_cast<const Request&>(request);
          Outcome<Response> outcome = poll ? outside->poll(typed, key) : outside->perform(typed, key);
-         return AnyOutcome{AnyOutcome::Kind(outcome.kind), std::make_shared<Response>(std::move(outcome.response)),
-                           std::move(outcome.error)};
+         return AnyOutcome{AnyOutcome::Kind(outcome.kind),
+                           std::make_shared<Response>(std::move(outcome.response)), std::move(outcome.error)};
        },
        [on_outcome](Context& ctx, const Message& request, const AnyOutcome& outcome) {
          Outcome<Response> typed{Kind(outcome.kind), {}, outcome.error};

@@ -25,7 +25,8 @@ struct World::Impl {
 World::World(std::vector<Service> services, uint64_t seed) : impl_(std::make_unique<Impl>()) {
   impl_->projector = Engine::make_projector(services);
   impl_->store = make_memory_store(contract::model(), impl_->projector.get());
-  impl_->engine = std::make_unique<Engine>(EngineOptions{.seed = seed}, *impl_->store, impl_->clock, std::move(services));
+  impl_->engine =
+      std::make_unique<Engine>(EngineOptions{.seed = seed}, *impl_->store, impl_->clock, std::move(services));
   impl_->engine->on_committed([this](const auto& events) {
     for (size_t i = 0; i < events.size(); ++i) {
       if (impl_->injecting && i == 0) impl_->injected.insert(impl_->history.size()), impl_->injecting = false;
@@ -57,8 +58,8 @@ void World::inject(const contract::Event& type, const google::protobuf::Message&
   settle();
 }
 
-Answer World::call_any(const contract::Method& method, const google::protobuf::Message& request, Principal principal,
-                       std::string key) {
+Answer World::call_any(const contract::Method& method, const google::protobuf::Message& request,
+                       Principal principal, std::string key) {
   std::shared_ptr<google::protobuf::Message> copy(request.New());
   copy->CopyFrom(request);
   Command command{.method = &method, .request = std::move(copy), .principal = std::move(principal)};

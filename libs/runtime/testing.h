@@ -1,11 +1,12 @@
-// A world for tests of services: the real engine on the memory store, a clock that stands until it is moved, effects
-// performed on the spot. Give it one service and the events of its neighbours, or all services for a whole flow.
+// A world for tests of services: the real engine on the memory store, a clock that stands until it is moved,
+// effects performed on the spot. Give it one service and the events of its neighbours, or all services for a
+// whole flow.
 //
 //   World world({payment_service(settings)});
-//   world.given(account_created);                               // an event of a neighbour; delivered twice, acts once
-//   Result<Payment> payment = world.call<Payment>(request, user("…"));
-//   EXPECT_EQ(world.events(), (Types{"payment.initiated"}));    // emitted since the last call of events()
-//   world.advance(16 * kMinute);                                // timers that are due fire
+//   world.given(account_created);                               // an event of a neighbour; delivered twice,
+//   acts once Result<Payment> payment = world.call<Payment>(request, user("…")); EXPECT_EQ(world.events(),
+//   (Types{"payment.initiated"}));    // emitted since the last call of events() world.advance(16 * kMinute);
+//   // timers that are due fire
 #pragma once
 
 #include "libs/runtime/engine.h"
@@ -27,8 +28,11 @@ class World {
     inject(*contract::model().event_of<E>(), event, std::move(actor));
   }
   template <typename Response, typename Request>
-  Result<Response> call(const Request& request, Principal principal = system_principal(), std::string key = {}) {
-    return cast<Response>(call_any(*contract::model().method_of<Request>(), request, std::move(principal), std::move(key)).result);
+  Result<Response> call(const Request& request, Principal principal = system_principal(),
+                        std::string key = {}) {
+    return cast<Response>(
+        call_any(*contract::model().method_of<Request>(), request, std::move(principal), std::move(key))
+            .result);
   }
   template <typename Request>
   Answer call_answer(const Request& request, Principal principal = system_principal(), std::string key = {}) {
@@ -45,15 +49,15 @@ class World {
     kept_.push_back(store().get(table, detail::encode_key(table, {std::string_view(key)...})));
     return static_cast<const T*>(kept_.back().get());
   }
-  Types events();                                   // types emitted since the last call, without those given
+  Types events();  // types emitted since the last call, without those given
   template <typename E>
-  std::vector<E> all() {                            // every event of this type so far
+  std::vector<E> all() {  // every event of this type so far
     std::vector<E> found;
     for (const auto& event : history())
       if (event->type->descriptor == E::descriptor()) found.push_back(static_cast<const E&>(*event->message));
     return found;
   }
-  void advance(Duration duration);                  // moves the clock and fires what is due, step by step
+  void advance(Duration duration);  // moves the clock and fires what is due, step by step
   void settle();
   Engine& engine();
   Store& store();
@@ -62,7 +66,8 @@ class World {
 
  private:
   void inject(const contract::Event& type, const google::protobuf::Message& event, std::string actor);
-  Answer call_any(const contract::Method& method, const google::protobuf::Message& request, Principal principal, std::string key);
+  Answer call_any(const contract::Method& method, const google::protobuf::Message& request,
+                  Principal principal, std::string key);
   template <typename Response>
   static Result<Response> cast(Result<Row> row) {
     if (!row) return std::unexpected(std::move(row).error());

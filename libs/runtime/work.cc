@@ -65,7 +65,9 @@ const Message* UnitOfWork::find(const contract::Table& table, const std::string&
   return entry(table, key).current.get();
 }
 
-Row UnitOfWork::share(const contract::Table& table, const std::string& key) { return entry(table, key).current; }
+Row UnitOfWork::share(const contract::Table& table, const std::string& key) {
+  return entry(table, key).current;
+}
 
 void UnitOfWork::own(Entry& entry, MutableRow row) {
   undo_.push_back({&entry, entry.current, entry.dirty});

@@ -1,5 +1,5 @@
-// The unit of work of a tick: rows read and changed, kept in memory with what is needed to undo one input. The engine's
-// host and the projector use it; it is not thread safe.
+// The unit of work of a tick: rows read and changed, kept in memory with what is needed to undo one input.
+// The engine's host and the projector use it; it is not thread safe.
 #pragma once
 
 #include <string>
@@ -23,7 +23,8 @@ class UnitOfWork {
   google::protobuf::Message& edit(const contract::Table& table, const std::string& key);
   google::protobuf::Message& insert(const contract::Table& table, const google::protobuf::Message& row);
   bool erase(const contract::Table& table, const std::string& key);
-  // Rows of the reader with this tick's changes laid over. Filters of a table with changes must be equalities.
+  // Rows of the reader with this tick's changes laid over. Filters of a table with changes must be
+  // equalities.
   Result<std::vector<Row>> list(ListQuery query, std::string* next_page_token);
 
   // One input: between begin and accept or undo.
@@ -31,7 +32,8 @@ class UnitOfWork {
   void accept() { undo_.clear(); }
   void undo();
 
-  // What is to be committed, one change a row, in the order of first touch; rows changed back and forth to nothing are left out.
+  // What is to be committed, one change a row, in the order of first touch; rows changed back and forth to
+  // nothing are left out.
   std::vector<RowChange> changes() const;
   // The changed rows of one table: before (as it was stored) and after, either may be null.
   template <typename F>
@@ -47,10 +49,10 @@ class UnitOfWork {
   struct Entry {
     const contract::Table* table = nullptr;
     std::string key;
-    Row stored;            // as the reader has it
-    Row current;           // as this tick has it; null: absent
-    MutableRow owned;      // current, when this input may write to it
-    uint64_t owner = 0;    // the input that owns it
+    Row stored;          // as the reader has it
+    Row current;         // as this tick has it; null: absent
+    MutableRow owned;    // current, when this input may write to it
+    uint64_t owner = 0;  // the input that owns it
     bool dirty = false;
     bool ordered = false;  // stands in order_
     bool changed() const;  // in a way that the store has to know

@@ -1,5 +1,7 @@
 #include "libs/runtime/workers.h"
 
+#include <pthread.h>
+
 namespace micropay {
 
 void Workers::start() {
@@ -32,6 +34,7 @@ bool Workers::run(std::function<void()> work) {
 }
 
 void Workers::loop() {
+  pthread_setname_np(pthread_self(), "worker");
   std::unique_lock lock(mutex_);
   while (true) {
     wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
