@@ -11,19 +11,30 @@
 namespace micropay::payment {
 namespace {
 
+uint32_t place_of(const PaymentHistory& history, std::string_view event_id) {
+  for (int i = history.events_size(); i > 0; --i)
+    if (history.events(i - 1).id() == event_id) return uint32_t(i);
+  return 0;
+}
+
 Result<void> add(Context& ctx, const std::string& payment_id) {
   PaymentHistory initial;
   initial.set_payment_id(payment_id);
-  PaymentEvent& event = *ctx.table<PaymentHistory>().edit_or_insert(initial, payment_id).add_events();
+  PaymentHistory& history = ctx.table<PaymentHistory>().edit_or_insert(initial, payment_id);
   const Envelope& envelope = ctx.envelope();
-  event.set_payment_id(payment_id);
+  const uint32_t cause = place_of(history, envelope.causation_id());
+  PaymentEvent& event = *history.add_events();
+  const PaymentEvent& first = history.events(0);
+  const bool is_first = history.events_size() == 1;
   event.set_position(envelope.position());
   event.set_type(envelope.type());
   event.set_id(envelope.id());
   event.set_time(envelope.time());
-  event.set_correlation_id(envelope.correlation_id());
-  event.set_causation_id(envelope.causation_id());
-  event.set_actor(envelope.actor());
+  if (is_first || envelope.correlation_id() != first.correlation_id())
+    event.set_correlation_id(envelope.correlation_id());
+  if (is_first || envelope.actor() != first.actor()) event.set_actor(envelope.actor());
+  event.set_cause(cause);
+  if (cause == 0) event.set_causation_id(envelope.causation_id());
   event.set_data(envelope.data());
   return {};
 }
@@ -68,6 +79,17 @@ void project_own(Service& service) {
 // the payment.
 bool is_private(std::string_view type) { return type.starts_with("account.") || type.starts_with("fraud."); }
 
+// The event with what its row told once.
+PaymentEvent whole(const PaymentHistory& history, const PaymentEvent& kept) {
+  PaymentEvent event = kept;
+  event.set_payment_id(history.payment_id());
+  if (event.correlation_id().empty()) event.set_correlation_id(history.events(0).correlation_id());
+  if (event.actor().empty()) event.set_actor(history.events(0).actor());
+  if (event.cause() != 0) event.set_causation_id(history.events(int(event.cause()) - 1).id());
+  event.clear_cause();
+  return event;
+}
+
 std::string summary_of(const PaymentEvent& event) {
   const contract::Event* type = contract::model().event(event.type());
   if (type == nullptr) return {};  // of a newer version of the platform
@@ -110,7 +132,7 @@ Result<ListPaymentEventsResponse> list_payment_events(QueryContext& ctx,
   }
   const uint32_t size = request.page_size() == 0 ? 50 : uint32_t(request.page_size());
   for (; at < uint32_t(events.size()) && uint32_t(response.events_size()) < size; ++at) {
-    PaymentEvent& event = *response.add_events() = events[int(at)];
+    PaymentEvent& event = *response.add_events() = whole(found[0], events[int(at)]);
     if (ctx.principal().staff() || !is_private(event.type())) event.set_summary(summary_of(event));
     event.clear_data();
   }

@@ -156,9 +156,33 @@ TEST_F(HistoryTest, AllEventsOfAPaymentInOrder) {
     EXPECT_GT(event.position(), position);
     position = event.position();
     EXPECT_FALSE(event.id().empty());
+    EXPECT_EQ(event.payment_id(), id);
     EXPECT_FALSE(event.correlation_id().empty());
+    EXPECT_FALSE(event.actor().empty());
     EXPECT_TRUE(event.data().empty());
   }
+}
+
+// Each event as its envelope says, although the row leaves out what repeats itself.
+TEST_F(HistoryTest, NothingIsLostInTheRow) {
+  const std::string id = begin();
+  decide(id, REVIEW);
+  CancelPaymentRequest cancel;
+  cancel.set_id(id);
+  ASSERT_TRUE(world.call<Payment>(cancel, support));
+  const auto found = history(id, support);
+  ASSERT_EQ(found.events_size(), 4);  // initiated, assessed, held, cancelled
+  for (const PaymentEvent& event : found.events()) {
+    const Envelope& envelope = world.history().at(event.position() - 1)->envelope;
+    EXPECT_EQ(event.id(), envelope.id());
+    EXPECT_EQ(event.type(), envelope.type());
+    EXPECT_EQ(event.correlation_id(), envelope.correlation_id());
+    EXPECT_EQ(event.causation_id(), envelope.causation_id());
+    EXPECT_EQ(event.actor(), envelope.actor());
+    EXPECT_EQ(event.time(), envelope.time());
+  }
+  EXPECT_EQ(found.events(2).causation_id(), found.events(1).id());
+  EXPECT_EQ(found.events(3).actor(), test_id("0d"));
 }
 
 TEST_F(HistoryTest, RefundsBelongToTheirPayment) {
