@@ -51,14 +51,16 @@ std::optional<std::string_view> take_entry(std::string_view& bytes) {
 }
 
 // Checks one entry as it is stored; sets `hash` and `time` to its own.
-std::optional<std::string> check_entry(std::string_view raw, const ChainHead& head, std::string& hash, int64_t& time) {
+std::optional<std::string> check_entry(std::string_view raw, const ChainHead& head, std::string& hash,
+                                       int64_t& time) {
   const std::string_view body = raw.substr(0, raw.size() - kHashTag.size() - kHashBytes);
   hash = raw.substr(raw.size() - kHashBytes);
   if (raw.substr(body.size(), kHashTag.size()) != kHashTag || hash != view(hash_of(head.hash, body)))
     return "its hash does not follow from it and the one before";
   AuditEntry entry;
   if (!entry.ParseFromArray(raw.data(), int(raw.size()))) return "it cannot be read";
-  if (entry.sequence() != head.next_sequence) return fmt::format("entry {} stands in its place", entry.sequence());
+  if (entry.sequence() != head.next_sequence)
+    return fmt::format("entry {} stands in its place", entry.sequence());
   time = entry.time();
   return {};
 }
@@ -73,7 +75,8 @@ std::string digest_of(std::string_view event_bytes) {
 }
 
 void append_entry(AuditBlock& block, const Envelope& envelope, std::string_view previous_hash) {
-  CHECK(block.number() == block_of(envelope.position()) && block.count() == place_in_block(envelope.position()));
+  CHECK(block.number() == block_of(envelope.position()) &&
+        block.count() == place_in_block(envelope.position()));
   thread_local AuditEntry entry;  // every field is set below
   entry.set_sequence(envelope.position());
   entry.set_time(envelope.time());
@@ -108,7 +111,8 @@ std::optional<AuditEntries> entries_of(const AuditBlock& block) {
 std::optional<Problem> verify_chain(const AuditBlock& block, ChainHead& head) {
   const auto problem = [&head](std::string text) { return Problem{head.next_sequence, std::move(text)}; };
   const uint64_t number = block_of(head.next_sequence);
-  if (block.number() != number) return problem(fmt::format("block {} stands for block {}", block.number(), number));
+  if (block.number() != number)
+    return problem(fmt::format("block {} stands for block {}", block.number(), number));
   const size_t first = place_in_block(head.next_sequence);
   std::string_view bytes = block.entries();
   std::string hash;
@@ -123,8 +127,10 @@ std::optional<Problem> verify_chain(const AuditBlock& block, ChainHead& head) {
     ++head.next_sequence;
   }
   const uint64_t last = number * kBlockEntries + block.count();
-  if (last + 1 != head.next_sequence) return problem(fmt::format("its block counts {} entries", block.count()));
-  if (block.last_hash() != head.hash || block.last_time() != time) return Problem{last, "its block ends otherwise"};
+  if (last + 1 != head.next_sequence)
+    return problem(fmt::format("its block counts {} entries", block.count()));
+  if (block.last_hash() != head.hash || block.last_time() != time)
+    return Problem{last, "its block ends otherwise"};
   return {};
 }
 
@@ -148,7 +154,8 @@ bool matches(const AuditEntry& entry, const ListAuditEntriesRequest& request) {
   return (request.actor().empty() || entry.actor() == request.actor()) &&
          (request.action().empty() || entry.action() == request.action()) &&
          (request.subject().empty() || entry.subject() == request.subject()) &&
-         (request.from() == 0 || entry.time() >= request.from()) && (request.to() == 0 || entry.time() < request.to());
+         (request.from() == 0 || entry.time() >= request.from()) &&
+         (request.to() == 0 || entry.time() < request.to());
 }
 
 }  // namespace micropay::audit

@@ -1,4 +1,5 @@
-// How the trail is chained and how it is verified: pure functions, used by the service and by `micropay verify`.
+// How the trail is chained and how it is verified: pure functions, used by the service and by `micropay
+// verify`.
 //
 //   hash(n) = BLAKE2b-256(hash(n-1) || entry n as protobuf bytes without its hash);  hash(0) = 32 zero bytes
 //   digest(n) = BLAKE2b-256(the event's bytes as they stand in the log)
@@ -42,8 +43,8 @@ struct ChainHead {
 };
 
 // Checks the entries from `head` on and moves it behind the last good one; entries before it are skipped.
-// Byte for byte as they are stored. The first of: a missing, misplaced or unreadable entry, one whose hash does not
-// follow, a block that is not what its entries say.
+// Byte for byte as they are stored. The first of: a missing, misplaced or unreadable entry, one whose hash
+// does not follow, a block that is not what its entries say.
 std::optional<Problem> verify_chain(const AuditBlock& block, ChainHead& head);
 // An entry against its event in the log.
 std::optional<Problem> verify_entry(const AuditEntry& entry, const Envelope& envelope);

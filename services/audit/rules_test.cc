@@ -130,10 +130,10 @@ TEST(Entry, IsComparedWithItsEvent) {
   const AuditEntries entries = *entries_of(trail(1)[0]);
   const AuditEntry& entry = entries.entries(0);
   const std::function<void(Envelope&)> changes[] = {
-      [](Envelope& e) { e.set_position(2); },  [](Envelope& e) { e.set_id("x"); },
-      [](Envelope& e) { e.set_type("x"); },    [](Envelope& e) { e.set_actor("x"); },
-      [](Envelope& e) { e.set_time(1); },      [](Envelope& e) { e.set_service("x"); },
-      [](Envelope& e) { e.set_key("x"); },     [](Envelope& e) { e.set_correlation_id("x"); },
+      [](Envelope& e) { e.set_position(2); }, [](Envelope& e) { e.set_id("x"); },
+      [](Envelope& e) { e.set_type("x"); },   [](Envelope& e) { e.set_actor("x"); },
+      [](Envelope& e) { e.set_time(1); },     [](Envelope& e) { e.set_service("x"); },
+      [](Envelope& e) { e.set_key("x"); },    [](Envelope& e) { e.set_correlation_id("x"); },
       [](Envelope& e) { e.set_data("x"); }};
   for (const auto& change : changes) {
     Envelope envelope = event(1);

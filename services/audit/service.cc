@@ -40,7 +40,8 @@ Result<void> append_to_trail(Context& ctx, const EventRecord& event) {
 
 // The newest block; null when the trail is empty.
 Result<std::optional<AuditBlock>> newest_block(QueryContext& ctx) {
-  const List<AuditBlock> newest = TRY(ctx.table<AuditBlock>().list({.order_by = "number desc", .page_size = 1}));
+  const List<AuditBlock> newest =
+      TRY(ctx.table<AuditBlock>().list({.order_by = "number desc", .page_size = 1}));
   if (newest.empty()) return std::nullopt;
   return newest[0];
 }
@@ -69,12 +70,13 @@ Result<uint64_t> start_of_page(const std::string& token, uint64_t otherwise) {
 
 Result<bool> newest_first(std::string_view order_by) {
   if (order_by.empty() || order_by == "sequence desc" || order_by == "time desc") return true;
-  if (order_by == "sequence" || order_by == "sequence asc" || order_by == "time" || order_by == "time asc") return false;
+  if (order_by == "sequence" || order_by == "sequence asc" || order_by == "time" || order_by == "time asc")
+    return false;
   return fail(Code::kInvalidArgument, "invalid_order", "sequence asc or sequence desc", "orderBy");
 }
 
-// Walks the blocks: a page reads at most 500 of them, so one with a rare filter may be short and still have a next.
-// An entry that cannot be read is passed over; VerifyAudit names it.
+// Walks the blocks: a page reads at most 500 of them, so one with a rare filter may be short and still have a
+// next. An entry that cannot be read is passed over; VerifyAudit names it.
 Result<ListAuditEntriesResponse> list_entries(QueryContext& ctx, const ListAuditEntriesRequest& request) {
   const bool newest = TRY(newest_first(request.order_by()));
   const uint64_t head = last_sequence(TRY(newest_block(ctx)));

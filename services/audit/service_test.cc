@@ -96,7 +96,8 @@ TEST_F(AuditService, RefusesBadTokensAndOrders) {
 }
 
 // The rows that the projector makes of the same events, cut into calls of `batch` events.
-std::map<std::string, std::string> rows_of(const std::vector<std::shared_ptr<const EventRecord>>& events, size_t batch) {
+std::map<std::string, std::string> rows_of(const std::vector<std::shared_ptr<const EventRecord>>& events,
+                                           size_t batch) {
   Settings settings;
   std::vector<Service> services;
   services.push_back(audit_service({settings, ""}));
@@ -105,7 +106,8 @@ std::map<std::string, std::string> rows_of(const std::vector<std::shared_ptr<con
   std::map<std::string, std::string> rows;
   uint64_t number = 0;
   for (size_t start = 0; start < events.size(); start += batch) {
-    const std::vector part(events.begin() + ptrdiff_t(start), events.begin() + ptrdiff_t(std::min(start + batch, events.size())));
+    const std::vector part(events.begin() + ptrdiff_t(start),
+                           events.begin() + ptrdiff_t(std::min(start + batch, events.size())));
     Tick tick{.number = ++number, .first_position = start + 1, .events = part};
     tick.changes = projector->project(part, *store, {});
     for (const RowChange& change : tick.changes) rows[change.key] = change.row->SerializeAsString();

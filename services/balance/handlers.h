@@ -1,4 +1,5 @@
-// What the files of this service share: handlers that service.cc lists, and the events of holding and releasing.
+// What the files of this service share: handlers that service.cc lists, and the events of holding and
+// releasing.
 #pragma once
 
 #include "contracts/balance.pb.h"

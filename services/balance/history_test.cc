@@ -1,4 +1,5 @@
-// Random histories of payments, top-ups, failures and part settlements through the service, against sums kept in 128 bits.
+// Random histories of payments, top-ups, failures and part settlements through the service, against sums kept
+// in 128 bits.
 #include <gtest/gtest.h>
 
 #include <random>
@@ -36,7 +37,8 @@ class History {
     switch (random_() % 5) {
       case 0: return top_up(int(random_() % kAccounts), 1 + int64_t(random_() % 1000));
       case 1:
-      case 2: return initiate(int(random_() % kAccounts), int(random_() % kAccounts), 1 + int64_t(random_() % 800));
+      case 2:
+        return initiate(int(random_() % kAccounts), int(random_() % kAccounts), 1 + int64_t(random_() % 800));
       case 3: return end(true);
       default: return end(false);
     }
@@ -68,7 +70,8 @@ class History {
     money.set_minor(minor);
   }
 
-  void settle(const std::string& from, const char* system, int to, int64_t minor, const std::string& reservation) {
+  void settle(const std::string& from, const char* system, int to, int64_t minor,
+              const std::string& reservation) {
     TransactionSettled event;
     event.set_transaction_id(fresh_id());
     event.set_key(event.transaction_id());

@@ -3,8 +3,8 @@
 #include <map>
 
 #include "services/balance/handlers.h"
-#include "services/balance/trial_balance.h"
 #include "services/balance/rules.h"
+#include "services/balance/trial_balance.h"
 
 namespace micropay::balance {
 
@@ -13,7 +13,8 @@ Result<BalanceView> get_balance(QueryContext& ctx, const GetBalanceRequest& requ
   return view_of(balance, ctx.now());
 }
 
-Result<ListReservationsResponse> list_reservations(QueryContext& ctx, const ListReservationsRequest& request) {
+Result<ListReservationsResponse> list_reservations(QueryContext& ctx,
+                                                   const ListReservationsRequest& request) {
   ListQuery query{.page_size = uint32_t(request.page_size()), .page_token = request.page_token()};
   query.filters.push_back({.field = "accountId", .value = request.account_id()});
   const List<Reservation> page = TRY(ctx.table<Reservation>().list(std::move(query)));

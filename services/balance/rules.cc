@@ -38,8 +38,10 @@ Refusal refuse(const Balance* from, const Balance* to, const Money& amount, int6
   if (from == nullptr || to == nullptr) return "account_not_found";
   if (from->account_id() == to->account_id()) return "accounts_must_differ";
   if (from->closed() || to->closed()) return "account_closed";
-  if (from->currency() != amount.currency() || to->currency() != amount.currency()) return "currency_mismatch";
-  if (!from->may_go_negative() && available_minor(*from) + incoming_minor < minor) return "insufficient_funds";
+  if (from->currency() != amount.currency() || to->currency() != amount.currency())
+    return "currency_mismatch";
+  if (!from->may_go_negative() && available_minor(*from) + incoming_minor < minor)
+    return "insufficient_funds";
   // What is promised must be able to arrive: nothing held for the receiver may ever push it beyond its limit.
   if (to->posted_minor() + to->pending_in_minor() > kMaxBalanceMinor - minor) return "balance_limit_exceeded";
   if (available_minor(*from) < -kMaxBalanceMinor + minor) return "balance_limit_exceeded";
@@ -90,7 +92,8 @@ bool count_entry(Balance& balance, Time now) {
 bool balanced(const google::protobuf::RepeatedPtrField<Posting>& postings) {
   if (postings.size() < 2) return false;
   for (const Posting& posting : postings)
-    if (posting.amount().minor() == 0 || posting.amount().minor() > kMaxMinor || posting.amount().minor() < -kMaxMinor)
+    if (posting.amount().minor() == 0 || posting.amount().minor() > kMaxMinor ||
+        posting.amount().minor() < -kMaxMinor)
       return false;
   for (const Posting& one : postings) {  // entries have a handful of postings: no map
     __int128 sum = 0;

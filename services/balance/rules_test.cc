@@ -1,4 +1,5 @@
-// Rules of single balances as tables of cases: rejections in order of precedence, movements against their inverse.
+// Rules of single balances as tables of cases: rejections in order of precedence, movements against their
+// inverse.
 #include "services/balance/rules.h"
 
 #include <gtest/gtest.h>
@@ -29,7 +30,8 @@ Money eur(int64_t minor) {
 }
 
 TEST(Refuse, InOrderOfPrecedence) {
-  const Balance rich = account("a", 1000), poor = account("b", 100, 40), dollars = account("c", 1000, 0, "USD");
+  const Balance rich = account("a", 1000), poor = account("b", 100, 40),
+                dollars = account("c", 1000, 0, "USD");
   Balance closed = account("d", 0), system = account("e", -50), full = account("f", kMaxBalanceMinor - 5);
   closed.set_closed(true);
   system.set_may_go_negative(true);
@@ -95,7 +97,9 @@ TEST(Movements, EndAsTheSumOfWhatHappened) {
     const int64_t minor = 1 + int64_t(random() % 1'000'000);
     switch (random() % 3) {
       case 0: hold(a, b, minor), held += minor; break;
-      case 1: if (held >= minor) release(a, b, minor), held -= minor; break;
+      case 1:
+        if (held >= minor) release(a, b, minor), held -= minor;
+        break;
       default: post(a, -minor), post(b, minor), posted_a -= minor, posted_b += minor;
     }
     ASSERT_TRUE(a.posted_minor() == posted_a && b.posted_minor() == posted_b);

@@ -71,12 +71,13 @@ Result<void> hold_funds(Context& ctx, const HoldRequest& request) {
 
 Result<void> hold_for_payment(Context& ctx, const PaymentInitiated& event) {
   if (event.refused()) return {};  // it has failed already
-  return hold_funds(ctx, {event.payment_id(), event.payer_account_id(), event.payee_account_id(), event.amount(),
-                          "payment"});
+  return hold_funds(ctx, {event.payment_id(), event.payer_account_id(), event.payee_account_id(),
+                          event.amount(), "payment"});
 }
 
 Result<void> hold_for_refund(Context& ctx, const PaymentRefundRequested& event) {
-  return hold_funds(ctx, {event.refund_id(), event.from_account_id(), event.to_account_id(), event.amount(), "refund"});
+  return hold_funds(
+      ctx, {event.refund_id(), event.from_account_id(), event.to_account_id(), event.amount(), "refund"});
 }
 
 Result<void> release_when_failed(Context& ctx, const PaymentFailed& event) {
@@ -120,12 +121,14 @@ Result<void> apply_posting(Context& ctx, const Posting& posting, Settlement& set
   Balance& balance = *TRY(balance_of(ctx, posting));
   const int64_t delta = posting.amount().minor();
   int64_t covered = 0;
-  if (delta < 0 && settlement.held_minor > 0 && settlement.reservation->account_id() == posting.account_id()) {
+  if (delta < 0 && settlement.held_minor > 0 &&
+      settlement.reservation->account_id() == posting.account_id()) {
     covered = std::min(-delta, settlement.held_minor);
     settlement.held_minor -= covered;
     release(balance, ctx.table<Balance>().edit(settlement.reservation->counter_account_id()), covered);
   }
-  if (!can_post(balance, delta, covered)) return fail(Code::kInternal, "posting_not_covered", posting.account_id());
+  if (!can_post(balance, delta, covered))
+    return fail(Code::kInternal, "posting_not_covered", posting.account_id());
   post(balance, delta);
   if (std::find(settlement.changed.begin(), settlement.changed.end(), &balance) == settlement.changed.end())
     settlement.changed.push_back(&balance);
@@ -148,7 +151,8 @@ void finish_reservation(Context& ctx, const Settlement& settlement, bool release
   ctx.table<Reservation>().erase(id);
 }
 
-AccountBalanceUpdated updated_event(const TransactionSettled& entry, const std::vector<Balance*>& changed, Time now) {
+AccountBalanceUpdated updated_event(const TransactionSettled& entry, const std::vector<Balance*>& changed,
+                                    Time now) {
   AccountBalanceUpdated updated;
   updated.set_transaction_id(entry.transaction_id());
   updated.set_key(entry.key());
@@ -282,7 +286,7 @@ Service balance_service(const Parts&) {
   service.on(decide_requested_transfers);  // transaction.transfers_requested
   service.on(close_when_empty);            // account.close_requested
   service.on_timer(release_when_expired);
-  service.project(keep_snapshots);         // account.balance.updated
+  service.project(keep_snapshots);  // account.balance.updated
   service.query(get_balance);
   service.query(list_reservations);
   service.query(get_trial_balance);

@@ -1,4 +1,5 @@
-// The service in a world of its own: given events of neighbours (each delivered twice), then events and balances.
+// The service in a world of its own: given events of neighbours (each delivered twice), then events and
+// balances.
 #include "services/balance/service.h"
 
 #include <gtest/gtest.h>
@@ -52,8 +53,8 @@ class BalanceService : public testing::Test {
     world.given(event);
   }
   void fund(const char* name, int64_t minor) {
-    settle_entry(fmt::format("fund {} {}", name, minor), {{"provider_settlement:sandbox", -minor}, {name, minor}}, {},
-                 "top_up");
+    settle_entry(fmt::format("fund {} {}", name, minor),
+                 {{"provider_settlement:sandbox", -minor}, {name, minor}}, {}, "top_up");
     world.events();
   }
   void initiate(std::string_view payment, const char* from, const char* to, int64_t minor) {
@@ -106,11 +107,16 @@ TEST_F(BalanceService, RefusesWithTheReason) {
   close.set_account_id(id("carl"));
   world.given(close);
   EXPECT_EQ(world.events(), (Types{"account.balance.closed"}));
-  struct Case { const char *from, *to; int64_t minor; const char* reason; };
-  const Case cases[] = {{"anna", "ben", 1001, "insufficient_funds"}, {"anna", "nobody", 1, "account_not_found"},
-                        {"nobody", "ben", 1, "account_not_found"},   {"anna", "carl", 1, "account_closed"},
-                        {"anna", "dora", 1, "currency_mismatch"},    {"anna", "anna", 1, "accounts_must_differ"},
-                        {"anna", "ben", 0, "invalid_amount"}};
+  struct Case {
+    const char *from, *to;
+    int64_t minor;
+    const char* reason;
+  };
+  const Case cases[] = {
+      {"anna", "ben", 1001, "insufficient_funds"}, {"anna", "nobody", 1, "account_not_found"},
+      {"nobody", "ben", 1, "account_not_found"},   {"anna", "carl", 1, "account_closed"},
+      {"anna", "dora", 1, "currency_mismatch"},    {"anna", "anna", 1, "accounts_must_differ"},
+      {"anna", "ben", 0, "invalid_amount"}};
   for (const Case& c : cases) {
     initiate(fmt::format("{}{}{}", c.from, c.to, c.minor), c.from, c.to, c.minor);
     EXPECT_EQ(world.events(), (Types{"account.balance.reservation_failed"})) << c.reason;
@@ -251,7 +257,8 @@ TEST_F(BalanceService, AnswersBalanceReservationsAndTrialBalance) {
 
 class Transfers : public BalanceService {
  protected:
-  TransferStep step(std::string_view name, const char* from, const char* to, int64_t minor, TransferStep::Action action) {
+  TransferStep step(std::string_view name, const char* from, const char* to, int64_t minor,
+                    TransferStep::Action action) {
     TransferStep one;
     one.set_transfer_id(id(name));
     one.set_debit_account_id(id(from));

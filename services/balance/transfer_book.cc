@@ -1,5 +1,6 @@
-// Linked chains: the first step that fails keeps its reason, all others of the chain get linked_failed, and the rows
-// are put back as they were before the chain. A chain that the batch does not close fails with linked_chain_open.
+// Linked chains: the first step that fails keeps its reason, all others of the chain get linked_failed, and
+// the rows are put back as they were before the chain. A chain that the batch does not close fails with
+// linked_chain_open.
 #include "services/balance/transfer_book.h"
 
 #include "libs/base/check.h"
@@ -101,20 +102,24 @@ Refusal TransferBook::end_pending(TransferStep& step, Effect& effect) {
   if (pending.state == Hold::State::kTaken) return "pending_already_posted";
   if (pending.state == Hold::State::kReleased) return "pending_already_voided";
   if (pending.row.expires_at() != 0 && pending.row.expires_at() <= now_) return "pending_expired";
-  const auto differs = [](const std::string& asked, const std::string& is) { return !asked.empty() && asked != is; };
+  const auto differs = [](const std::string& asked, const std::string& is) {
+    return !asked.empty() && asked != is;
+  };
   if (differs(step.debit_account_id(), pending.row.account_id()) ||
       differs(step.credit_account_id(), pending.row.counter_account_id()))
     return "pending_has_other_accounts";
   const bool voided = step.action() == TransferStep::VOID_PENDING;
   const int64_t held = pending.row.amount().minor();
   const int64_t posted = voided ? 0 : step.has_amount() ? step.amount().minor() : held;
-  if (step.has_amount() && step.amount().currency() != pending.row.amount().currency()) return "currency_mismatch";
+  if (step.has_amount() && step.amount().currency() != pending.row.amount().currency())
+    return "currency_mismatch";
   if (posted > held) return "exceeds_pending";
   if (!voided && posted <= 0) return "invalid_amount";
 
   Account* from = account(pending.row.account_id());
   Account* to = account(pending.row.counter_account_id());
-  CHECK(from != nullptr && to != nullptr);  // balances are never erased, and the caller adds those of every hold
+  CHECK(from != nullptr &&
+        to != nullptr);  // balances are never erased, and the caller adds those of every hold
   remember(pending.row.account_id(), from);
   remember(pending.row.counter_account_id(), to);
   remember(step.pending_id(), &pending);

@@ -1,11 +1,11 @@
-// Decides a batch of ledger transfers over copies of the rows it touches: pure, all in memory, in the order asked.
-// Later transfers see what earlier ones of the batch did. Semantics follow TigerBeetle's create_transfers:
-// https://docs.tigerbeetle.com/reference/requests/create_transfers
+// Decides a batch of ledger transfers over copies of the rows it touches: pure, all in memory, in the order
+// asked. Later transfers see what earlier ones of the batch did. Semantics follow TigerBeetle's
+// create_transfers: https://docs.tigerbeetle.com/reference/requests/create_transfers
 //
 //   TransferBook book(now);
 //   book.add(balance); book.add(reservation);        // every row that a step names, if it exists
-//   book.decide(steps);                               // sets `rejected`, fills in what a pending transfer knows
-//   for (auto& [id, account] : book.accounts()) if (account.changed) …
+//   book.decide(steps);                               // sets `rejected`, fills in what a pending transfer
+//   knows for (auto& [id, account] : book.accounts()) if (account.changed) …
 #pragma once
 
 #include <google/protobuf/repeated_field.h>
@@ -33,7 +33,7 @@ class TransferBook {
   struct Hold {
     Reservation row;
     enum class State : uint8_t { kLive, kTaken, kReleased } state = State::kLive;
-    bool fresh = false;    // of this batch
+    bool fresh = false;  // of this batch
     bool changed = false;
   };
   // What became of a step beyond `rejected`.

@@ -1,4 +1,5 @@
-// Batches of transfers: cases of the semantics, and random batches against a plain model that keeps whole copies.
+// Batches of transfers: cases of the semantics, and random batches against a plain model that keeps whole
+// copies.
 #include "services/balance/transfer_book.h"
 
 #include <gtest/gtest.h>
@@ -74,18 +75,24 @@ TransferBook three_accounts() {
 
 TEST(TransferBook, LaterTransfersSeeEarlierOnes) {
   TransferBook book = three_accounts();
-  EXPECT_EQ(decide(book, {{"1", "a", "b", 100}, {"2", "b", "c", 70}, {"3", "b", "c", 31}, {"4", "c", "a", 70}}),
-            (Reasons{"", "", "insufficient_funds", ""}));
+  EXPECT_EQ(
+      decide(book, {{"1", "a", "b", 100}, {"2", "b", "c", 70}, {"3", "b", "c", 31}, {"4", "c", "a", 70}}),
+      (Reasons{"", "", "insufficient_funds", ""}));
   EXPECT_EQ(book.accounts().at("b").balance.reserved_minor(), 70);
   EXPECT_EQ(book.accounts().at("b").balance.pending_in_minor(), 100);
 }
 
 TEST(TransferBook, RefusesOneByOne) {
   TransferBook book = three_accounts();
-  EXPECT_EQ(decide(book, {{"1", "a", "x", 1}, {"2", "a", "a", 1}, {"3", "a", "usd", 1}, {"4", "a", "b", 101},
-                          {"5", "a", "b", 100}, {"6", "a", "b", 1}, {.id = "7", .rejected = "exists_with_other_fields"}}),
-            (Reasons{"account_not_found", "accounts_must_differ", "currency_mismatch", "insufficient_funds", "",
-                     "insufficient_funds", "exists_with_other_fields"}));
+  EXPECT_EQ(decide(book, {{"1", "a", "x", 1},
+                          {"2", "a", "a", 1},
+                          {"3", "a", "usd", 1},
+                          {"4", "a", "b", 101},
+                          {"5", "a", "b", 100},
+                          {"6", "a", "b", 1},
+                          {.id = "7", .rejected = "exists_with_other_fields"}}),
+            (Reasons{"account_not_found", "accounts_must_differ", "currency_mismatch", "insufficient_funds",
+                     "", "insufficient_funds", "exists_with_other_fields"}));
 }
 
 TEST(TransferBook, ChainsAreAllOrNothing) {
@@ -97,19 +104,31 @@ TEST(TransferBook, ChainsAreAllOrNothing) {
   };
   const Case cases[] = {
       {"whole", {{"1", "a", "b", 60, true}, {"2", "a", "c", 40}}, {"", ""}, 100},
-      {"last fails", {{"1", "a", "b", 60, true}, {"2", "a", "c", 41}}, {"linked_failed", "insufficient_funds"}, 0},
-      {"first fails", {{"1", "a", "b", 101, true}, {"2", "a", "c", 1}}, {"insufficient_funds", "linked_failed"}, 0},
+      {"last fails",
+       {{"1", "a", "b", 60, true}, {"2", "a", "c", 41}},
+       {"linked_failed", "insufficient_funds"},
+       0},
+      {"first fails",
+       {{"1", "a", "b", 101, true}, {"2", "a", "c", 1}},
+       {"insufficient_funds", "linked_failed"},
+       0},
       {"middle fails, the next is free again",
        {{"1", "a", "b", 60, true}, {"2", "a", "x", 1, true}, {"3", "a", "b", 1}, {"4", "a", "b", 100}},
-       {"linked_failed", "account_not_found", "linked_failed", ""}, 100},
-      {"open at the end", {{"1", "a", "b", 10}, {"2", "a", "b", 60, true}, {"3", "a", "c", 1, true}},
-       {"", "linked_failed", "linked_chain_open"}, 10},
-      {"open and broken", {{"1", "a", "b", 101, true}, {"2", "a", "c", 1, true}, {"3", "a", "c", 1, true}},
-       {"insufficient_funds", "linked_failed", "linked_chain_open"}, 0},
+       {"linked_failed", "account_not_found", "linked_failed", ""},
+       100},
+      {"open at the end",
+       {{"1", "a", "b", 10}, {"2", "a", "b", 60, true}, {"3", "a", "c", 1, true}},
+       {"", "linked_failed", "linked_chain_open"},
+       10},
+      {"open and broken",
+       {{"1", "a", "b", 101, true}, {"2", "a", "c", 1, true}, {"3", "a", "c", 1, true}},
+       {"insufficient_funds", "linked_failed", "linked_chain_open"},
+       0},
       {"open alone", {{"1", "a", "b", 1, true}}, {"linked_chain_open"}, 0},
       {"refused by the journal",
        {{"1", "a", "b", 1, true}, {.id = "2", .rejected = "exists_with_other_fields"}, {"3", "a", "b", 2}},
-       {"linked_failed", "exists_with_other_fields", ""}, 2},
+       {"linked_failed", "exists_with_other_fields", ""},
+       2},
   };
   for (const Case& c : cases) {
     TransferBook book = three_accounts();
@@ -124,14 +143,17 @@ TEST(TransferBook, TwoPhases) {
   const auto post = [](std::string id, int64_t minor) {
     return Step{.id = std::move(id), .minor = minor, .action = TransferStep::POST_PENDING, .pending = "p"};
   };
-  TransferBook::Steps steps = make({reserve, post("1", 81), post("2", 50), post("3", 1),
+  TransferBook::Steps steps = make({reserve,
+                                    post("1", 81),
+                                    post("2", 50),
+                                    post("3", 1),
                                     {.id = "4", .action = TransferStep::VOID_PENDING, .pending = "p"},
                                     {.id = "5", .from = "b", .to = "c", .minor = 50},
                                     {.id = "6", .from = "a", .to = "c", .minor = 50},
                                     {.id = "7", .action = TransferStep::POST_PENDING, .pending = "none"}});
   const auto effects = book.decide(steps);
-  EXPECT_EQ(reasons(steps), (Reasons{"", "exceeds_pending", "", "pending_already_posted", "pending_already_posted", "",
-                                     "", "pending_not_found"}));
+  EXPECT_EQ(reasons(steps), (Reasons{"", "exceeds_pending", "", "pending_already_posted",
+                                     "pending_already_posted", "", "", "pending_not_found"}));
   EXPECT_EQ(effects[2].released_minor, 30);
   EXPECT_EQ(steps[2].debit_account_id(), "a");
   EXPECT_EQ(steps[2].credit_account_id(), "b");
@@ -162,8 +184,8 @@ TEST(TransferBook, VoidExpiryAndForeignHolds) {
                           {.id = "3", .from = "b", .action = TransferStep::VOID_PENDING, .pending = "p"},
                           {.id = "4", .action = TransferStep::VOID_PENDING, .pending = "p"},
                           {.id = "5", .action = TransferStep::VOID_PENDING, .pending = "p"}}),
-            (Reasons{"pending_not_found", "pending_expired", "id_in_use", "", "pending_has_other_accounts", "",
-                     "pending_already_voided"}));
+            (Reasons{"pending_not_found", "pending_expired", "id_in_use", "", "pending_has_other_accounts",
+                     "", "pending_already_voided"}));
   EXPECT_EQ(book.accounts().at("a").balance.reserved_minor(), 0);
 }
 
@@ -279,7 +301,8 @@ TEST(TransferBook, DecidesRandomBatchesAsTheModelDoes) {
 
     __int128 reserved = 0, pending_in = 0, held = 0;
     for (const auto& [id, one] : book.accounts()) {
-      ASSERT_TRUE(available_minor(one.balance) + one.incoming_minor == model.spendable.at(id)) << "batch " << batch << id;
+      ASSERT_TRUE(available_minor(one.balance) + one.incoming_minor == model.spendable.at(id))
+          << "batch " << batch << id;
       reserved += one.balance.reserved_minor();
       pending_in += one.balance.pending_in_minor();
     }

@@ -42,7 +42,8 @@ void record(Context& ctx, const TransferBook& book, const TransferBook::Steps& s
     if (account.changed) balances.edit_or_insert(account.balance, id) = account.balance;
   // In the order of the steps, so that a replay sets timers in the same order.
   for (const TransferStep& step : steps) {
-    const bool ends = step.action() == TransferStep::POST_PENDING || step.action() == TransferStep::VOID_PENDING;
+    const bool ends =
+        step.action() == TransferStep::POST_PENDING || step.action() == TransferStep::VOID_PENDING;
     const auto found = book.holds().find(ends ? step.pending_id() : step.transfer_id());
     if (!step.rejected().empty() || found == book.holds().end() || !found->second.changed) continue;
     const TransferBook::Hold& hold = found->second;
@@ -68,13 +69,15 @@ void tell(Context& ctx, const TransferBook& book, const TransferBook::Steps& ste
     const Balance& from = book.accounts().at(step.debit_account_id()).balance;
     if (step.action() == TransferStep::RESERVE) {
       Reservation reservation = book.holds().at(step.transfer_id()).row;
-      *reservation.mutable_amount() = step.amount();  // a later step of the batch may have posted a part already
+      *reservation.mutable_amount() =
+          step.amount();  // a later step of the batch may have posted a part already
       ctx.emit(reserved_event(reservation, from));
     }
     const int64_t released = effects[size_t(i)].released_minor;
     if (released == 0) continue;
     const bool voided = step.action() == TransferStep::VOID_PENDING;
-    ctx.emit(released_event(book.holds().at(step.pending_id()).row, from, released, voided ? "voided" : "rest"));
+    ctx.emit(
+        released_event(book.holds().at(step.pending_id()).row, from, released, voided ? "voided" : "rest"));
   }
 }
 

@@ -8,9 +8,10 @@
 
 namespace micropay::transaction {
 
-// service.cc. Writes the entry and says so: transaction.created, transaction.settled. An entry that is there already
-// stays as it is; nothing is said twice. `key` is the partition key of its events.
-Result<void> book(Context& ctx, const Movement& movement, const std::string& key, const std::string& reservation_id);
+// service.cc. Writes the entry and says so: transaction.created, transaction.settled. An entry that is there
+// already stays as it is; nothing is said twice. `key` is the partition key of its events.
+Result<void> book(Context& ctx, const Movement& movement, const std::string& key,
+                  const std::string& reservation_id);
 
 // transfers.cc
 Result<TransferBatch> create_transfers(Context& ctx, const CreateTransfersRequest& request);

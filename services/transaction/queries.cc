@@ -1,4 +1,5 @@
-// Questions about the journal. An entry is shown to the owners of its accounts and to staff; to others it is not there.
+// Questions about the journal. An entry is shown to the owners of its accounts and to staff; to others it is
+// not there.
 #include "services/transaction/handlers.h"
 
 namespace micropay::transaction {
@@ -17,8 +18,10 @@ bool sees_all(const Principal& principal) {
 void add_between(ListQuery& query, const ListTransactionsRequest& request) {
   using Op = Filter::Op;
   if (request.from() != 0)
-    query.filters.push_back({.field = "settledAt", .op = Op::kGreaterEqual, .value = format_time(request.from())});
-  if (request.to() != 0) query.filters.push_back({.field = "settledAt", .op = Op::kLess, .value = format_time(request.to())});
+    query.filters.push_back(
+        {.field = "settledAt", .op = Op::kGreaterEqual, .value = format_time(request.from())});
+  if (request.to() != 0)
+    query.filters.push_back({.field = "settledAt", .op = Op::kLess, .value = format_time(request.to())});
 }
 
 Result<ListTransactionsResponse> list_of_account(QueryContext& ctx, const ListTransactionsRequest& request) {
@@ -40,12 +43,14 @@ Result<ListTransactionsResponse> list_of_account(QueryContext& ctx, const ListTr
 Result<ListTransactionsResponse> list_of_cause(QueryContext& ctx, const std::string& cause_id) {
   auto journal = ctx.table<Transaction>();
   const Transaction* entry = journal.find(cause_id);
-  if (const Transfer* transfer = ctx.table<Transfer>().find(cause_id); !entry && transfer && !transfer->transaction_id().empty())
+  if (const Transfer* transfer = ctx.table<Transfer>().find(cause_id);
+      !entry && transfer && !transfer->transaction_id().empty())
     entry = journal.find(transfer->transaction_id());
   ListTransactionsResponse response;
   if (entry == nullptr) return response;
   if (!entry->reversed_by_id().empty())
-    if (const Transaction* reversal = journal.find(entry->reversed_by_id())) *response.add_transactions() = *reversal;
+    if (const Transaction* reversal = journal.find(entry->reversed_by_id()))
+      *response.add_transactions() = *reversal;
   *response.add_transactions() = *entry;
   return response;
 }
@@ -71,9 +76,11 @@ Result<Transaction> get_transaction(QueryContext& ctx, const GetTransactionReque
   return fail(Code::kNotFound, "not_found");
 }
 
-Result<ListTransactionsResponse> list_transactions(QueryContext& ctx, const ListTransactionsRequest& request) {
+Result<ListTransactionsResponse> list_transactions(QueryContext& ctx,
+                                                   const ListTransactionsRequest& request) {
   if (!request.account_id().empty()) {
-    if (!sees_all(ctx.principal()) && !owns(ctx, request.account_id())) return fail(Code::kNotFound, "not_found");
+    if (!sees_all(ctx.principal()) && !owns(ctx, request.account_id()))
+      return fail(Code::kNotFound, "not_found");
     return list_of_account(ctx, request);
   }
   if (!sees_all(ctx.principal()))

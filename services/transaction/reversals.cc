@@ -1,8 +1,10 @@
-// Taking an entry back: the opposite movement is asked of the balance service like any transfer, since the money may
-// have been spent meanwhile.
+// Taking an entry back: the opposite movement is asked of the balance service like any transfer, since the
+// money may have been spent meanwhile.
 //
-//   reverse_transaction: reversal CREATED -> transaction.transfers_requested -> account.balance.transfers_decided
-//     -> SETTLED: transaction.created, transaction.settled, transaction.reversed | FAILED: transaction.reversal_refused
+//   reverse_transaction: reversal CREATED -> transaction.transfers_requested ->
+//   account.balance.transfers_decided
+//     -> SETTLED: transaction.created, transaction.settled, transaction.reversed | FAILED:
+//     transaction.reversal_refused
 #include "services/transaction/handlers.h"
 
 namespace micropay::transaction {
@@ -11,7 +13,8 @@ Result<Transaction> reverse_transaction(Context& ctx, const ReverseTransactionRe
   auto journal = ctx.table<Transaction>();
   const Transaction& entry = TRY(journal.get(request.id()));
   TRY(check_reversible(entry));
-  const Transaction& reversal = journal.insert(new_reversal(entry, ctx.new_id(), request.reason(), ctx.now()));
+  const Transaction& reversal =
+      journal.insert(new_reversal(entry, ctx.new_id(), request.reason(), ctx.now()));
   journal.edit(request.id()).set_reversed_by_id(reversal.id());
 
   TransactionTransfersRequested requested;

@@ -26,8 +26,9 @@ Side system_side(std::string_view name, std::string_view currency) {
 
 bool sound(const Movement& movement) {
   const int64_t minor = movement.amount.minor();
-  return minor > 0 && minor <= kMaxMinor && !movement.amount.currency().empty() && !movement.from.account_id.empty() &&
-         !movement.to.account_id.empty() && movement.from.account_id != movement.to.account_id;
+  return minor > 0 && minor <= kMaxMinor && !movement.amount.currency().empty() &&
+         !movement.from.account_id.empty() && !movement.to.account_id.empty() &&
+         movement.from.account_id != movement.to.account_id;
 }
 
 Transaction new_entry(const Movement& movement, Time now) {
@@ -66,7 +67,8 @@ Transaction new_reversal(const Transaction& entry, std::string id, std::string_v
 Result<void> check_reversible(const Transaction& entry) {
   if (!entry.reversed_by_id().empty()) return fail(Code::kFailedPrecondition, "already_reversed");
   if (entry.kind() == "reversal" || entry.status() != Transaction::SETTLED || entry.postings_size() != 2)
-    return fail(Code::kFailedPrecondition, "not_reversible", "only settled payments, refunds, top-ups and transfers");
+    return fail(Code::kFailedPrecondition, "not_reversible",
+                "only settled payments, refunds, top-ups and transfers");
   return {};
 }
 
@@ -110,7 +112,8 @@ TransactionCreated created_event(const Transaction& entry, const std::string& ke
   return event;
 }
 
-TransactionSettled settled_event(const Transaction& entry, const std::string& key, const std::string& reservation_id) {
+TransactionSettled settled_event(const Transaction& entry, const std::string& key,
+                                 const std::string& reservation_id) {
   CHECK(entry.status() == Transaction::SETTLED && balanced(entry.postings()));
   TransactionSettled event;
   event.set_transaction_id(entry.id());

@@ -43,9 +43,11 @@ TransferStep reversal_step(const Transaction& reversal);
 bool balanced(const google::protobuf::RepeatedPtrField<Posting>& postings);
 
 TransactionCreated created_event(const Transaction& entry, const std::string& key);
-TransactionSettled settled_event(const Transaction& entry, const std::string& key, const std::string& reservation_id);
+TransactionSettled settled_event(const Transaction& entry, const std::string& key,
+                                 const std::string& reservation_id);
 
-// "settledAt", "settledAt asc", "settledAt desc", "" (newest first); createdAt is understood as well. Ascending?
+// "settledAt", "settledAt asc", "settledAt desc", "" (newest first); createdAt is understood as well.
+// Ascending?
 Result<bool> parse_order(std::string_view order_by);
 
 }  // namespace micropay::transaction

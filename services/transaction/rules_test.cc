@@ -20,7 +20,11 @@ Money eur(int64_t minor) {
 }
 
 Movement movement(int64_t minor, std::string from = "a", std::string to = "b") {
-  return {.entry_id = "id", .kind = "payment", .cause_id = "p", .from = {std::move(from)}, .to = {std::move(to)},
+  return {.entry_id = "id",
+          .kind = "payment",
+          .cause_id = "p",
+          .from = {std::move(from)},
+          .to = {std::move(to)},
           .amount = eur(minor)};
 }
 
@@ -76,7 +80,8 @@ TEST(Order, SettledAtEitherWay) {
 
 // ---- transfers ----
 
-NewTransfer transfer(std::string id, int64_t minor = 10, TransferStep::Action action = TransferStep::POST_NOW) {
+NewTransfer transfer(std::string id, int64_t minor = 10,
+                     TransferStep::Action action = TransferStep::POST_NOW) {
   NewTransfer asked;
   asked.set_id(std::move(id));
   asked.set_action(action);
@@ -101,15 +106,18 @@ TEST(CheckTransfers, NamesTheFieldThatIsWrong) {
   const Case cases[] = {
       {"debitAccountId", "required", now, [](NewTransfer& t) { t.clear_debit_account_id(); }},
       {"creditAccountId", "required", reserve, [](NewTransfer& t) { t.clear_credit_account_id(); }},
-      {"debitSystemAccount", "not_applicable", now, [](NewTransfer& t) { t.set_debit_system_account("fees"); }},
-      {"creditSystemAccount", "not_applicable", now, [](NewTransfer& t) { t.set_credit_system_account("fees"); }},
+      {"debitSystemAccount", "not_applicable", now,
+       [](NewTransfer& t) { t.set_debit_system_account("fees"); }},
+      {"creditSystemAccount", "not_applicable", now,
+       [](NewTransfer& t) { t.set_credit_system_account("fees"); }},
       {"amount", "required", now, [](NewTransfer& t) { t.clear_amount(); }},
       {"pendingId", "not_applicable", reserve, [](NewTransfer& t) { t.set_pending_id("p"); }},
       {"timeoutSeconds", "not_applicable", now, [](NewTransfer& t) { t.set_timeout_seconds(5); }},
       {"pendingId", "required", post, [](NewTransfer& t) { t.clear_pending_id(); }},
       {"amount", "not_applicable", cancel, [](NewTransfer&) {}},
       {"timeoutSeconds", "not_applicable", post, [](NewTransfer& t) { t.set_timeout_seconds(5); }},
-      {"debitSystemAccount", "not_applicable", post, [](NewTransfer& t) { t.set_debit_system_account("fees"); }},
+      {"debitSystemAccount", "not_applicable", post,
+       [](NewTransfer& t) { t.set_debit_system_account("fees"); }},
       {"id", "duplicate_id", now, [](NewTransfer& t) { t.set_id("0"); }},
   };
   for (const Case& c : cases) {
@@ -129,10 +137,12 @@ TEST(PendingRefusal, ByWhatBecameOfIt) {
   EXPECT_EQ(pending_refusal(nullptr), "pending_not_found");
   EXPECT_EQ(pending_refusal(&pending), "pending_not_found");  // posted at once: never was pending
   pending.set_action(TransferStep::RESERVE);
-  const std::pair<Transfer::Status, const char*> cases[] = {
-      {Transfer::PENDING, ""}, {Transfer::REQUESTED, ""}, {Transfer::POSTED, "pending_already_posted"},
-      {Transfer::VOIDED, "pending_already_voided"}, {Transfer::EXPIRED, "pending_expired"},
-      {Transfer::REJECTED, "pending_not_found"}};
+  const std::pair<Transfer::Status, const char*> cases[] = {{Transfer::PENDING, ""},
+                                                            {Transfer::REQUESTED, ""},
+                                                            {Transfer::POSTED, "pending_already_posted"},
+                                                            {Transfer::VOIDED, "pending_already_voided"},
+                                                            {Transfer::EXPIRED, "pending_expired"},
+                                                            {Transfer::REJECTED, "pending_not_found"}};
   for (const auto& [status, reason] : cases) {
     pending.set_status(status);
     EXPECT_EQ(pending_refusal(&pending), reason);
@@ -178,7 +188,8 @@ TEST(SameFields, WhatAPendingTransferFilledInIsNoDifference) {
   existing.set_credit_account_id("b");
   *existing.mutable_amount() = eur(10);
   EXPECT_TRUE(same_fields(existing, asked));
-  EXPECT_FALSE(same_fields(existing, transfer("1", 10, TransferStep::POST_PENDING))) << "a part was not asked for";
+  EXPECT_FALSE(same_fields(existing, transfer("1", 10, TransferStep::POST_PENDING)))
+      << "a part was not asked for";
 }
 
 std::string shape(const BatchPlan& plan) {
@@ -201,7 +212,9 @@ TEST(PlanBatch, WhatStandsLeavesItsChain) {
       {"the last stands", {{3, Transfer::POSTED}}, "1+ 2+ 3 "},
       {"the first stands", {{0, Transfer::PENDING}}, "2+ 3+ 4 "},
       {"a member was refused", {{1, Transfer::REJECTED}}, "1+ 2+! 3+ 4 "},
-      {"all stand", {{0, Transfer::POSTED}, {1, Transfer::VOIDED}, {2, Transfer::EXPIRED}, {3, Transfer::POSTED}}, ""},
+      {"all stand",
+       {{0, Transfer::POSTED}, {1, Transfer::VOIDED}, {2, Transfer::EXPIRED}, {3, Transfer::POSTED}},
+       ""},
   };
   for (const Case& c : cases) {
     std::map<size_t, Transfer> rows;
@@ -224,7 +237,8 @@ TEST(PlanBatch, OpenChainsStayOpenAndOtherFieldsAreRefused) {
   std::vector<NewTransfer> asked = {transfer("1"), transfer("2", 5), transfer("3")};
   asked[2].set_linked(true);
   const Transfer other = kept(transfer("2", 6), Transfer::POSTED);
-  const Asked all[] = {{&asked[0], nullptr, nullptr}, {&asked[1], &other, nullptr}, {&asked[2], nullptr, nullptr}};
+  const Asked all[] = {
+      {&asked[0], nullptr, nullptr}, {&asked[1], &other, nullptr}, {&asked[2], nullptr, nullptr}};
   const auto plan = plan_batch(all, "batch", 1);
   ASSERT_TRUE(plan);
   EXPECT_EQ(shape(*plan), "1 2! 3+ ");
@@ -234,7 +248,8 @@ TEST(PlanBatch, OpenChainsStayOpenAndOtherFieldsAreRefused) {
 }
 
 TEST(PlanBatch, APendingTransferOfTheSameBatchIsLeftToTheBalance) {
-  const NewTransfer reserve = transfer("p", 10, TransferStep::RESERVE), post = transfer("1", 0, TransferStep::POST_PENDING);
+  const NewTransfer reserve = transfer("p", 10, TransferStep::RESERVE),
+                    post = transfer("1", 0, TransferStep::POST_PENDING);
   const Asked in_order[] = {{&reserve, nullptr, nullptr}, {&post, nullptr, nullptr}};
   EXPECT_EQ(shape(*plan_batch(in_order, "batch", 1)), "p 1 ");
   const Asked reversed[] = {{&post, nullptr, nullptr}, {&reserve, nullptr, nullptr}};

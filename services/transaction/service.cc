@@ -9,7 +9,8 @@
 namespace micropay {
 namespace transaction {
 
-Result<void> book(Context& ctx, const Movement& movement, const std::string& key, const std::string& reservation_id) {
+Result<void> book(Context& ctx, const Movement& movement, const std::string& key,
+                  const std::string& reservation_id) {
   if (!sound(movement)) return fail(Code::kInternal, "invalid_movement", movement.cause_id);
   auto journal = ctx.table<Transaction>();
   if (journal.find(movement.entry_id) != nullptr) return {};
@@ -22,15 +23,21 @@ Result<void> book(Context& ctx, const Movement& movement, const std::string& key
 namespace {
 
 Result<void> book_payment(Context& ctx, const PaymentProcessing& event) {
-  const Movement movement{.entry_id = event.payment_id(), .kind = "payment", .cause_id = event.payment_id(),
-                          .from = {event.payer_account_id()}, .to = {event.payee_account_id()},
+  const Movement movement{.entry_id = event.payment_id(),
+                          .kind = "payment",
+                          .cause_id = event.payment_id(),
+                          .from = {event.payer_account_id()},
+                          .to = {event.payee_account_id()},
                           .amount = event.amount()};
   return book(ctx, movement, event.payment_id(), event.payment_id());
 }
 
 Result<void> book_refund(Context& ctx, const PaymentRefundProcessing& event) {
-  const Movement movement{.entry_id = event.refund_id(), .kind = "refund", .cause_id = event.refund_id(),
-                          .from = {event.from_account_id()}, .to = {event.to_account_id()},
+  const Movement movement{.entry_id = event.refund_id(),
+                          .kind = "refund",
+                          .cause_id = event.refund_id(),
+                          .from = {event.from_account_id()},
+                          .to = {event.to_account_id()},
                           .amount = event.amount()};
   return book(ctx, movement, event.refund_id(), event.refund_id());
 }
@@ -38,9 +45,12 @@ Result<void> book_refund(Context& ctx, const PaymentRefundProcessing& event) {
 // The provider owes us what it captured: its settlement account goes down by what the wallet gains.
 Result<void> book_top_up(Context& ctx, const AccountTopUpCaptured& event) {
   const Movement movement{
-      .entry_id = event.top_up_id(), .kind = "top_up", .cause_id = event.top_up_id(),
+      .entry_id = event.top_up_id(),
+      .kind = "top_up",
+      .cause_id = event.top_up_id(),
       .from = system_side("provider_settlement:" + event.provider(), event.amount().currency()),
-      .to = {event.account_id()}, .amount = event.amount()};
+      .to = {event.account_id()},
+      .amount = event.amount()};
   return book(ctx, movement, event.top_up_id(), {});
 }
 
@@ -75,13 +85,13 @@ Result<void> list_by_account(Context& ctx, const TransactionSettled& event) {
 Service transaction_service(const Parts&) {
   using namespace transaction;
   Service service{"transaction"};
-  service.on(know_account);           // account.created
-  service.on(book_payment);           // payment.processing
-  service.on(book_refund);            // payment.refund_processing
-  service.on(book_top_up);            // account.top_up.captured
-  service.on(finish_decided_batch);   // account.balance.transfers_decided
-  service.on(expire_transfer);        // account.balance.released
-  service.project(list_by_account);   // transaction.settled
+  service.on(know_account);          // account.created
+  service.on(book_payment);          // payment.processing
+  service.on(book_refund);           // payment.refund_processing
+  service.on(book_top_up);           // account.top_up.captured
+  service.on(finish_decided_batch);  // account.balance.transfers_decided
+  service.on(expire_transfer);       // account.balance.released
+  service.project(list_by_account);  // transaction.settled
   service.command(create_transfers);
   service.command(reverse_transaction);
   service.query(get_transaction);

@@ -1,5 +1,6 @@
-// The service in a world of its own: given events of neighbours (each delivered twice), then entries and events. The
-// balance service is played by a stand-in that accepts or refuses as the test says; app's tests join the two.
+// The service in a world of its own: given events of neighbours (each delivered twice), then entries and
+// events. The balance service is played by a stand-in that accepts or refuses as the test says; app's tests
+// join the two.
 #include "services/transaction/service.h"
 
 #include <gtest/gtest.h>
@@ -170,7 +171,8 @@ Service stand_in_balance(std::shared_ptr<std::map<std::string, std::string>> ref
 class LedgerClient : public testing::Test {
  protected:
   LedgerClient() : world({transaction_service({settings, ""}), stand_in_balance(refusals)}) {}
-  NewTransfer& add(std::string_view name, int64_t minor, TransferStep::Action action = TransferStep::POST_NOW) {
+  NewTransfer& add(std::string_view name, int64_t minor,
+                   TransferStep::Action action = TransferStep::POST_NOW) {
     NewTransfer& transfer = *request.add_transfers();
     transfer.set_id(id(name));
     transfer.set_action(action);
@@ -179,7 +181,8 @@ class LedgerClient : public testing::Test {
     if (minor != 0) set(*transfer.mutable_amount(), minor);
     return transfer;
   }
-  NewTransfer& end(std::string_view name, std::string_view pending, TransferStep::Action action, int64_t minor = 0) {
+  NewTransfer& end(std::string_view name, std::string_view pending, TransferStep::Action action,
+                   int64_t minor = 0) {
     NewTransfer& transfer = add(name, minor, action);
     transfer.clear_debit_account_id();
     transfer.clear_credit_account_id();
@@ -194,7 +197,8 @@ class LedgerClient : public testing::Test {
   }
   const Transfer& row(std::string_view name) { return *world.find<Transfer>(id(name)); }
 
-  std::shared_ptr<std::map<std::string, std::string>> refusals = std::make_shared<std::map<std::string, std::string>>();
+  std::shared_ptr<std::map<std::string, std::string>> refusals =
+      std::make_shared<std::map<std::string, std::string>>();
   CreateTransfersRequest request;
   Settings settings;
   World world;
@@ -214,8 +218,9 @@ TEST_F(LedgerClient, EveryTransferHasItsFinalStatus) {
   EXPECT_EQ(batch.transfers(1).reason(), "insufficient_funds");
   EXPECT_EQ(batch.transfers(2).status(), Transfer::PENDING);
   EXPECT_GT(batch.transfers(2).expires_at(), batch.transfers(2).created_at());
-  EXPECT_EQ(world.events(), (Types{"transaction.transfers_requested", "account.balance.transfers_decided",
-                                   "transaction.created", "transaction.settled", "transaction.batch_decided"}));
+  EXPECT_EQ(world.events(),
+            (Types{"transaction.transfers_requested", "account.balance.transfers_decided",
+                   "transaction.created", "transaction.settled", "transaction.batch_decided"}));
   const TransactionSettled settled = world.all<TransactionSettled>().back();
   EXPECT_EQ(settled.key(), batch.id());
   EXPECT_EQ(settled.reservation_id(), id("1"));

@@ -19,7 +19,8 @@ struct Wrong {
 };
 
 Wrong check_new(const NewTransfer& transfer) {
-  if (transfer.debit_account_id().empty() && transfer.debit_system_account().empty()) return {"debitAccountId", "required"};
+  if (transfer.debit_account_id().empty() && transfer.debit_system_account().empty())
+    return {"debitAccountId", "required"};
   if (transfer.credit_account_id().empty() && transfer.credit_system_account().empty())
     return {"creditAccountId", "required"};
   if (!transfer.debit_account_id().empty() && !transfer.debit_system_account().empty())
@@ -37,12 +38,14 @@ Wrong check_ending(const NewTransfer& transfer) {
   if (transfer.pending_id().empty()) return {"pendingId", "required"};
   if (!transfer.debit_system_account().empty()) return {"debitSystemAccount", "not_applicable"};
   if (!transfer.credit_system_account().empty()) return {"creditSystemAccount", "not_applicable"};
-  if (transfer.has_amount() && transfer.action() == TransferStep::VOID_PENDING) return {"amount", "not_applicable"};
+  if (transfer.has_amount() && transfer.action() == TransferStep::VOID_PENDING)
+    return {"amount", "not_applicable"};
   if (transfer.timeout_seconds() != 0) return {"timeoutSeconds", "not_applicable"};
   return {};
 }
 
-std::string side_id(const std::string& account_id, const std::string& system_account, const std::string& currency) {
+std::string side_id(const std::string& account_id, const std::string& system_account,
+                    const std::string& currency) {
   return system_account.empty() ? account_id : system_side(system_account, currency).account_id;
 }
 
@@ -83,7 +86,8 @@ TransferStep new_step(const Transfer& transfer) {
   return step;
 }
 
-// The steps of a chain that go to the balance service keep together; the last one closes the chain as the asked one did.
+// The steps of a chain that go to the balance service keep together; the last one closes the chain as the
+// asked one did.
 void close_chain(std::vector<TransferStep>& steps, size_t chain_start, bool linked) {
   if (steps.size() > chain_start) steps.back().set_linked(linked);
 }
@@ -109,12 +113,13 @@ bool same_fields(const Transfer& existing, const NewTransfer& asked) {
     if (!asked_name.empty() || !name.empty()) return name == asked_name;
     return id == asked_id || (ends && asked_id.empty());  // filled in from the pending transfer
   };
-  const bool same_amount = asked.has_amount() ? !existing.whole() &&
-                                                    existing.amount().minor() == asked.amount().minor() &&
-                                                    existing.amount().currency() == asked.amount().currency()
-                                              : existing.whole();
+  const bool same_amount = asked.has_amount()
+                               ? !existing.whole() && existing.amount().minor() == asked.amount().minor() &&
+                                     existing.amount().currency() == asked.amount().currency()
+                               : existing.whole();
   return existing.action() == asked.action() && existing.linked() == asked.linked() && same_amount &&
-         existing.pending_id() == asked.pending_id() && existing.timeout_seconds() == asked.timeout_seconds() &&
+         existing.pending_id() == asked.pending_id() &&
+         existing.timeout_seconds() == asked.timeout_seconds() &&
          same_side(existing.debit_account_id(), existing.debit_system_account(), asked.debit_account_id(),
                    asked.debit_system_account()) &&
          same_side(existing.credit_account_id(), existing.credit_system_account(), asked.credit_account_id(),
@@ -140,7 +145,8 @@ Result<BatchPlan> plan_batch(std::span<const Asked> asked, const std::string& ba
   for (const Asked& one : asked) {
     bool stands = false;
     if (one.existing != nullptr && same_fields(*one.existing, *one.transfer)) {
-      if (one.existing->status() == Transfer::REQUESTED) return fail(Code::kAborted, "transfer_in_progress", one.transfer->id());
+      if (one.existing->status() == Transfer::REQUESTED)
+        return fail(Code::kAborted, "transfer_in_progress", one.transfer->id());
       plan.transfers.push_back(*one.existing);
       stands = one.existing->status() != Transfer::REJECTED;
     } else {
@@ -148,7 +154,8 @@ Result<BatchPlan> plan_batch(std::span<const Asked> asked, const std::string& ba
       if (one.existing != nullptr) transfer.set_reason("exists_with_other_fields");
       else plan.fresh.push_back(plan.transfers.size() - 1);
       // A pending transfer that this batch asks for earlier is not known yet: the balance service decides.
-      if (!is_new(one.transfer->action()) && transfer.reason().empty() && !earlier.contains(one.transfer->pending_id()))
+      if (!is_new(one.transfer->action()) && transfer.reason().empty() &&
+          !earlier.contains(one.transfer->pending_id()))
         transfer.set_reason(std::string(pending_refusal(one.pending)));
       if (!transfer.reason().empty()) transfer.set_status(Transfer::REJECTED);
     }

@@ -11,7 +11,8 @@
 
 namespace micropay::transaction {
 
-// The request is well formed: required fields for each action, no id twice. kInvalidArgument with the field's path.
+// The request is well formed: required fields for each action, no id twice. kInvalidArgument with the field's
+// path.
 Result<void> check_transfers(const CreateTransfersRequest& request);
 
 // One asked transfer with what the journal knows; null: nothing.
@@ -22,19 +23,20 @@ struct Asked {
 };
 
 struct BatchPlan {
-  std::vector<Transfer> transfers;        // the answer so far, in the order asked: new, existing or refused ones
-  std::vector<size_t> fresh;              // which of them are rows to insert
-  std::vector<TransferStep> steps;        // what the balance service has to decide
+  std::vector<Transfer> transfers;  // the answer so far, in the order asked: new, existing or refused ones
+  std::vector<size_t> fresh;        // which of them are rows to insert
+  std::vector<TransferStep> steps;  // what the balance service has to decide
 };
 
-// A repeat with the same fields stands as it was; one with others is refused (exists_with_other_fields). Members of a
-// chain that stand already leave it; a refused one makes the rest of its chain fail.
+// A repeat with the same fields stands as it was; one with others is refused (exists_with_other_fields).
+// Members of a chain that stand already leave it; a refused one makes the rest of its chain fail.
 // transfer_in_progress (kAborted) when a repeat meets its first that is not decided yet.
 Result<BatchPlan> plan_batch(std::span<const Asked> asked, const std::string& batch_id, Time now);
 
 // Whether a repeat asks for the same.
 bool same_fields(const Transfer& existing, const NewTransfer& asked);
-// pending_not_found, pending_already_posted, pending_already_voided, pending_expired; empty: the balance decides.
+// pending_not_found, pending_already_posted, pending_already_voided, pending_expired; empty: the balance
+// decides.
 std::string_view pending_refusal(const Transfer* pending);
 
 }  // namespace micropay::transaction

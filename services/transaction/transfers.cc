@@ -1,4 +1,5 @@
-// Transfers of ledger clients. The journal remembers every id for ever; the balance service decides what may move.
+// Transfers of ledger clients. The journal remembers every id for ever; the balance service decides what may
+// move.
 //
 //   create_transfers: batch REQUESTED -> transaction.transfers_requested -> account.balance.transfers_decided
 //     -> entries (transaction.created, .settled) in the order asked, batch DECIDED, transaction.batch_decided
@@ -16,21 +17,25 @@ void emit_decided(Context& ctx, const std::string& batch_id) {
   ctx.emit(decided);
 }
 
-// Books what a step of kind POST_NOW or POST_PENDING moves; its events are keyed by the batch, so that balances see the
-// entries of a batch in its order.
-Result<std::string> book_step(Context& ctx, const TransferStep& step, const Transfer& names, const std::string& batch_id,
-                              const std::string& reservation_id) {
-  const Movement movement{
-      .entry_id = ctx.new_id(), .kind = "transfer", .cause_id = step.transfer_id(),
-      .from = {step.debit_account_id(), names.debit_system_account()},
-      .to = {step.credit_account_id(), names.credit_system_account()}, .amount = step.amount()};
+// Books what a step of kind POST_NOW or POST_PENDING moves; its events are keyed by the batch, so that
+// balances see the entries of a batch in its order.
+Result<std::string> book_step(Context& ctx, const TransferStep& step, const Transfer& names,
+                              const std::string& batch_id, const std::string& reservation_id) {
+  const Movement movement{.entry_id = ctx.new_id(),
+                          .kind = "transfer",
+                          .cause_id = step.transfer_id(),
+                          .from = {step.debit_account_id(), names.debit_system_account()},
+                          .to = {step.credit_account_id(), names.credit_system_account()},
+                          .amount = step.amount()};
   TRY(book(ctx, movement, batch_id, reservation_id));
   return movement.entry_id;
 }
 
-Result<void> end_pending(Context& ctx, const TransferStep& step, const std::string& batch_id, Transfer& transfer) {
+Result<void> end_pending(Context& ctx, const TransferStep& step, const std::string& batch_id,
+                         Transfer& transfer) {
   auto transfers = ctx.table<Transfer>();
-  if (transfers.find(step.pending_id()) == nullptr) return fail(Code::kInternal, "pending_not_found", step.pending_id());
+  if (transfers.find(step.pending_id()) == nullptr)
+    return fail(Code::kInternal, "pending_not_found", step.pending_id());
   Transfer& pending = transfers.edit(step.pending_id());
   CHECK(pending.action() == TransferStep::RESERVE && &pending != &transfer);
   transfer.set_debit_account_id(step.debit_account_id());
