@@ -120,6 +120,10 @@ void Progress::part(double done) {
   if (due()) show(fmt::format("{}: {:.0f} %", what_, done * 100));
 }
 
+void Progress::step(const std::string& text) {
+  if (due()) show(text);
+}
+
 void Progress::line(const std::string& text) {
   if (dirty_) fmt::print(stderr, "\r\033[K");
   dirty_ = false;

@@ -34,7 +34,8 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
   void count(uint64_t done, std::string_view unit);  // "Reading the log: 1,234,000 events"
   void part(double done);                            // "Copying: 42 %"
-  void line(const std::string& text);                // a full line of its own
+  void step(const std::string& text);                // "Bringing the tables up to date: tick 3 of 9"
+  void line(const std::string& text);                // always, and on a line of its own
 
  private:
   bool due();

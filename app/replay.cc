@@ -57,6 +57,8 @@ Result<TableComparison> compare(const Store& data, const Store& rebuilt, const c
                   result.rows, result.rebuilt_rows, kept_at.at.empty() ? made_at.at : kept_at.at);
   if (!kept_at.at.empty() && !made_at.at.empty() && kept_at.at != made_at.at)
     result.difference += fmt::format(" (from the log: {})", made_at.at);
+  if (table.projection)
+    result.difference += "; if another version of this program made them: micropay replay --rebuild";
   return result;
 }
 

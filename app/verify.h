@@ -2,6 +2,7 @@
 // report.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,12 +17,13 @@ struct Check {
   uint64_t count = 0;
   std::string unit;  // what was counted: "events"
   bool ok = true;
-  std::string problem;  // the first one
-  Duration took = 0;
+  std::string problem;                // the first one
+  std::optional<Duration> took = {};  // none: part of the whole
 };
 
 struct VerifyReport {
   std::vector<Check> checks;
+  Duration took = 0;
   std::vector<std::string> notes;  // worth knowing, and no fault: work that waits, dead letters
   bool ok() const;
   std::string text() const;  // a table

@@ -45,7 +45,7 @@ Result<int> compare_with_log(const std::string& data, Progress& progress) {
   const auto store =
       TRY(EmbeddedStore::open({.folder = folder, .read_only = true}, contract::model(), projector.get()));
   const auto rebuilt =
-      TRY(rebuild_tables(folder, *projector, [&](const std::string& line) { progress.line(line); }));
+      TRY(rebuild_tables(folder, *projector, [&](const std::string& line) { progress.step(line); }));
   std::vector<std::vector<std::string>> rows{{"", "table", "rows", "from the log"}};
   std::string differences;
   for (const TableComparison& table : TRY(compare_tables(*store, *rebuilt, contract::model(), {}))) {
@@ -67,7 +67,7 @@ Result<int> rebuild(const std::string& data, Progress& progress) {
   const auto projector = all_projections();
   for (const char* file : {"/state.db", "/state.db-wal", "/state.db-shm"}) std::remove((data + file).c_str());
   const auto store = TRY(
-      EmbeddedStore::open({.folder = data, .progress = [&](const std::string& line) { progress.line(line); }},
+      EmbeddedStore::open({.folder = data, .progress = [&](const std::string& line) { progress.step(line); }},
                           contract::model(), projector.get()));
   TRY(store->catch_up());
   fmt::print("The tables of {} were made anew from {} ticks of the log.\n", data, grouped(store->end().tick));
