@@ -73,10 +73,10 @@ class OpenApi : public testing::Test {
                    std::string(std::string_view(parameter["name"])));
     return names;
   }
-  std::set<std::string> keys(std::string_view pointer) {
+  std::string keys(std::string_view pointer) {  // sorted, with blanks between
     std::set<std::string> names;
     for (const auto [key, value] : simdjson::dom::object(at(pointer))) names.emplace(key);
-    return names;
+    return fmt::format("{}", fmt::join(names, " "));
   }
 
   simdjson::dom::parser parser;
@@ -88,8 +88,7 @@ constexpr std::string_view kCreate = "/paths/~1w~1{walletId}~1x/post";
 TEST_F(OpenApi, DescribesRoutes) {
   EXPECT_EQ(text("/openapi"), "3.1.0");
   EXPECT_EQ(text("/info/version"), "1.2.3");
-  EXPECT_EQ(keys("/paths"),
-            (std::set<std::string>{"/w/{walletId}/x", "/w", "/login", "/w/{id}/sheet", "/w/{id}/freeze"}));
+  EXPECT_EQ(keys("/paths"), "/login /w /w/{id}/freeze /w/{id}/sheet /w/{walletId}/x");
   EXPECT_EQ(text("/paths/~1w~1{walletId}~1x/post/operationId"), "create");
   EXPECT_EQ(text("/paths/~1w~1{walletId}~1x/post/summary"), "Makes \"one\".");
   EXPECT_EQ(text("/paths/~1w~1{walletId}~1x/post/x-rate-class"), "PAYMENT");
@@ -114,13 +113,11 @@ TEST_F(OpenApi, DescribesParameters) {
 
 TEST_F(OpenApi, DescribesAnswers) {
   EXPECT_EQ(keys(std::string(kCreate) + "/responses"),
-            (std::set<std::string>{"201", "202", "400", "401", "402", "403", "404", "409", "412", "413",
-                                   "415", "422", "429", "500", "503", "504"}));
-  EXPECT_EQ(keys("/paths/~1w/get/responses"),
-            (std::set<std::string>{"200", "304", "400", "401", "403", "404", "429", "500", "503", "504"}));
-  EXPECT_EQ(keys("/paths/~1w~1{id}~1sheet/get/responses").count("401"), 0u) << "public";
-  EXPECT_EQ(keys("/paths/~1login/post/responses").count("401"), 1u) << "wrong password";
-  EXPECT_EQ(keys("/paths/~1w~1{id}~1sheet/get/responses/200/content"), std::set<std::string>{"*/*"});
+            "201 202 400 401 402 403 404 409 412 413 415 422 429 500 503 504");
+  EXPECT_EQ(keys("/paths/~1w/get/responses"), "200 304 400 401 403 404 429 500 503 504");
+  EXPECT_EQ(keys("/paths/~1w~1{id}~1sheet/get/responses").find("401"), std::string::npos) << "public";
+  EXPECT_NE(keys("/paths/~1login/post/responses").find("401"), std::string::npos) << "wrong password";
+  EXPECT_EQ(keys("/paths/~1w~1{id}~1sheet/get/responses/200/content"), "*/*");
   EXPECT_TRUE(has("/components/responses/NotFound/content/application~1problem+json/schema"));
   EXPECT_TRUE(has("/components/responses/TooManyRequests/headers/Retry-After"));
   EXPECT_TRUE(has(std::string(kCreate) + "/responses/201/headers/Idempotent-Replayed"));
@@ -134,9 +131,8 @@ TEST_F(OpenApi, DescribesRequestsExactly) {
       R"("count":{"type":"integer","format":"int32","minimum":1,"maximum":9},)"
       R"("parts":{"type":"array","maxItems":5,"items":{"$ref":"#/components/schemas/PartInput"}},)"
       R"("wide":{"type":["integer","string"],"format":"int64","pattern":"^(0|-?[1-9][0-9]{0,17})$"}}})");
-  EXPECT_EQ(keys("/components/schemas/PartInput/properties"), std::set<std::string>{"sku"})
-      << "not what the server sets";
-  EXPECT_EQ(keys("/components/schemas/Part/properties"), (std::set<std::string>{"sku", "madeBy"}));
+  EXPECT_EQ(keys("/components/schemas/PartInput/properties"), "sku") << "not what the server sets";
+  EXPECT_EQ(keys("/components/schemas/Part/properties"), "madeBy sku");
   EXPECT_FALSE(has("/components/schemas/Wallet/properties/hash")) << "secret";
   EXPECT_FALSE(has("/components/schemas/Wallet/additionalProperties"));
   EXPECT_EQ(raw("/components/schemas/LoginRequest/properties/email/examples"), R"(["a@b.example"])");
