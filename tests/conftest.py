@@ -1,5 +1,5 @@
-"""Fixtures: `platform`, one for the whole session, shared by all; `fresh_platform(*settings)`, one that a test
-may restart, kill or set up otherwise. Both must pass `micropay verify` at their end; the log of a platform that
+"""Fixtures: `platform`, one for the session, shared by all; `fresh_platform(*settings)`, one that a test may
+restart, kill or set up otherwise. Both must pass `micropay verify` at their end. The log of a platform that
 runs while a test fails is shown with it.
 """
 import os

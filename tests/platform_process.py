@@ -103,8 +103,6 @@ class LocalPlatform(Platform):
             process.kill()
             process.wait()
             raise AssertionError(f"not stopped after {STOP_SECONDS} s:\n{self.log_tail()}")
-        finally:
-            self.client.close()
 
     def stop(self):
         code = self.end(signal.SIGTERM)

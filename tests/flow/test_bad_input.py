@@ -282,6 +282,10 @@ def test_every_kind_of_route(ada, method, path, body, code, field):
     ada.refused(400, code, method, path, body, field=field)
 
 
+def test_a_get_has_no_body(ada):
+    problem(post(ada, "payments", "{}", "GET"), 400, "unexpected_body")
+
+
 @pytest.mark.parametrize("method, path", [("POST", "fraud/rules"), ("DELETE", "payments"),
                                           ("PATCH", "accounts"), ("PUT", "users")])
 def test_other_verbs(ada, method, path):

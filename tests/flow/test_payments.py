@@ -1,4 +1,5 @@
 """Payments: one that completes, each reason to fail with what it leaves behind, history, refunds."""
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
@@ -199,6 +200,53 @@ def test_anothers_payment_does_not_exist(ada, bob, platform):
     stranger.refused(404, "not_found", "GET", f"transactions/{payment['transactionId']}")
     stranger.refused(404, "not_found", "GET", f"payments?accountId={ada.wallet()}")
     assert stranger.items("payments") == []
+
+
+# ---- many at once ----
+
+def test_a_wallet_is_never_overdrawn(platform, bob):
+    """Twenty payments of 10.00 at once from 100.00: ten of them, and not a cent more."""
+    user = platform.register("rush")
+    user.top_up("100.00")
+    user.wallet()
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda _: user.try_pay(bob, "10.00"), range(20)))
+    assert sorted(answer.status_code for answer in answers) == [201] * 10 + [402] * 10
+    refused = [answer.json()["code"] for answer in answers if answer.status_code == 402]
+    assert set(refused) == {"insufficient_funds"}
+    assert user.balance() == ("0.00", "0.00") and user.reservations() == []
+
+
+def test_payments_in_a_circle(platform):
+    """Three pay each other at once: whatever the order, the money stays among them."""
+    people = [platform.register(name) for name in ("one", "two", "three")]
+    for user in people:
+        user.top_up("10.00")
+    pairs = [(one, other) for one in people for other in people if one is not other] * 8
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda pair: pair[0].try_pay(pair[1], "4.00"), pairs))
+    assert {answer.status_code for answer in answers} <= {201, 402}
+    assert sum(Decimal(user.balance().available) for user in people) == 30
+    assert all(user.balance().reserved == "0.00" for user in people)
+
+
+def test_refunds_at_once_never_exceed_the_payment(ada, bob):
+    payment = ada.pay(bob, "10.00")
+    path, body = f"payments/{payment['id']}/refunds", {"amount": money("3.00")}
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: bob.request("POST", path, body), range(8)))
+    assert sorted(answer.status_code for answer in answers) == [201] * 3 + [409] * 5
+    assert ada.get(f"payments/{payment['id']}")["refundedMinor"] == 900
+
+
+def test_limits_hold_for_payments_at_once(ada, admin, bob):
+    wallet = ada.new_wallet()
+    ada.top_up("100.00", wallet)
+    admin.put(f"accounts/{wallet}/limits", {"limits": {"perDayMinor": 5000}})
+    body = {"payerAccountId": wallet, "payeeAccountId": bob.wallet(), "amount": money("10.00")}
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(lambda _: ada.request("POST", "payments", body), range(10)))
+    assert sorted(answer.status_code for answer in answers) == [201] * 5 + [402] * 5
 
 
 # ---- history ----

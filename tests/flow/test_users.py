@@ -74,12 +74,17 @@ def test_failed_sign_ins_have_to_wait(platform):
     delayed = fail_until_delayed(anonymous, user.email)
     problem(delayed, 429, "sign_in_delayed")
     assert 1 <= int(delayed.headers["retry-after"]) <= 2
-    # The right password waits as well, and then ends the waiting.
+    # The right password waits as well.
     right = {"email": user.email, "password": user.password}
+    wrong = right | {"password": "not the password"}
     anonymous.refused(429, "sign_in_delayed", "POST", "auth/login", right)
+    wait_for(lambda: anonymous.request("POST", "auth/login", wrong).status_code == 401, "end of the delay", 5)
+    longer = anonymous.request("POST", "auth/login", wrong)
+    assert int(longer.headers["retry-after"]) == 2 and problem(longer, 429, "sign_in_delayed")
+    # A success ends it all: the next failure waits for nothing.
     wait_for(lambda: anonymous.request("POST", "auth/login", right).status_code == 200, "end of the delay", 5)
-    wrong = {"email": user.email, "password": "not the password"}
-    anonymous.refused(401, "invalid_credentials", "POST", "auth/login", wrong)
+    for _ in range(2):
+        anonymous.refused(401, "invalid_credentials", "POST", "auth/login", wrong)
     assert works(user.login())
 
 
@@ -130,6 +135,17 @@ def test_sessions_are_listed_and_revoked(platform):
     assert works(laptop) and works(user)
     assert {session["id"]: session["status"] for session in user.items("sessions")}[newest] == "REVOKED"
     user.refused(404, "not_found", "DELETE", f"sessions/{new_uuid()}")
+
+
+def test_the_oldest_of_too_many_sessions_ends(platform):
+    user = platform.register("many")
+    first = Api(platform, user.token)
+    for _ in range(20):
+        user.login()
+    wait_for(lambda: not works(first), "end of the oldest session")
+    assert works(user)
+    statuses = [session["status"] for session in user.items("sessions", pageSize=50)]
+    assert sorted(statuses) == ["ACTIVE"] * 20 + ["REVOKED"]
 
 
 def test_changing_the_password(platform):
@@ -198,3 +214,13 @@ def test_api_keys(platform, ada, admin):
                 field="scopes[0]")
     ada.refused(400, "unknown_scope", "POST", "api-keys", {"name": "x", "scopes": ["everything"]},
                 field="scopes[0]")
+
+
+def test_too_many_api_keys(platform):
+    user = platform.register("keys")
+    body = {"name": "one of many", "scopes": ["payments:read"]}
+    for _ in range(50):
+        user.post("api-keys", body, expect=201)
+    user.refused(409, "too_many_api_keys", "POST", "api-keys", body)
+    user.delete(f"api-keys/{user.items('api-keys')[0]['id']}")
+    user.post("api-keys", body, expect=201)
