@@ -1,0 +1,102 @@
+// The row cache: dirty rows stay, clean ones go, late fills are refused.
+#include "libs/store/row_cache.h"
+
+#include <gtest/gtest.h>
+
+#include "libs/store/store_twin.h"
+
+namespace micropay {
+namespace {
+
+using test::letter;
+using test::letter_key;
+
+const contract::Table& letters() { return test::table<DeadLetter>(); }
+Row row(uint64_t number, const char* detail = "") {
+  return std::make_shared<const DeadLetter>(letter(number, {.detail = detail}));
+}
+std::string detail(const Row& row) { return static_cast<const DeadLetter&>(*row).detail(); }
+
+TEST(RowCache, KeepsDirtyRowsWhateverTheirNumber) {
+  RowCache cache(16);
+  for (uint64_t i = 0; i < 1'000; ++i) cache.put(letters(), letter_key(i), row(i), 1);
+  for (uint64_t i = 0; i < 1'000; ++i) EXPECT_TRUE(cache.find(letters(), letter_key(i)).known) << i;
+  EXPECT_EQ(cache.size(), 1'000u);
+}
+
+TEST(RowCache, DropsCleanRowsBeyondItsSize) {
+  RowCache cache(160);
+  for (uint64_t i = 0; i < 1'000; ++i) cache.put(letters(), letter_key(i), row(i), 1);
+  for (uint64_t i = 0; i < 1'000; ++i) cache.applied(letters(), letter_key(i), 1);
+  EXPECT_LE(cache.size(), 160u);
+  EXPECT_GE(cache.size(), 100u);
+}
+
+TEST(RowCache, RowsThatAreUsedOutliveOthers) {
+  RowCache cache(160);
+  for (uint64_t i = 0; i < 2'000; ++i) {
+    RowCache::Lookup missed = cache.find(letters(), letter_key(i));
+    cache.fill(letters(), letter_key(i), row(i), missed);
+    cache.find(letters(), letter_key(0));
+  }
+  EXPECT_TRUE(cache.find(letters(), letter_key(0)).known);
+  EXPECT_FALSE(cache.find(letters(), letter_key(5)).known);
+}
+
+TEST(RowCache, AChangeSinceTheAppliedTickStaysDirty) {
+  RowCache cache(16);
+  cache.put(letters(), letter_key(1), row(1, "old"), 1);
+  cache.put(letters(), letter_key(1), row(1, "new"), 2);
+  cache.applied(letters(), letter_key(1), 1);
+  for (uint64_t i = 10; i < 500; ++i) {
+    cache.put(letters(), letter_key(i), row(i), 1);
+    cache.applied(letters(), letter_key(i), 1);
+  }
+  RowCache::Lookup found = cache.find(letters(), letter_key(1));
+  ASSERT_TRUE(found.known);
+  EXPECT_EQ(detail(found.row), "new");
+}
+
+TEST(RowCache, AnErasedRowIsKnownUntilItsErasureIsApplied) {
+  RowCache cache(16);
+  cache.put(letters(), letter_key(1), nullptr, 3);
+  EXPECT_TRUE(cache.find(letters(), letter_key(1)).known);
+  EXPECT_EQ(cache.find(letters(), letter_key(1)).row, nullptr);
+  cache.applied(letters(), letter_key(1), 3);
+  EXPECT_FALSE(cache.find(letters(), letter_key(1)).known);
+}
+
+TEST(RowCache, AFillThatComesTooLateIsRefused) {
+  RowCache cache(1'600);
+  RowCache::Lookup missed = cache.find(letters(), letter_key(1));
+  cache.put(letters(), letter_key(1), row(1, "new"), 1);
+  cache.fill(letters(), letter_key(1), row(1, "old"), missed);
+  EXPECT_EQ(detail(cache.find(letters(), letter_key(1)).row), "new");
+
+  // It came and went while somebody read the tables: an erasure, applied.
+  missed = cache.find(letters(), letter_key(2));
+  cache.put(letters(), letter_key(2), nullptr, 1);
+  cache.applied(letters(), letter_key(2), 1);
+  cache.fill(letters(), letter_key(2), row(2, "old"), missed);
+  EXPECT_FALSE(cache.find(letters(), letter_key(2)).known);
+
+  // A projection wrote it meanwhile.
+  missed = cache.find(letters(), letter_key(3));
+  cache.refresh(letters(), letter_key(3), row(3, "new"));
+  cache.fill(letters(), letter_key(3), row(3, "old"), missed);
+  EXPECT_FALSE(cache.find(letters(), letter_key(3)).known);
+}
+
+TEST(RowCache, RefreshReplacesWhatIsThereOnly) {
+  RowCache cache(16);
+  cache.refresh(letters(), letter_key(1), row(1, "new"));
+  EXPECT_FALSE(cache.find(letters(), letter_key(1)).known);
+  cache.fill(letters(), letter_key(1), row(1, "old"), cache.find(letters(), letter_key(1)));
+  cache.refresh(letters(), letter_key(1), row(1, "new"));
+  EXPECT_EQ(detail(cache.find(letters(), letter_key(1)).row), "new");
+  cache.refresh(letters(), letter_key(1), nullptr);
+  EXPECT_FALSE(cache.find(letters(), letter_key(1)).known);
+}
+
+}  // namespace
+}  // namespace micropay
