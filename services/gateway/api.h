@@ -26,6 +26,7 @@ class Api {
   bool take(Exchange& exchange, RateClass rate_class, std::string_view caller);
   void query(const ExchangePtr& exchange, MessagePtr message);
   void command(const ExchangePtr& exchange, MessagePtr message);
+  Result<void> check_if_match(const Exchange& exchange, uint64_t digest);
 
   Engine& engine_;
   Authenticator& authenticator_;

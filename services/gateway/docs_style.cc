@@ -59,6 +59,7 @@ textarea { width: 100%; min-height: 130px; }
 .try textarea, .try .wide { grid-column: 1 / -1; }
 .good { color: var(--good); } .bad { color: var(--bad); }
 tr:target, section :target { background: var(--panel); }
+main [id] { scroll-margin-top: 110px; }
 [hidden] { display: none !important; }
 @media (max-width: 760px) { .columns { grid-template-columns: 1fr; } nav { position: static;
   padding: 12px 20px; }

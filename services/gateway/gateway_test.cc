@@ -81,6 +81,8 @@ TEST_F(GatewayTest, RefusesWithStatusCodeAndField) {
             std::string(kAccount), 400, "invalid_idempotency_key", "Idempotency-Key"},
            {"POST /api/v1/accounts/" + id + "/freeze", staff + "If-Match: \"0000000000000001\"\r\n",
             R"({"reason":"because"})", 412, "etag_mismatch", ""},
+           {"POST /api/v1/accounts", anna + "If-Match: \"0000000000000001\"\r\n", std::string(kAccount), 400,
+            "if_match_unsupported", "If-Match"},
            {"POST /api/v1/accounts/" + id + "/freeze", staff + "If-Match: nonsense\r\n",
             R"({"reason":"because"})", 412, "etag_mismatch", ""},
            {"POST /api/v1/accounts/" + id + "/freeze", staff, R"({"id":")" + id + R"(","reason":"because"})",

@@ -59,16 +59,6 @@ Result<void> read_offset(contract::Message& message, std::string_view text) {
   return {};
 }
 
-Result<void> read_path(const RouteMatch& match, contract::Message& message) {
-  const auto& variables = match.route->method->variables;
-  for (size_t i = 0; i < variables.size(); ++i) {
-    auto text = percent_decode(match.variables[i], false);
-    if (!text) return invalid("invalid_format", "is not UTF-8", std::string(variables[i]->json_name()));
-    TRY(contract::set_from_text(message, variables[i]->json_name(), *text));
-  }
-  return {};
-}
-
 Result<void> read_parameter(const contract::Method& method, const std::string& name, const std::string& text,
                             ReadRequest& out) {
   contract::Message& message = *out.message;
@@ -92,6 +82,16 @@ Result<void> read_parameter(const contract::Method& method, const std::string& n
 }
 
 }  // namespace
+
+Result<void> read_path(const RouteMatch& match, contract::Message& message) {
+  const auto& variables = match.route->method->variables;
+  for (size_t i = 0; i < variables.size(); ++i) {
+    auto text = percent_decode(match.variables[i], false);
+    if (!text) return invalid("invalid_format", "is not UTF-8", std::string(variables[i]->json_name()));
+    TRY(contract::set_from_text(message, variables[i]->json_name(), *text));
+  }
+  return {};
+}
 
 std::optional<Error> check_content(const HttpRequest& request) {
   if (request.body.empty()) return {};

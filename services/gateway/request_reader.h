@@ -19,6 +19,8 @@ struct ReadRequest {
 
 // The error of a body that is not JSON in a plain encoding (415), if it is one.
 std::optional<Error> check_content(const HttpRequest& request);
+// Sets the path variables.
+Result<void> read_path(const RouteMatch& match, contract::Message& message);
 Result<ReadRequest> read_request(const RouteMatch& match, const HttpRequest& request);
 
 // Headers about the command itself.
