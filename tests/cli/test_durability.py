@@ -201,7 +201,7 @@ def test_a_changed_byte_in_the_log_is_found(at_rest, place):
     data = at_rest()
     segment = sorted(path for path in (data / "log").iterdir() if path.is_file() and records(path))[0]
     written = records(segment)
-    flip(segment, written[int(len(written) * place)] + 100)
+    flip(segment, written[int(len(written) * place)] + 20)
     verified = micropay("verify", "--data", data)
     assert verified.returncode in (1, 2), verified.stdout
     assert segment.name in verified.stdout + verified.stderr, "it names the place"
