@@ -42,6 +42,9 @@ TEST_F(RefundTest, AWholeRefund) {
   EXPECT_EQ(processing.from_account_id(), test_id("1b"));
   EXPECT_EQ(processing.to_account_id(), test_id("1a"));
   EXPECT_TRUE(world.all<PaymentRefunded>().at(0).whole());
+  not_reserved(refund_id, "refund", "insufficient_funds");  // cannot be
+  EXPECT_EQ(refund(refund_id).status(), Refund::COMPLETED);
+  EXPECT_EQ(world.events(), Types{});
 }
 
 TEST_F(RefundTest, InPartsAndAtTheSameTime) {
