@@ -178,7 +178,7 @@ TEST(Invariants, HoldOverRandomHistories) {
       if (i % 50 != 49) continue;
       ASSERT_EQ(problems(history.world().store()), "");
     }
-    EXPECT_GT(history.done, 200);
+    EXPECT_GT(history.done, 150);
     EXPECT_GT(history.refused, 50);
     for (const InvariantResult& invariant : check_invariants(history.world().store(), contract::model()))
       EXPECT_GT(invariant.checked, 0u) << invariant.name << " checked nothing";

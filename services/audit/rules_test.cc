@@ -126,6 +126,14 @@ TEST(Chain, WhatIsLeftOutOrMovedIsFound) {
   EXPECT_EQ(verify(blocks)->sequence, 200u);
 }
 
+TEST(Chain, AChainMadeAnewFromLaterEventsIsFound) {
+  AuditBlock block;
+  block.set_number(1);
+  append_entry(block, event(65), kFirstHash);
+  block.set_number(0);
+  EXPECT_EQ(verify({block})->sequence, 1u);
+}
+
 TEST(Entry, IsComparedWithItsEvent) {
   const AuditEntries entries = *entries_of(trail(1)[0]);
   const AuditEntry& entry = entries.entries(0);

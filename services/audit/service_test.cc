@@ -116,6 +116,14 @@ std::map<std::string, std::string> rows_of(const std::vector<std::shared_ptr<con
   return rows;
 }
 
+TEST_F(AuditService, AnEventThatComesAgainIsNotAppendedAgain) {
+  happen(10);
+  auto events = world.store().read_events(1, 1000).value();
+  const auto once = rows_of(events, 1000);
+  events.insert(events.begin() + 5, events[2]);
+  EXPECT_EQ(rows_of(events, 1000), once);
+}
+
 TEST_F(AuditService, TheSameBytesWhateverTheBatching) {
   happen(150);
   std::vector<std::shared_ptr<const EventRecord>> events = world.store().read_events(1, 1000).value();

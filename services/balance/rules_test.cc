@@ -167,25 +167,25 @@ TEST(SystemAccount, HasTheIdThatAllServicesDerive) {
 TEST(TrialBalance, SumsPerCurrencyAndNamesSystemAccounts) {
   TrialBalanceSums sums;
   Balance equity = new_system_account("equity", "EUR"), fees = new_system_account("fees", "EUR");
-  equity.set_posted_minor(-5050 - 7);
+  equity.set_posted_minor(-11325 - 7);
   fees.set_posted_minor(7);
   sums.add(fees);
   sums.add(equity);
-  for (int i = 1; i <= 150; ++i) sums.add(account(fmt::format("w{:03}", i), i <= 100 ? i : 0));
+  for (int i = 1; i <= 150; ++i) sums.add(account(fmt::format("w{:03}", i), 1 + i * 7 % 150));
   sums.add(account("usd", 5, 0, "USD"));
   const TrialBalance answer = sums.finish(1);
   EXPECT_FALSE(answer.balanced());  // the dollar has no other side
   ASSERT_EQ(answer.currencies_size(), 2);
   const TrialBalanceCurrency& eur_line = answer.currencies(0);
   EXPECT_EQ(eur_line.sum().minor(), 0);
-  EXPECT_EQ(eur_line.debits().minor(), -5057);
-  EXPECT_EQ(eur_line.credits().minor(), 5057);
+  EXPECT_EQ(eur_line.debits().minor(), -11332);
+  EXPECT_EQ(eur_line.credits().minor(), 11332);
   EXPECT_EQ(eur_line.accounts(), 152);
   ASSERT_EQ(eur_line.lines_size(), 102);
   EXPECT_EQ(eur_line.lines(0).name(), "equity");
   EXPECT_EQ(eur_line.lines(1).name(), "fees");
-  EXPECT_EQ(eur_line.lines(2).balance().minor(), 100);
-  EXPECT_EQ(eur_line.lines(101).balance().minor(), 1);
+  EXPECT_EQ(eur_line.lines(2).balance().minor(), 150);
+  EXPECT_EQ(eur_line.lines(101).balance().minor(), 51);
   EXPECT_EQ(answer.currencies(1).sum().minor(), 5);
 }
 

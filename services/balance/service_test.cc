@@ -191,14 +191,17 @@ TEST_F(BalanceService, AnEntryThatUsesLessReleasesTheRest) {
 
 TEST_F(BalanceService, MoneyNeverMovesWithoutCover) {
   fund("anna", 100);
+  fund("ben", 50);
   settle_entry("gone", {{"anna", -10}, {"ben", 10}}, id("no such reservation"));
   settle_entry("odd", {{"anna", -10}, {"ben", 9}});
   settle_entry("more", {{"anna", -101}, {"ben", 101}});
   initiate("p", "anna", "ben", 10);
   settle_entry("other", {{"ben", -10}, {"anna", 10}}, id("p"));
   EXPECT_EQ(figures("anna"), (Figures{100, 10, 0}));
-  EXPECT_EQ(figures("ben"), (Figures{0, 0, 10}));
-  EXPECT_TRUE(world.all<AccountBalanceUpdated>().size() == 1) << "only the funding";
+  EXPECT_EQ(figures("ben"), (Figures{50, 0, 10}));
+  EXPECT_EQ(world.all<AccountBalanceUpdated>().size(), 2u) << "only the fundings";
+  world.advance(kDay);
+  EXPECT_EQ(world.engine().stats().dead_letters, 4u) << "staff see each of them";
 }
 
 TEST_F(BalanceService, ClosesOnlyWhatIsEmpty) {
@@ -314,6 +317,18 @@ TEST_F(Transfers, ExpireByTheClock) {
   EXPECT_EQ(figures("ben"), (Figures{0, 0, 5}));
 }
 
+TEST_F(Transfers, AHoldPostedInTheSameBatchIsToldAsItWasHeld) {
+  fund("anna", 100);
+  TransferStep post = step("2", "anna", "ben", 50, TransferStep::POST_PENDING);
+  post.set_pending_id(id("1"));
+  decide("batch", {step("1", "anna", "ben", 80, TransferStep::RESERVE), post});
+  EXPECT_EQ(world.events(), (Types{"account.balance.reserved", "account.balance.released",
+                                   "account.balance.transfers_decided"}));
+  EXPECT_EQ(world.all<AccountBalanceReserved>().back().amount().minor(), 80);
+  EXPECT_EQ(world.all<AccountBalanceReleased>().back().amount().minor(), 30);
+  EXPECT_EQ(figures("anna"), (Figures{100, 50, 0}));
+}
+
 TEST_F(Transfers, PostingAPartStopsTheClockAndFreesTheRest) {
   fund("anna", 100);
   TransferStep reserve = step("1", "anna", "ben", 80, TransferStep::RESERVE);
@@ -325,6 +340,7 @@ TEST_F(Transfers, PostingAPartStopsTheClockAndFreesTheRest) {
   EXPECT_EQ(decide("batch 2", {post}).steps(0).rejected(), "");
   EXPECT_EQ(world.events(), (Types{"account.balance.released", "account.balance.transfers_decided"}));
   EXPECT_EQ(figures("anna"), (Figures{100, 50, 0}));
+  EXPECT_EQ(world.engine().stats().timers_pending, 0u);
   world.advance(kHour);
   EXPECT_EQ(world.events(), Types{}) << "it does not expire any more";
   settle_entry("t", {{"anna", -50}, {"ben", 50}}, id("1"), "transfer");

@@ -68,9 +68,9 @@ void tell(Context& ctx, const TransferBook& book, const TransferBook::Steps& ste
     if (!step.rejected().empty()) continue;
     const Balance& from = book.accounts().at(step.debit_account_id()).balance;
     if (step.action() == TransferStep::RESERVE) {
+      // A later step of the batch may have posted a part already: it says what was held at first.
       Reservation reservation = book.holds().at(step.transfer_id()).row;
-      *reservation.mutable_amount() =
-          step.amount();  // a later step of the batch may have posted a part already
+      *reservation.mutable_amount() = step.amount();
       ctx.emit(reserved_event(reservation, from));
     }
     const int64_t released = effects[size_t(i)].released_minor;
