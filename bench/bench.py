@@ -3,9 +3,11 @@
 
     bench/bench.py [ROW ...]     rows: payments merchant single reads start build; all when none is named
 
-Every row starts from a fresh data folder on the loopback interface and runs for a bounded time. Load comes from wrk.
+Every row starts from a fresh data folder on the loopback interface and runs for a bounded time. Load comes
+from wrk.
 After each run the money is counted: the trial balance must be zero and `micropay verify` clean.
 """
+
 import argparse
 import concurrent.futures
 import http.client
@@ -43,13 +45,29 @@ class Platform:
         self.process = None
 
     def start(self):
-        command = [str(BINARY), "serve", "--data", str(self.folder), "--listen", f"127.0.0.1:{self.port}",
-                   "--ops", f"127.0.0.1:{self.ops}"]
-        for setting in ("gateway.rate_limits=off", "fraud.mode=shadow", "account.limits=off",
-                        f"account.max_per_user={WALLETS // USERS + 10}", "gateway.access_log=errors", *self.settings):
+        command = [
+            str(BINARY),
+            "serve",
+            "--data",
+            str(self.folder),
+            "--listen",
+            f"127.0.0.1:{self.port}",
+            "--ops",
+            f"127.0.0.1:{self.ops}",
+        ]
+        for setting in (
+            "gateway.rate_limits=off",
+            "fraud.mode=shadow",
+            "account.limits=off",
+            f"account.max_per_user={WALLETS // USERS + 10}",
+            "gateway.access_log=errors",
+            *self.settings,
+        ):
             command += ["--set", setting]
         began = time.monotonic()
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=open(f"{self.folder}.log", "a"))
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=open(f"{self.folder}.log", "a")
+        )
         while time.monotonic() - began < 60:
             try:
                 if self.get_ops("/health/ready")[0] == 200:
@@ -89,11 +107,15 @@ class Platform:
             head, rest = (task / "stat").read_text().rsplit(") ", 1)
             name = head.split("(", 1)[1]
             fields = rest.split()
-            seconds[name] = seconds.get(name, 0) + (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            seconds[name] = seconds.get(name, 0) + (int(fields[11]) + int(fields[12])) / os.sysconf(
+                "SC_CLK_TCK"
+            )
         return seconds
 
     def rss_mib(self):
-        return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{self.process.pid}/status").read_text())[1]) / 1024
+        return (
+            int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{self.process.pid}/status").read_text())[1]) / 1024
+        )
 
     def disk_bytes(self):
         """Log bytes in use (not what is allocated ahead) and table bytes."""
@@ -120,18 +142,31 @@ class Client:
 
 def populate(platform, wallets=WALLETS, users=USERS):
     """Users with wallets and money; returns the (token, account) pairs."""
+
     def one_user(number):
         client = Client(platform.port)
         email = f"bench{number}@example.org"
-        client.call("POST", "/api/v1/users", {"email": email, "password": PASSWORD, "displayName": f"Bench {number}"})
-        client.token = client.call("POST", "/api/v1/auth/login", {"email": email, "password": PASSWORD})["accessToken"]
+        client.call(
+            "POST", "/api/v1/users", {"email": email, "password": PASSWORD, "displayName": f"Bench {number}"}
+        )
+        client.token = client.call("POST", "/api/v1/auth/login", {"email": email, "password": PASSWORD})[
+            "accessToken"
+        ]
         pairs = []
         for _ in range(wallets // users):
             account = client.call("POST", "/api/v1/accounts", {"currency": "EUR", "name": "bench"})["id"]
-            client.call("POST", f"/api/v1/accounts/{account}/top-ups",
-                        {"amount": {"currency": "EUR", "value": "5000.00"}, "provider": "sandbox", "paymentMethod": "card_ok"})
+            client.call(
+                "POST",
+                f"/api/v1/accounts/{account}/top-ups",
+                {
+                    "amount": {"currency": "EUR", "value": "5000.00"},
+                    "provider": "sandbox",
+                    "paymentMethod": "card_ok",
+                },
+            )
             pairs.append((client.token, account))
         return pairs
+
     with concurrent.futures.ThreadPoolExecutor(users) as pool:
         return [pair for pairs in pool.map(one_user, range(users)) for pair in pairs]
 
@@ -140,29 +175,44 @@ def wrk(url, connections, seconds, script=None, env=None):
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "10s"]
     if script:
         command += ["-s", str(script)]
-    output = subprocess.run(command + [url], capture_output=True, text=True, env={**os.environ, **(env or {})}, timeout=seconds + 60).stdout
+    output = subprocess.run(
+        command + [url],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **(env or {})},
+        timeout=seconds + 60,
+    ).stdout
+
     def latency(percent):
         match = re.search(rf"\s{percent}%\s+([\d.]+)(us|ms|s)", output)
         return float(match[1]) * {"us": 0.001, "ms": 1, "s": 1000}[match[2]] if match else float("nan")
+
     rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)", output)
     errors = re.search(r"Socket errors: (.*)", output)
     if not rate:
         sys.exit("wrk said: " + output)
     count = int(re.search(r"(\d+) requests in", output)[1])
-    return {"rate": float(rate[1]), "p50": latency(50), "p99": latency(99), "bad": int(bad[1]) if bad else 0,
-            "errors": errors[1] if errors else "", "count": count}
+    return {
+        "rate": float(rate[1]),
+        "p50": latency(50),
+        "p99": latency(99),
+        "bad": int(bad[1]) if bad else 0,
+        "errors": errors[1] if errors else "",
+        "count": count,
+    }
 
 
 def floor_nginx(folder):
-    """Small static answers a second from nginx with one worker: what this machine's loopback carries today."""
+    """Small static answers a second from nginx with one worker: what the loopback carries today."""
     if not shutil.which("nginx"):
         return None
     port = free_port()
     conf = Path(folder) / "nginx.conf"
     conf.write_text(f"""daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.err;
 events {{ worker_connections 1024; }}
-http {{ access_log off; keepalive_requests 1000000000; client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
+http {{ access_log off; keepalive_requests 1000000000; client_body_temp_path {folder}/b;
+proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
 uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
 server {{ listen 127.0.0.1:{port}; location / {{ return 200 "ok"; }} }} }}""")
     process = subprocess.Popen(["nginx", "-c", str(conf)], stderr=subprocess.DEVNULL)
@@ -200,7 +250,12 @@ def row(name, measured, floor, note=""):
 
 def check_money(platform):
     platform.stop()
-    verify = subprocess.run([str(BINARY), "verify", "--data", str(platform.folder), "--json"], capture_output=True, text=True, timeout=600)
+    verify = subprocess.run(
+        [str(BINARY), "verify", "--data", str(platform.folder), "--json"],
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
     if verify.returncode != 0:
         sys.exit("verify after the run failed:\n" + verify.stdout + verify.stderr)
 
@@ -217,7 +272,12 @@ def payments(folder, name, merchant, floors, connections=64, seconds=SECONDS):
             env["MICROPAY_BENCH_MERCHANT"] = pairs[0][1]
         url = f"http://127.0.0.1:{platform.port}"
         wrk(url, connections, 2, ROOT / "bench" / "payments.lua", env)  # warm
-        cpu, threads, log, inputs = platform.cpu_seconds(), platform.threads_cpu(), platform.disk_bytes(), platform.metric("micropay_engine_ticks_total")
+        cpu, threads, log, inputs = (
+            platform.cpu_seconds(),
+            platform.threads_cpu(),
+            platform.disk_bytes(),
+            platform.metric("micropay_engine_ticks_total"),
+        )
         run = wrk(url, connections, seconds, ROOT / "bench" / "payments.lua", env)
         if run["bad"] or run["errors"]:
             sys.exit(f"{name}: {run['bad']} answers were no 201; socket errors: {run['errors']}")
@@ -227,14 +287,30 @@ def payments(folder, name, merchant, floors, connections=64, seconds=SECONDS):
         ticks = platform.metric("micropay_engine_ticks_total") - inputs
         time.sleep(1.5)
         after = platform.disk_bytes()
-        shares = ", ".join(f"{k} {v:.0f}" for k, v in sorted(by_thread.items(), key=lambda i: -i[1])[:5] if v >= 1)
+        shares = ", ".join(
+            f"{k} {v:.0f}" for k, v in sorted(by_thread.items(), key=lambda i: -i[1])[:5] if v >= 1
+        )
         if connections == 1:
-            row(name, f"p50 {run['p50']:.2f} ms", f"fdatasync {1000 / floors['fsync']:.2f} ms", f"{run['rate']:.0f}/s, p99 {run['p99']:.1f} ms")
+            row(
+                name,
+                f"p50 {run['p50']:.2f} ms",
+                f"fdatasync {1000 / floors['fsync']:.2f} ms",
+                f"{run['rate']:.0f}/s, p99 {run['p99']:.1f} ms",
+            )
         else:
-            row(name, f"{run['rate']:.0f}/s p99 {run['p99']:.1f} ms", f"{run['rate'] / floors['http']:.3f} of bare HTTP",
-                f"p50 {run['p50']:.1f} ms, {count / max(1, ticks):.0f} a tick")
+            row(
+                name,
+                f"{run['rate']:.0f}/s p99 {run['p99']:.1f} ms",
+                f"{run['rate'] / floors['http']:.3f} of bare HTTP",
+                f"p50 {run['p50']:.1f} ms, {count / max(1, ticks):.0f} a tick",
+            )
             row("  CPU a payment", f"{cpu_us:.0f} µs", "", f"by thread, µs: {shares}")
-            row("  bytes a payment", f"log {(after[0] - log[0]) / count:.0f}", "", f"tables {(after[1] - log[1]) / count:.0f} (with WAL); RSS {platform.rss_mib():.0f} MiB")
+            row(
+                "  bytes a payment",
+                f"log {(after[0] - log[0]) / count:.0f}",
+                "",
+                f"tables {(after[1] - log[1]) / count:.0f} (with WAL); RSS {platform.rss_mib():.0f} MiB",
+            )
         check_money(platform)
     finally:
         platform.stop()
@@ -249,11 +325,18 @@ def reads(folder, floors):
         pairs = populate(platform, 100, 4)
         script = Path(folder) / "reads.lua"
         lines = ",".join('{"%s","%s"}' % pair for pair in pairs)
-        script.write_text(f"""local w = {{{lines}}}
+        script.write_text(
+            f"""local w = {{{lines}}}
 function request() local p = w[math.random(#w)]
-return wrk.format("GET", "/api/v1/accounts/" .. p[2] .. "/balance", {{["Authorization"] = "Bearer " .. p[1]}}) end""")
+local headers = {{["Authorization"] = "Bearer " .. p[1]}}
+return wrk.format("GET", "/api/v1/accounts/" .. p[2] .. "/balance", headers) end"""
+        )
         run = wrk(f"http://127.0.0.1:{platform.port}", 64, 5, script)
-        row("balance reads, 64 connections", f"{run['rate']:.0f}/s p99 {run['p99']:.1f} ms", f"{run['rate'] / floors['http']:.3f} of bare HTTP")
+        row(
+            "balance reads, 64 connections",
+            f"{run['rate']:.0f}/s p99 {run['p99']:.1f} ms",
+            f"{run['rate'] / floors['http']:.3f} of bare HTTP",
+        )
     finally:
         platform.stop()
 
@@ -268,14 +351,19 @@ def start(folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("rows", nargs="*", metavar="ROW")
     chosen = parser.parse_args().rows or ["payments", "merchant", "single", "reads", "start"]
     folder = tempfile.mkdtemp(prefix="micropay-bench-", dir=os.environ.get("BENCH_DIR", ROOT / "build"))
     try:
         floors = {"http": floor_nginx(folder) or 100_000.0, "fsync": floor_fsync(folder)}
-        print(f"floors of this run: nginx {floors['http']:.0f} small answers/s (wrk, 1 thread, 64 connections), "
-              f"{floors['fsync']:.0f} fdatasync/s, {os.cpu_count()} cores, load generator included\n", flush=True)
+        print(
+            f"floors of this run: nginx {floors['http']:.0f} small answers/s (wrk -t1 -c64), "
+            f"{floors['fsync']:.0f} fdatasync/s, {os.cpu_count()} cores, load generator included\n",
+            flush=True,
+        )
         for name in chosen:
             if name == "payments":
                 payments(folder, "payments, 64 connections", False, floors)

@@ -1,6 +1,6 @@
--- wrk: payments between wallets. MICROPAY_BENCH_FILE has a line "token account" a wallet; MICROPAY_BENCH_MERCHANT, when it
--- is set, is the wallet that everybody pays. Each request has an idempotency key of its own; what is not 201 is counted
--- by wrk as "Non-2xx" (402, 409) and fails the bench.
+-- wrk: payments between wallets. MICROPAY_BENCH_FILE has a line "token account" a wallet;
+-- MICROPAY_BENCH_MERCHANT, when it is set, is the wallet that everybody pays. Each request has an idempotency
+-- key of its own; what is not 201 is counted by wrk as "Non-2xx" (402, 409) and fails the bench.
 local thread_count = 0
 function setup(thread)
   thread:set("seed", thread_count)
@@ -31,7 +31,8 @@ function request()
     payee = accounts[math.random(#accounts)]
   end
   local body = string.format(
-    '{"payerAccountId":"%s","payeeAccountId":"%s","amount":{"currency":"EUR","value":"0.01"},"description":"bench"}',
+    '{"payerAccountId":"%s","payeeAccountId":"%s","amount":{"currency":"EUR","value":"0.01"},' ..
+    '"description":"bench"}',
     accounts[payer], payee)
   return wrk.format("POST", "/api/v1/payments", {
     ["Authorization"] = "Bearer " .. tokens[payer],

@@ -3,8 +3,12 @@
 namespace micropay {
 
 std::unexpected<Error> fail(Code code, std::string reason, std::string detail, std::string field) {
-  return std::unexpected(Error{.code = code, .reason = std::move(reason), .detail = std::move(detail),
-                               .field = std::move(field), .extensions = {}, .retry_after_s = 0});
+  return std::unexpected(Error{.code = code,
+                               .reason = std::move(reason),
+                               .detail = std::move(detail),
+                               .field = std::move(field),
+                               .extensions = {},
+                               .retry_after_s = 0});
 }
 
 namespace {
@@ -13,10 +17,22 @@ struct CodeRow {
   uint32_t http;
 };
 constexpr CodeRow kCodes[] = {
-    {"INVALID_ARGUMENT", 400}, {"UNAUTHENTICATED", 401},   {"PERMISSION_DENIED", 403}, {"NOT_FOUND", 404},
-    {"ALREADY_EXISTS", 409},   {"FAILED_PRECONDITION", 409}, {"PRECONDITION_FAILED", 412}, {"ABORTED", 409},
-    {"PAYMENT_REQUIRED", 402}, {"UNPROCESSABLE", 422},     {"RESOURCE_EXHAUSTED", 429}, {"UNAVAILABLE", 503},
-    {"DEADLINE_EXCEEDED", 504}, {"UNIMPLEMENTED", 501},    {"INTERNAL", 500},          {"TOO_LARGE", 413},
+    {"INVALID_ARGUMENT", 400},
+    {"UNAUTHENTICATED", 401},
+    {"PERMISSION_DENIED", 403},
+    {"NOT_FOUND", 404},
+    {"ALREADY_EXISTS", 409},
+    {"FAILED_PRECONDITION", 409},
+    {"PRECONDITION_FAILED", 412},
+    {"ABORTED", 409},
+    {"PAYMENT_REQUIRED", 402},
+    {"UNPROCESSABLE", 422},
+    {"RESOURCE_EXHAUSTED", 429},
+    {"UNAVAILABLE", 503},
+    {"DEADLINE_EXCEEDED", 504},
+    {"UNIMPLEMENTED", 501},
+    {"INTERNAL", 500},
+    {"TOO_LARGE", 413},
 };
 }  // namespace
 

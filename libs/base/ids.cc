@@ -1,7 +1,7 @@
 #include "libs/base/ids.h"
 
-#include <algorithm>
 #include <sodium.h>
+#include <algorithm>
 
 namespace micropay {
 namespace {
@@ -43,7 +43,8 @@ std::optional<Uuid> parse_uuid(std::string_view text) {
 }
 
 bool is_uuid(std::string_view text) {
-  return parse_uuid(text) && std::none_of(text.begin(), text.end(), [](char c) { return c >= 'A' && c <= 'F'; });
+  return parse_uuid(text) &&
+         std::none_of(text.begin(), text.end(), [](char c) { return c >= 'A' && c <= 'F'; });
 }
 
 Time uuid_time(const Uuid& uuid) {
@@ -54,7 +55,8 @@ Time uuid_time(const Uuid& uuid) {
 
 std::string derived_uuid(std::string_view text) {
   Uuid uuid;
-  crypto_generichash(uuid.data(), uuid.size(), reinterpret_cast<const uint8_t*>(text.data()), text.size(), nullptr, 0);
+  crypto_generichash(uuid.data(), uuid.size(), reinterpret_cast<const uint8_t*>(text.data()), text.size(),
+                     nullptr, 0);
   uuid[6] = uint8_t(0x80 | (uuid[6] & 0x0f));
   uuid[8] = uint8_t(0x80 | (uuid[8] & 0x3f));
   return format_uuid(uuid);

@@ -1,4 +1,5 @@
-// Ids are UUIDv7 (RFC 9562) in their 36-character text form; 16 bytes where they are stored. They sort by time.
+// Ids are UUIDv7 (RFC 9562) in their 36-character text form; 16 bytes where they are stored. They sort by
+// time.
 #pragma once
 
 #include <array>
@@ -20,8 +21,8 @@ Time uuid_time(const Uuid& uuid);                       // of a v7
 // A UUID derived from text: the same text gives the same id (version 8 of RFC 9562 over BLAKE2b).
 std::string derived_uuid(std::string_view text);
 
-// Makes ids that are unique and ordered even when the clock stands or jumps back: the millisecond never decreases, a
-// counter of 32 bits fills the gap, and 42 seeded bits keep two processes apart. Not a secret.
+// Makes ids that are unique and ordered even when the clock stands or jumps back: the millisecond never
+// decreases, a counter of 32 bits fills the gap, and 42 seeded bits keep two processes apart. Not a secret.
 class IdGenerator {
  public:
   explicit IdGenerator(uint64_t seed) : seed_(seed) {}

@@ -1,4 +1,5 @@
-// Exact money: integer minor units with the exponents of ISO 4217. No floating point, no rounding, no overflow unseen.
+// Exact money: integer minor units with the exponents of ISO 4217. No floating point, no rounding, no
+// overflow unseen.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +16,8 @@ std::optional<int> currency_exponent(std::string_view currency);
 std::string format_minor(int64_t minor, std::string_view currency);
 void append_minor(std::string& out, int64_t minor, int exponent);
 
-// "12.34", "EUR" -> 1234. Refuses more decimals than the currency has, signs other than '-', exponents, blanks, and
-// what does not fit: none.
+// "12.34", "EUR" -> 1234. Refuses more decimals than the currency has, signs other than '-', exponents,
+// blanks, and what does not fit: none.
 std::optional<int64_t> parse_minor(std::string_view value, int exponent);
 
 // Sum, or none when it does not fit.

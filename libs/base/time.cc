@@ -1,8 +1,8 @@
 #include "libs/base/time.h"
 
+#include <fmt/format.h>
 #include <charconv>
 #include <chrono>
-#include <fmt/format.h>
 
 namespace micropay {
 namespace {
@@ -16,15 +16,16 @@ struct Civil {
 };
 
 Civil civil(Time time) {
-  const auto days = std::chrono::floor<std::chrono::days>(std::chrono::sys_time<std::chrono::microseconds>(
-      std::chrono::microseconds(time)));
+  const auto days = std::chrono::floor<std::chrono::days>(
+      std::chrono::sys_time<std::chrono::microseconds>(std::chrono::microseconds(time)));
   const std::chrono::year_month_day date{days};
   return {int(date.year()), unsigned(date.month()), unsigned(date.day()),
           time - std::chrono::duration_cast<std::chrono::microseconds>(days.time_since_epoch()).count()};
 }
 
 Time from_civil(int year, unsigned month, unsigned day) {
-  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month), std::chrono::day(day)};
+  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month),
+                                         std::chrono::day(day)};
   return std::chrono::duration_cast<std::chrono::microseconds>(Days(date).time_since_epoch()).count();
 }
 
@@ -44,11 +45,13 @@ class SystemClock final : public Clock {
  public:
   Time now() const override {
     return std::chrono::duration_cast<std::chrono::microseconds>(
-               std::chrono::system_clock::now().time_since_epoch()).count();
+               std::chrono::system_clock::now().time_since_epoch())
+        .count();
   }
   Time monotonic() const override {
     return std::chrono::duration_cast<std::chrono::microseconds>(
-               std::chrono::steady_clock::now().time_since_epoch()).count();
+               std::chrono::steady_clock::now().time_since_epoch())
+        .count();
   }
 };
 
@@ -90,7 +93,8 @@ std::optional<Time> parse_time(std::string_view text) {
   if (text[at] == '.') {
     Duration unit = kSecond / 10;
     const size_t first = ++at;
-    for (; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at, unit /= 10) time += (text[at] - '0') * unit;
+    for (; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at, unit /= 10)
+      time += (text[at] - '0') * unit;
     if (at == first) return {};
   }
   if (at + 1 == text.size() && (text[at] == 'Z' || text[at] == 'z')) return time;
@@ -107,16 +111,21 @@ std::optional<Duration> parse_duration(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || number < 0) return {};
   const std::string_view unit(end, size_t(text.data() + text.size() - end));
-  const Duration factor = unit == "us" ? 1 : unit == "ms" ? kMillisecond : unit == "s" ? kSecond : unit == "m" ? kMinute
-                          : unit == "h" ? kHour : unit == "d" ? kDay : 0;
+  const Duration factor = unit == "us"   ? 1
+                          : unit == "ms" ? kMillisecond
+                          : unit == "s"  ? kSecond
+                          : unit == "m"  ? kMinute
+                          : unit == "h"  ? kHour
+                          : unit == "d"  ? kDay
+                                         : 0;
   Duration duration;
   if (factor == 0 || __builtin_mul_overflow(number, factor, &duration)) return {};
   return duration;
 }
 
 std::string format_duration(Duration duration) {
-  for (const auto& [factor, unit] : {std::pair{kDay, "d"}, {kHour, "h"}, {kMinute, "m"}, {kSecond, "s"},
-                                     {kMillisecond, "ms"}})
+  for (const auto& [factor, unit] :
+       {std::pair{kDay, "d"}, {kHour, "h"}, {kMinute, "m"}, {kSecond, "s"}, {kMillisecond, "ms"}})
     if (duration != 0 && duration % factor == 0) return fmt::format("{}{}", duration / factor, unit);
   return fmt::format("{}us", duration);
 }

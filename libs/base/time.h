@@ -1,4 +1,5 @@
-// Time is an int64 of microseconds since 1970 UTC everywhere inside; RFC 3339 outside. Only the runtime reads a clock.
+// Time is an int64 of microseconds since 1970 UTC everywhere inside; RFC 3339 outside. Only the runtime reads
+// a clock.
 #pragma once
 
 #include <cstdint>
@@ -32,8 +33,8 @@ Time start_of_month(Time time);
 class Clock {
  public:
   virtual ~Clock() = default;
-  virtual Time now() const = 0;       // wall clock; may jump
-  virtual Time monotonic() const = 0; // never goes back; for waiting and measuring
+  virtual Time now() const = 0;        // wall clock; may jump
+  virtual Time monotonic() const = 0;  // never goes back; for waiting and measuring
 };
 const Clock& system_clock();
 

@@ -177,7 +177,8 @@ function routeDetails(route) {
       el("span", {class: "badge"}, "rate class " + (route.rate || "STANDARD"))));
     if (route.parameters.length) {
       const rows = route.parameters.map(one => ({cells: [
-        el("span", {}, code(one.name), one.required ? " required" : ""), one.in, typeText(one.schema), one.description || ""]}));
+        el("span", {}, code(one.name), one.required ? " required" : ""), one.in, typeText(one.schema),
+        one.description || ""]}));
       inside.append(el("h3", {}, "Parameters"), table(["name", "in", "type", "meaning"], rows));
     }
     if (route.body) inside.append(el("h3", {}, "Body"), fieldTable(route.body));
