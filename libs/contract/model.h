@@ -157,7 +157,6 @@ std::string public_path(const Method& method);
 
 // The JSON name of an enum value: "COMPLETED".
 std::string_view enum_text(const google::protobuf::EnumValueDescriptor& value);
-// Of a field of any pool; for one that is not the generated one the answer is kept for ever.
 const FieldOptions& options_of(const FieldDescriptor& field);
 bool is_money(const FieldDescriptor& field);     // of type micropay.Money
 bool is_metadata(const FieldDescriptor& field);  // of type micropay.Metadata

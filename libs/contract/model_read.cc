@@ -31,7 +31,7 @@ class Reader {
  private:
   Service* service_of(const FileDescriptor& file) {
     if (!has_service_options(file)) return nullptr;
-    const ServiceOptions options = service_options(file);
+    const ServiceOptions& options = service_options(file);
     for (Service& service : state_.services)
       if (service.name == options.name()) return &service;
     if (options.name().empty()) state_.problem(file, "service", "has no name");
@@ -69,7 +69,7 @@ class Reader {
   }
 
   void table(const Descriptor& descriptor, Service& service) {
-    const TableOptions options = table_options(descriptor);
+    const TableOptions& options = table_options(descriptor);
     Table& table = state_.tables.emplace_back();
     table.id = uint32_t(state_.tables.size() - 1);
     table.sql_name = service.name + "_" + options.name();
@@ -100,7 +100,7 @@ class Reader {
   }
 
   void event(const Descriptor& descriptor, Service& service) {
-    const EventOptions options = event_options(descriptor);
+    const EventOptions& options = event_options(descriptor);
     Event& event = state_.events.emplace_back();
     event.type = options.type();
     event.topic = service.topic;

@@ -45,12 +45,12 @@ void check_contracts(ModelState& state);
 // The options of the contract language, whether the descriptor's pool knows them or carries them as unknown
 // fields.
 bool has_service_options(const google::protobuf::FileDescriptor& file);
-ServiceOptions service_options(const google::protobuf::FileDescriptor& file);
-MethodOptions method_options(const google::protobuf::MethodDescriptor& method);
+const ServiceOptions& service_options(const google::protobuf::FileDescriptor& file);
+const MethodOptions& method_options(const google::protobuf::MethodDescriptor& method);
 bool has_table_options(const Descriptor& message);
-TableOptions table_options(const Descriptor& message);
+const TableOptions& table_options(const Descriptor& message);
 bool has_event_options(const Descriptor& message);
-EventOptions event_options(const Descriptor& message);
+const EventOptions& event_options(const Descriptor& message);
 
 // Names of the {variables} of a path, in order.
 std::vector<std::string> path_variables(std::string_view path);
