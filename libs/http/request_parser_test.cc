@@ -152,6 +152,14 @@ TEST(RequestParser, BoundsTheHead) {
             "target_too_long");
 }
 
+TEST(RequestParser, BoundsTheBody) {
+  RequestHead head;
+  std::string body;
+  std::string large = "POST / HTTP/1.1\r\n" H "Content-Length: 1001\r\n\r\n" + std::string(1001, 'x');
+  EXPECT_EQ(read_request(large, 7, head, body), "body_too_large");
+  EXPECT_LE(body.size(), 1000u);
+}
+
 TEST(Message, DecodesPercentAndQuery) {
   EXPECT_EQ(percent_decode("a%20b+c", false), "a b+c");
   EXPECT_EQ(percent_decode("a%20b+c", true), "a b c");

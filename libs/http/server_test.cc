@@ -93,6 +93,26 @@ TEST(Server, MakesAnswersOfManyThreadsOnTheIoThread) {
   EXPECT_EQ(made, 20);
 }
 
+TEST(Server, DropsASecondAnswerAlsoWhenTheNextRequestWaits) {
+  std::mutex mutex;
+  std::vector<Responder> responders;
+  Running running([&](HttpRequest&&, Responder responder) {
+    std::scoped_lock lock(mutex);
+    responders.push_back(responder);
+    if (responders.size() == 1) responder.send({.status = 200, .headers = {}, .body = "first"});
+  });
+  TestClient client(running.server.address());
+  EXPECT_EQ(client.send(kGet).read().body, "first");
+  client.send(kGet);
+  for (size_t seen = 0; seen < 2; std::this_thread::yield()) {
+    std::scoped_lock lock(mutex);
+    seen = responders.size();
+  }
+  responders[0].send({.status = 200, .headers = {}, .body = "first again"});
+  responders[1].send({.status = 200, .headers = {}, .body = "second"});
+  EXPECT_EQ(client.read().body, "second");
+}
+
 TEST(Server, ClosesAfterWhatIsAmbiguous) {
   Running running(echo);
   for (std::string_view bytes :

@@ -102,8 +102,21 @@ TEST(WebSocket, EndsByEitherSide) {
   while (echo.server.connections() > 0) std::this_thread::yield();
 }
 
-TEST(WebSocket, ClosesSlowReadersAndKeepsTheBound) {
+TEST(WebSocket, BoundsTheMessagesThatWait) {
   EchoServer echo({.max_queued_messages = 50});
+  Client client(echo);
+  client.send(masked_frame(kText, "x"));
+  read_frame(client);
+  echo.server.post(0, [&] {
+    for (int i = 0; i < 100; ++i) echo.socket->send(std::make_shared<const std::string>("small"));
+  });
+  Frame frame;
+  for (int i = 0; i < 100 && frame.opcode != kClose; ++i) frame = read_frame(client);
+  EXPECT_EQ(frame.close_code(), 1013);
+}
+
+TEST(WebSocket, ClosesSlowReadersAndKeepsTheBound) {
+  EchoServer echo;
   Client client(echo);
   client.send(masked_frame(kText, "x"));
   read_frame(client);

@@ -9,6 +9,7 @@ namespace micropay::gateway {
 namespace {
 
 constexpr std::string_view kJson = "application/json";
+constexpr size_t kUsualBytes = 700;  // of a record as JSON
 
 bool compressible(std::string_view type) {
   return type.starts_with("application/json") || type.starts_with("text/") ||
@@ -67,6 +68,7 @@ HttpResponse query_response(const Exchange& exchange, const Row& row) {
   for (const std::string& field : exchange.fields) options.fields.push_back(field);
   HttpResponse response{.status = method.success};
   std::string json;
+  json.reserve(kUsualBytes);
   contract::append_json(json, *row, options);
   if (method.verb == "GET") {
     std::string etag = contract::format_etag(contract::digest64(json));
@@ -95,6 +97,7 @@ HttpResponse command_response(const Exchange& exchange, const Answer& answer) {
     if (has_key) response.add("Location", path_of(*route.read, message));
     if (response.status != 204) {
       std::string json;
+      json.reserve(kUsualBytes);
       contract::append_json(json, message);
       if (route.method->resource != nullptr)
         response.add("ETag", contract::format_etag(contract::digest64(json)));

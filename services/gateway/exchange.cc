@@ -54,6 +54,7 @@ std::string Exchange::traceparent() const {
 }
 
 HttpResponse Exchange::complete(HttpResponse&& response) {
+  response.headers.reserve(response.headers.size() + headers.size() + kHeaders.size() + 128);
   response.add("X-Correlation-Id", correlation_id_);
   response.headers += headers;
   if (!own_headers) response.headers += kHeaders;
