@@ -216,6 +216,30 @@ def test_api_keys(platform, ada, admin):
                 field="scopes[0]")
 
 
+def test_api_keys_pay_and_read_payments(platform):
+    """In their scopes, and for their own user only."""
+    ada, bob = platform.register("ada"), platform.register("bob")
+    ada.top_up("10.00")
+    bob.top_up("10.00")
+    reader, writer = (Api(platform,
+                          ada.post("api-keys", {"name": scope, "scopes": [scope]}, expect=201)["secret"])
+                      for scope in ("payments:read", "payments:write"))
+    body = ada.payment_body(bob, "1.00")
+    payment = writer.post("payments", body, expect=201)
+    assert payment["status"] == "COMPLETED" and payment["payerUserId"] == ada.id
+    assert reader.get(f"payments/{payment['id']}")["id"] == payment["id"]
+    reader.refused(403, "forbidden", "POST", "payments", body)
+    writer.refused(403, "forbidden", "GET", "payments")
+    writer.refused(404, "not_found", "POST", "payments", bob.payment_body(ada, "1.00"))
+    assert bob.balance() == ("11.00", "0.00")
+    others = bob.pay(platform.register("carol"), "1.00")
+    assert [one["id"] for one in reader.items("payments")] == [payment["id"]]
+    reader.refused(404, "not_found", "GET", f"payments/{others['id']}")
+    writer.refused(404, "not_found", "POST", f"payments/{others['id']}/refunds", {})
+    for path in ("accounts", "users/me", "api-keys", f"accounts/{ada.wallet()}/balance"):
+        reader.refused(403, "forbidden", "GET", path)
+
+
 def test_too_many_api_keys(platform):
     user = platform.register("keys")
     body = {"name": "one of many", "scopes": ["payments:read"]}
