@@ -58,14 +58,20 @@ AuditEntries entries_around(QueryContext& ctx, uint64_t sequence) {
   return entries;
 }
 
-// A page token is the sequence of the entry to go on with.
-Result<uint64_t> start_of_page(const std::string& token, uint64_t otherwise) {
-  if (token.empty()) return otherwise;
+// Where a page starts: at the entry that a token names, or behind so many matching ones ("offset:40").
+struct PageStart {
   uint64_t sequence = 0;
-  const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), sequence);
-  if (error != std::errc() || end != token.data() + token.size() || sequence == 0)
+  uint64_t skip = 0;
+};
+Result<PageStart> start_of_page(std::string_view token, uint64_t otherwise) {
+  if (token.empty()) return PageStart{otherwise};
+  const bool offset = token.starts_with("offset:");
+  if (offset) token.remove_prefix(7);
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), number);
+  if (error != std::errc() || end != token.data() + token.size() || (number == 0 && !offset))
     return fail(Code::kInvalidArgument, "invalid_page_token", {}, "pageToken");
-  return sequence;
+  return offset ? PageStart{otherwise, number} : PageStart{number};
 }
 
 Result<bool> newest_first(std::string_view order_by) {
@@ -80,7 +86,8 @@ Result<bool> newest_first(std::string_view order_by) {
 Result<ListAuditEntriesResponse> list_entries(QueryContext& ctx, const ListAuditEntriesRequest& request) {
   const bool newest = TRY(newest_first(request.order_by()));
   const uint64_t head = last_sequence(TRY(newest_block(ctx)));
-  uint64_t sequence = std::min(TRY(start_of_page(request.page_token(), newest ? head : 1)), head + 1);
+  PageStart start = TRY(start_of_page(request.page_token(), newest ? head : 1));
+  uint64_t sequence = std::min(start.sequence, head + 1);
   const int page_size = request.page_size() == 0 ? 50 : request.page_size();
   ListAuditEntriesResponse response;
   const auto on_trail = [&] { return sequence >= 1 && sequence <= head; };
@@ -90,6 +97,10 @@ Result<ListAuditEntriesResponse> list_entries(QueryContext& ctx, const ListAudit
     for (; on_trail() && block_of(sequence) == number; newest ? --sequence : ++sequence) {
       const int place = int(place_in_block(sequence));
       if (place >= entries.entries_size() || !matches(entries.entries(place), request)) continue;
+      if (start.skip > 0) {
+        --start.skip;
+        continue;
+      }
       if (response.entries_size() == page_size) {
         response.set_next_page_token(std::to_string(sequence));
         return response;
@@ -97,6 +108,9 @@ Result<ListAuditEntriesResponse> list_entries(QueryContext& ctx, const ListAudit
       *response.add_entries() = std::move(*entries.mutable_entries(place));
     }
   }
+  if (on_trail() && start.skip > 0)
+    return fail(Code::kInvalidArgument, "invalid_page_token",
+                "that offset is too far; follow the page tokens", "pageToken");
   if (on_trail()) response.set_next_page_token(std::to_string(sequence));
   return response;
 }

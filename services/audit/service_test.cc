@@ -71,6 +71,11 @@ TEST_F(AuditService, ListsNewestFirstByPagesAndFilters) {
     ASSERT_EQ(sequences.size(), head);
     for (uint64_t i = 0; i < head; ++i) ASSERT_EQ(sequences[i], *order == 0 ? head - i : i + 1);
   }
+  ListAuditEntriesRequest behind;
+  behind.set_page_token("offset:40");
+  EXPECT_EQ(list(behind).entries(0).sequence(), head - 40);
+  behind.set_page_token("offset:1000");
+  EXPECT_EQ(list(behind).entries_size(), 0);
   ListAuditEntriesRequest filtered;
   filtered.set_actor("anna");
   filtered.set_action("payment.held");
@@ -86,7 +91,7 @@ TEST_F(AuditService, ListsNewestFirstByPagesAndFilters) {
 TEST_F(AuditService, RefusesBadTokensAndOrders) {
   happen(1);
   ListAuditEntriesRequest request;
-  for (const char* token : {"x", "0", "-1", "12x"}) {
+  for (const char* token : {"x", "0", "-1", "12x", "offset:", "offset:x"}) {
     request.set_page_token(token);
     EXPECT_EQ(world.query<ListAuditEntriesResponse>(request).error().reason, "invalid_page_token") << token;
   }
