@@ -109,6 +109,6 @@ struct WebSocketHandshake {
   std::string subprotocol;
 };
 void start_websocket(ServerCorePtr core, Loop& loop, int fd, ConnectionToken token,
-                     WebSocketHandshake handshake, WebSocketEvents events);
+                     const WebSocketHandshake& handshake, WebSocketEvents events);
 
 }  // namespace micropay

@@ -159,7 +159,7 @@ void Session::end() {
 }  // namespace
 
 void start_websocket(ServerCorePtr core, Loop& loop, int fd, ConnectionToken token,
-                     WebSocketHandshake handshake, WebSocketEvents events) {
+                     const WebSocketHandshake& handshake, WebSocketEvents events) {
   auto session = std::make_shared<Session>(std::move(core), loop, fd, std::move(token), std::move(events));
   loop.add(session);
   session->start(handshake);

@@ -26,7 +26,7 @@ class Snapshot final : public TableReader {
     kept_.push_back(store_.get(table, key));
     return kept_.back().get();
   }
-  Result<std::vector<Row>> list_rows(ListQuery query, std::string* next_page_token) override {
+  Result<std::vector<Row>> list_rows(const ListQuery& query, std::string* next_page_token) override {
     Page page = TRY(store_.list(query));
     *next_page_token = std::move(page.next_page_token);
     return std::move(page.rows);

@@ -60,8 +60,8 @@ Tick Host::finish_tick() {
 const Message* Host::find_row(const contract::Table& table, const std::string& key) {
   return work_.find(table, key);
 }
-Result<std::vector<Row>> Host::list_rows(ListQuery query, std::string* next_page_token) {
-  return work_.list(std::move(query), next_page_token);
+Result<std::vector<Row>> Host::list_rows(const ListQuery& query, std::string* next_page_token) {
+  return work_.list(query, next_page_token);
 }
 Message& Host::edit_row(const contract::Table& table, const std::string& key) {
   CHECK(!table.projection && "only projections write a projection's table");

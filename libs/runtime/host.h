@@ -64,7 +64,7 @@ class Host final : public ContextHost {
 
   // ContextHost
   const google::protobuf::Message* find_row(const contract::Table& table, const std::string& key) override;
-  Result<std::vector<Row>> list_rows(ListQuery query, std::string* next_page_token) override;
+  Result<std::vector<Row>> list_rows(const ListQuery& query, std::string* next_page_token) override;
   google::protobuf::Message& edit_row(const contract::Table& table, const std::string& key) override;
   google::protobuf::Message& insert_row(const contract::Table& table,
                                         const google::protobuf::Message& row) override;

@@ -19,7 +19,7 @@ class ProjectionHost final : public ContextHost {
     CHECK(table.projection && "a projection sees projection tables only");
     return work.find(table, key);
   }
-  Result<std::vector<Row>> list_rows(ListQuery, std::string*) override {
+  Result<std::vector<Row>> list_rows(const ListQuery&, std::string*) override {
     return fail(Code::kUnimplemented, "no_lists_in_projections", "A projection reads by key.");
   }
   google::protobuf::Message& edit_row(const contract::Table& table, const std::string& key) override {

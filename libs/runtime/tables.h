@@ -21,7 +21,7 @@ class TableReader {
  public:
   virtual ~TableReader() = default;
   virtual const google::protobuf::Message* find_row(const contract::Table& table, const std::string& key) = 0;
-  virtual Result<std::vector<Row>> list_rows(ListQuery query, std::string* next_page_token) = 0;
+  virtual Result<std::vector<Row>> list_rows(const ListQuery& query, std::string* next_page_token) = 0;
 };
 
 class TableWriter : public TableReader {
@@ -68,7 +68,7 @@ class ReadTable {
   Result<List<T>> list(ListQuery query) const {
     query.table = &info_;
     List<T> list;
-    list.rows = TRY(reader_.list_rows(std::move(query), &list.next_page_token));
+    list.rows = TRY(reader_.list_rows(query, &list.next_page_token));
     return list;
   }
 

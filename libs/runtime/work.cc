@@ -111,7 +111,7 @@ void UnitOfWork::undo() {
   undo_.clear();
 }
 
-Result<std::vector<Row>> UnitOfWork::list(ListQuery query, std::string* next_page_token) {
+Result<std::vector<Row>> UnitOfWork::list(const ListQuery& query, std::string* next_page_token) {
   const contract::Table& table = *query.table;
   Page page = TRY(reader_.list(query));
   *next_page_token = std::move(page.next_page_token);

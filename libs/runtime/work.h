@@ -25,7 +25,7 @@ class UnitOfWork {
   bool erase(const contract::Table& table, const std::string& key);
   // Rows of the reader with this tick's changes laid over. Filters of a table with changes must be
   // equalities.
-  Result<std::vector<Row>> list(ListQuery query, std::string* next_page_token);
+  Result<std::vector<Row>> list(const ListQuery& query, std::string* next_page_token);
 
   // One input: between begin and accept or undo.
   void begin_input() { undo_.clear(), ++input_; }
