@@ -12,6 +12,7 @@ namespace {
 constexpr size_t kBatchBytes = 32 << 20;
 constexpr size_t kBatchRecords = 50'000;  // rows and events
 constexpr Duration kProgressInterval = kSecond;
+constexpr uint64_t kTicksWorthALine = 10'000;
 
 bool exists(const std::string& path) {
   std::error_code error;
@@ -49,7 +50,8 @@ Result<void> EmbeddedStoreImpl::open(Projector* projector) {
                                                       .max_unapplied_bytes = options_.max_unapplied_bytes},
                                        std::move(tables), cache_, projector, applied);
   TRY(catch_up_projections(projector, applied));
-  TRY(replay(applied + 1, end_tick, "Bringing the tables up to date",
+  TRY(replay(applied + 1, end_tick,
+             applied == 0 ? "Making the tables from the log" : "Bringing the tables up to date",
              [this](std::span<const Applier::TickPtr> ticks) { return applier_->apply(ticks); }));
   applier_->start();
   return {};
@@ -128,11 +130,13 @@ Result<void> EmbeddedStoreImpl::replay(
   size_t bytes = 0, records = 0;
   Result<void> result;
   Time told = system_clock().monotonic();
-  bool told_any = false;
+  bool told_any = options_.progress && (from == 1 || to - from >= kTicksWorthALine);
+  if (told_any) options_.progress(fmt::format("{}: {} ticks", what, to - from + 1));
   auto flush = [&] {
-    if (!batch.empty()) result = apply(batch);
+    if (batch.empty()) return true;
+    result = apply(batch);
     Time now = system_clock().monotonic();
-    bool last = !batch.empty() && batch.back()->number == to;
+    bool last = batch.back()->number == to;
     if (options_.progress && result && (now - told >= kProgressInterval || (told_any && last))) {
       options_.progress(fmt::format("{}: tick {} of {}", what, batch.back()->number, to));
       told = now;

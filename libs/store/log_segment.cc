@@ -129,6 +129,7 @@ Result<void> TickLog::walk(uint64_t Mark::* by, uint64_t from, const Each& each)
   }
   Mark start = TRY(start_in(index, by, from));
   uint64_t expected_tick = start.tick, offset = start.offset;
+  Extent before{};  // where the segment before ended
   for (; index <= last; ++index, offset = 0) {
     std::string name;
     uint64_t limit = last_used;
@@ -148,12 +149,15 @@ Result<void> TickLog::walk(uint64_t Mark::* by, uint64_t from, const Each& each)
       if (found == SegmentReader::Found::kEnd && (index < last || reader.offset() == limit)) break;
       if (found != SegmentReader::Found::kRecord)
         return log_damaged(name, reader.offset(), expected_tick, "the record does not match its checksum");
-      if (header.tick != expected_tick)
-        return log_damaged(name, reader.offset(), expected_tick,
+      if (header.tick != expected_tick) {
+        bool gap = reader.offset() == 0 && !before.name.empty();
+        return log_damaged(gap ? before.name : name, gap ? before.bytes : reader.offset(), expected_tick,
                            fmt::format("tick {} where {} was expected", header.tick, expected_tick));
+      }
       expected_tick = header.tick + 1;
       if (!each(header, stored)) return {};
     }
+    before = {name, reader.offset()};
   }
   return {};
 }
