@@ -4,6 +4,7 @@
 #include <google/protobuf/dynamic_message.h>
 #include <gtest/gtest.h>
 
+#include "contracts/audit.pb.h"
 #include "contracts/payment.pb.h"
 #include "libs/store/store_twin.h"
 
@@ -66,6 +67,15 @@ TEST(Applier, GivesProjectionsManyTicksAtOnceInBoundedCalls) {
   EXPECT_LE(test.projector.most_events, 2'000u);
   EXPECT_EQ(test.projector.calls, 3u);
   EXPECT_EQ(*test.applier.tables().projected_tick("audit"), 500u);
+  // Each block of four events was counted whole, also those that lie over the border of two calls.
+  uint64_t blocks = 0;
+  ASSERT_TRUE(test.applier.tables().scan(test::table<AuditBlock>(), [&](const Row& row) {
+    const auto& block = static_cast<const AuditBlock&>(*row);
+    uint32_t whole = block.number() == 0 ? 3 : block.number() == 1'125 ? 1 : 4;
+    EXPECT_EQ(block.count(), whole) << block.number();
+    return ++blocks > 0;
+  }));
+  EXPECT_EQ(blocks, 1'126u);
 }
 
 TEST(Applier, AWaiterIsServedBeforeTheInterval) {

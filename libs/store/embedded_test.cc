@@ -107,6 +107,29 @@ TEST(Embedded, DeletedTablesAreRebuiltEqual) {
   store = *folder.open();
   EXPECT_EQ(test::dump(*store), before);
   EXPECT_EQ(store->stats().applied_tick, 700u);
+  EXPECT_GE(lines, 2u);  // what it begins, what it ended
+}
+
+TEST(Embedded, MemoryDoesNotGrowWithTheTables) {
+  Folder folder;
+  folder.options.cache_rows = 160;
+  auto store = *folder.open();
+  test::TickMaker ticks;
+  for (uint64_t i = 0; i < 20; ++i) {
+    std::vector<RowChange> changes;
+    for (uint64_t row = 0; row < 100; ++row) changes.push_back(put(letter(i * 100 + row)));
+    ASSERT_TRUE(store->commit(ticks.next(std::move(changes))));
+  }
+  ASSERT_TRUE(store->catch_up());
+  EXPECT_LE(store->stats().cached_rows, 160u);
+  for (uint64_t i = 0; i < 2'000; ++i)
+    EXPECT_NE(store->get(test::table<DeadLetter>(), letter_key(i)), nullptr);
+  EXPECT_LE(store->stats().cached_rows, 160u);
+  store.reset();
+  store = *folder.open();
+  EXPECT_EQ(store->stats().cached_rows, 0u);
+  Row first = store->get(test::table<DeadLetter>(), letter_key(1));
+  EXPECT_EQ(store->get(test::table<DeadLetter>(), letter_key(1)), first);  // the same object: it was kept
 }
 
 TEST(Embedded, AnEmptyFolderAndALogWithoutTablesBothOpen) {

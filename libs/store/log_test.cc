@@ -127,9 +127,13 @@ TEST(Log, CutsOffATornTailAtAnyByte) {
     for (bool zeros : {true, false}) {  // in zero-filled space, or at the end of the file
       std::string torn = whole.substr(0, record + kept);
       if (zeros) torn.resize(64 << 10);
+      test.log.reset();
+      test.folder = std::make_shared<LogFolderTwin>();  // what the last case left must not play along
+      ASSERT_TRUE(test.folder->open(kFirst, LogFolder::Mode::kCreate));
       test.folder->bytes(kFirst) = torn;
       ASSERT_TRUE(test.open()) << kept;
       EXPECT_EQ(test.log->end().tick, 1u) << kept;
+      EXPECT_EQ(test.folder->bytes(kFirst).find_first_not_of('\0', record), std::string::npos) << kept;
       ASSERT_TRUE(test.append(500)) << kept;
       ASSERT_TRUE(test.open()) << kept;
       EXPECT_EQ(test.read(), (std::vector<uint64_t>{1, 2})) << kept;
@@ -173,6 +177,14 @@ TEST(Log, NoticesAMissingSegmentAndAZeroedOne) {
   for (int i = 0; i < 60; ++i) ASSERT_TRUE(test.append(3'000));
   test.log.reset();
   std::string second = test.folder->bytes("00000002.log");
+  test.folder->bytes("00000002.log").replace(2 * kLogBlock, kLogBlock, std::string(kLogBlock, '\0'));
+  ASSERT_TRUE(test.open());  // of older segments a start reads the first record only
+  auto read = test.log->read(1, [](const RecordHeader&, std::string_view) { return true; });
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().reason, "log_damaged");
+  EXPECT_EQ(extension(read.error(), "segment"), "00000002.log");
+  EXPECT_EQ(extension(read.error(), "byte"), std::to_string(2 * kLogBlock));
+  test.log.reset();
   test.folder->bytes("00000002.log").assign(second.size(), '\0');
   EXPECT_EQ(test.open().error().reason, "log_damaged");
   ASSERT_TRUE(test.folder->remove("00000002.log"));
@@ -220,6 +232,7 @@ TEST(Log, AFailedSyncLeavesNothingBehind) {
   ASSERT_TRUE(test.append());
   test.folder->fail_sync = true;
   EXPECT_EQ(test.append(8'000).error().reason, "storage_failed");
+  EXPECT_EQ(test.folder->bytes(kFirst).substr(kLogBlock, kHeaderBytes), std::string(kHeaderBytes, '\0'));
   test.folder->fail_sync = false;
   EXPECT_EQ(test.read().size(), 1u);
   ASSERT_TRUE(test.append(20));
