@@ -7,7 +7,7 @@ from decimal import Decimal
 import httpx
 import pytest
 
-from platform_client import money, new_uuid, told, wait_for
+from platform_client import Api, money, new_uuid, told, wait_for
 from platform_process import micropay
 
 pytestmark = pytest.mark.slow
@@ -52,6 +52,23 @@ def test_a_restart_keeps_everything(fresh_platform):
     platform.restart()
     assert everything() == before, "tokens are still good, too"
     assert ada.pay(bob, "1.00")["status"] == "COMPLETED"
+
+
+def test_what_was_revoked_stays_revoked(fresh_platform):
+    """A session, the token of other roles, an API key: refused before a kill, and still after it."""
+    platform = fresh_platform()
+    admin, user, helper = platform.staff("ADMIN"), platform.register("user"), platform.register("helper")
+    stolen = Api(platform, user.token)
+    user.login().delete(f"sessions/{user.items('sessions', pageSize=2)[-1]['id']}")
+    admin.put(f"users/{helper.id}/roles", {"roles": ["SUPPORT"], "reason": "for a test"})
+    made = user.post("api-keys", {"name": "old", "scopes": ["payments:read"]}, expect=201)
+    user.delete(f"api-keys/{made['apiKey']['id']}")
+    platform.kill()
+    platform.start()
+    revoked = [stolen, helper, Api(platform, made["secret"])]
+    for api in revoked:
+        api.refused(401, "invalid_token", "GET", "payments")
+    assert user.get("users/me")["id"] == user.id and helper.login().items("users")
 
 
 class Payers:
@@ -197,11 +214,12 @@ def records(segment):
 
 
 @pytest.mark.parametrize("place", [0.2, 0.5, 0.8])
-def test_a_changed_byte_in_the_log_is_found(at_rest, place):
+@pytest.mark.parametrize("offset", [20, 100], ids=["in its header", "in its content"])
+def test_a_changed_byte_in_the_log_is_found(at_rest, place, offset):
     data = at_rest()
     segment = sorted(path for path in (data / "log").iterdir() if path.is_file() and records(path))[0]
     written = records(segment)
-    flip(segment, written[int(len(written) * place)] + 20)
+    flip(segment, written[int(len(written) * place)] + offset)
     verified = micropay("verify", "--data", data)
     assert verified.returncode in (1, 2), verified.stdout
     assert segment.name in verified.stdout + verified.stderr, "it names the place"
