@@ -1,6 +1,7 @@
 // The event loop of one I/O thread over Asio.
 #include "libs/http/loop.h"
 
+#include <pthread.h>
 #include <ctime>
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -31,7 +32,10 @@ Loop::Loop(size_t index, ServerCore& core)
 Loop::~Loop() { stop(); }
 
 void Loop::start() {
-  thread_ = std::thread([this] { context_->run(); });
+  thread_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), "io");
+    context_->run();
+  });
 }
 
 void Loop::stop() {

@@ -1,6 +1,8 @@
 // The applier's thread: when it works, who waits for it, what it does when it cannot. What it writes is in
 // batch.cc.
 #include "libs/store/applier.h"
+#include <pthread.h>
+#include <sys/resource.h>
 
 #include "libs/base/check.h"
 #include "libs/base/log.h"
@@ -43,6 +45,9 @@ void Applier::start() {
 bool Applier::hurry() const { return stopping_ || waiters_ > 0 || unapplied_bytes_ > kHurryBytes; }
 
 void Applier::run() {
+  pthread_setname_np(pthread_self(), "applier");
+  // It has time: callers wait for the engine and the I/O threads, not for the tables.
+  setpriority(PRIO_PROCESS, 0, 5);
   std::unique_lock lock(mutex_);
   std::vector<TickPtr> batch;
   while (!stopping_ || !queue_.empty()) {

@@ -1,6 +1,7 @@
 // Preparing of segments.
 #include "libs/store/segment_preparer.h"
 
+#include <pthread.h>
 #include <cstring>
 
 #include "libs/base/check.h"
@@ -24,7 +25,11 @@ Result<void> fill_with_zeros(LogFile& file, uint64_t from, uint64_t to, const st
 
 SegmentPreparer::SegmentPreparer(LogFolder& folder, bool in_background)
     : folder_(folder), in_background_(in_background) {
-  if (in_background) thread_ = std::thread([this] { run(); });
+  if (in_background)
+    thread_ = std::thread([this] {
+      pthread_setname_np(pthread_self(), "log-preparer");
+      run();
+    });
 }
 
 SegmentPreparer::~SegmentPreparer() {
