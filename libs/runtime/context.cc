@@ -15,8 +15,8 @@ std::string Principal::actor() const {
   switch (kind) {
     case Kind::kSystem: return user_id.empty() ? "system" : user_id;
     case Kind::kAnonymous: return "anonymous";
-    case Kind::kUser:
-    case Kind::kApiKey: return user_id;
+    case Kind::kUser: return user_id;
+    case Kind::kApiKey: return "key:" + session_id;  // the trail tells a key from its user
   }
   return {};
 }

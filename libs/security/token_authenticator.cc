@@ -86,6 +86,7 @@ Result<Identity> TokenAuthenticator::check_api_key(std::string_view token, const
   if (!facts || !same_secret(facts->secret_hash, secret_digest(rest.substr(kUuidText + 1)))) return invalid();
   Entry entry{.identity = {.principal = {.kind = Principal::Kind::kApiKey,
                                          .user_id = std::move(facts->user_id),
+                                         .session_id = key_id,
                                          .scopes = std::move(facts->scopes)}},
               .key_id = key_id,
               .until = clock_.now() + options_.api_key_ttl,

@@ -29,7 +29,7 @@ HttpResponse answer(std::string_view path, const Health& health) {
 }  // namespace
 
 HttpHandler operations_handler(std::function<Health()> health) {
-  return [health = std::move(health)](HttpRequest&& request, Responder responder) {
+  return [health = std::move(health)](HttpRequest&& request, const Responder& responder) {
     if (request.method != "GET" && request.method != "HEAD") {
       return responder.send({.status = 405, .headers = "Allow: GET, HEAD\r\n"});
     }

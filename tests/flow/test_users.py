@@ -228,6 +228,8 @@ def test_api_keys_pay_and_read_payments(platform):
     payment = writer.post("payments", body, expect=201)
     assert payment["status"] == "COMPLETED" and payment["payerUserId"] == ada.id
     assert reader.get(f"payments/{payment['id']}")["id"] == payment["id"]
+    story = reader.items(f"payments/{payment['id']}/events")
+    assert story[0]["actor"].startswith("key:")  # the trail tells a key from its user
     reader.refused(403, "forbidden", "POST", "payments", body)
     writer.refused(403, "forbidden", "GET", "payments")
     writer.refused(404, "not_found", "POST", "payments", bob.payment_body(ada, "1.00"))
