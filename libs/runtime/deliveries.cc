@@ -319,11 +319,20 @@ Service Engine::Impl::runtime_service() {
   return service;
 }
 
-void Engine::Impl::load_deliveries() {
+Result<void> Engine::Impl::load_deliveries() {
   lanes_.clear();
-  store_.scan(detail::table_or_die(DeliveryRecord::descriptor()), [&](const Row& row) {
+  return store_.scan(detail::table_or_die(DeliveryRecord::descriptor()), [&](const Row& row) {
     const auto& record = static_cast<const DeliveryRecord&>(*row);
     lanes_[{record.service(), record.event_key()}].emplace(record.position(), record);
+    return true;
+  });
+}
+
+Result<void> Engine::Impl::load_timers() {
+  timers_.clear();
+  const contract::Table& timers = detail::table_or_die(TimerRecord::descriptor());
+  return store_.scan(timers, [&](const Row& row) {
+    timers_.emplace(static_cast<const TimerRecord&>(*row).due(), timers.key_of(*row));
     return true;
   });
 }

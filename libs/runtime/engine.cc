@@ -62,12 +62,8 @@ Engine::Impl::Impl(EngineOptions options, Store& store, const Clock& clock, std:
 
 Result<void> Engine::Impl::open() {
   state_ = State::kStarting;
-  const contract::Table& timers = detail::table_or_die(TimerRecord::descriptor());
-  store_.scan(timers, [&](const Row& row) {
-    timers_.emplace(static_cast<const TimerRecord&>(*row).due(), timers.key_of(*row));
-    return true;
-  });
-  store_.scan(detail::table_or_die(EffectRecord::descriptor()), [&](const Row& row) {
+  TRY(load_timers());
+  TRY(store_.scan(detail::table_or_die(EffectRecord::descriptor()), [&](const Row& row) {
     EffectRecord record = static_cast<const EffectRecord&>(*row);
     // An attempt may have been under way when the process ended: what it did is unknown, so it is asked for
     // first.
@@ -75,8 +71,8 @@ Result<void> Engine::Impl::open() {
     record.set_next_at(0);
     effects_.add(record);
     return true;
-  });
-  load_deliveries();
+  }));
+  TRY(load_deliveries());
   const LogEnd end = store_.end();
   uint64_t from = end.next_position;
   const contract::Table& consumers = detail::table_or_die(ConsumerRecord::descriptor());
@@ -279,13 +275,9 @@ void Engine::Impl::commit_failed(const Error& error) {
   results_.clear();
   follow_queue_.insert(follow_queue_.begin(), following_now_.begin(), following_now_.end());
   following_now_.clear();
-  load_deliveries();
-  timers_.clear();
-  const contract::Table& timers = detail::table_or_die(TimerRecord::descriptor());
-  store_.scan(timers, [&](const Row& row) {
-    timers_.emplace(static_cast<const TimerRecord&>(*row).due(), timers.key_of(*row));
-    return true;
-  });
+  for (const auto& loaded : {load_deliveries(), load_timers()})
+    if (!loaded)
+      log_error("engine.reload_failed", loaded.error().detail, {{"reason", loaded.error().reason}});
   {
     const std::lock_guard lock(mutex_);
     for (EngineInput& input : again) inbox_.push_back(std::move(input));

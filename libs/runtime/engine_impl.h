@@ -93,7 +93,8 @@ struct Engine::Impl {
                    const google::protobuf::Message& payload);
   Result<void> redrive(Context& ctx, const DeadLetter& letter);
   Service runtime_service();
-  void load_deliveries();
+  Result<void> load_deliveries();
+  Result<void> load_timers();
   void index_changes(const Tick& tick);
 
   const EngineOptions options_;

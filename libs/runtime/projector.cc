@@ -101,7 +101,7 @@ class ServicesProjector final : public Projector {
     failures_.add();
     log_error("projection.failed", result.error().detail,
               {{"service", entry.service},
-               {"event_type", event.type->type},
+               {"event_type", event.envelope.type()},
                {"position", int64_t(event.envelope.position())}});
   }
 
