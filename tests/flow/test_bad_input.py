@@ -154,7 +154,7 @@ def test_amounts_beyond_all_bounds(ada, bob, value):
 
 
 def test_a_body_over_the_limit(ada):
-    problem(post(ada, "payments", b'{"description":"' + b"x" * (1 << 20) + b'"}'), 413, "body_too_large")
+    problem(post(ada, "payments", b'{"description":"' + b"x" * (4 << 20) + b'"}'), 413, "body_too_large")
 
 
 def test_a_body_in_chunks_over_the_limit(ada):
