@@ -159,7 +159,7 @@ def test_a_body_over_the_limit(ada):
 
 def test_a_body_in_chunks_over_the_limit(ada):
     def chunks():
-        for _ in range(40):
+        for _ in range(80):
             yield b" " * 65536
     answer = ada.request("POST", "payments", content=chunks(), headers={"Content-Type": "application/json"})
     problem(answer, 413, "body_too_large")
