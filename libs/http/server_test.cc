@@ -188,7 +188,8 @@ TEST(Server, KeepsToHttp10AndHeadAndContinue) {
 }
 
 TEST(Server, WritesLargeAnswersToSlowReaders) {
-  auto large = std::make_shared<const std::string>(std::string(20'000'000, 'x'));  // NOLINT(bugprone-string-constructor)
+  // NOLINTNEXTLINE(bugprone-string-constructor)
+  auto large = std::make_shared<const std::string>(std::string(20'000'000, 'x'));
   Running running([&](HttpRequest&&, Responder responder) {
     responder.send({.status = 200, .headers = {}, .body = {}, .shared_body = large});
   });

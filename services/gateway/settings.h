@@ -18,7 +18,7 @@ struct GatewaySettings {
   size_t io_threads = 1;
   size_t query_threads = 2;
   size_t max_connections = 10'000;
-  size_t max_body_bytes = 4 << 20;  // a full batch of transfers fits
+  size_t max_body_bytes = 4 << 20;          // a full batch of transfers fits
   Duration request_timeout = 30 * kSecond;  // for a request to arrive
   Duration idle_timeout = 75 * kSecond;
   AccessLog access_log = AccessLog::kErrors;
