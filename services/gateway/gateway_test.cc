@@ -113,7 +113,7 @@ TEST_F(GatewayTest, RefusesBodiesThatAreNotJson) {
     EXPECT_EQ(member(answer.body, "code"), "unsupported_media_type");
   }
   TestAnswer large =
-      client.send(fmt::format("POST /api/v1/accounts HTTP/1.1\r\nHost: a\r\nContent-Length: 2000000\r\n\r\n"))
+      client.send(fmt::format("POST /api/v1/accounts HTTP/1.1\r\nHost: a\r\nContent-Length: 5000000\r\n\r\n"))
           .read();
   EXPECT_EQ(large.status, 413);
   EXPECT_EQ(large.header("Content-Type"), "application/problem+json");
