@@ -30,17 +30,17 @@ bool contains(const google::protobuf::RepeatedPtrField<std::string>& list, std::
 }  // namespace
 
 void Engine::Impl::run_command(PreparedCommand& input) {
-  Command& command = input.command;
+  Command& command = *input.command;
   const Handlers::CommandEntry& entry = *handlers_.command(*command.method);
   if (command.correlation_id.empty()) command.correlation_id = host_.new_id();
   std::string idempotency_id;
   if (!command.idempotency_key.empty() && command.method->options.idempotency() == BY_KEY) {
     idempotency_id = derived_uuid(fmt::format("{}\n{}", command.principal.actor(), command.idempotency_key));
     if (const auto* record = find_row<IdempotencyRecord>(host_, idempotency_id))
-      return answer(command, replay(command, *record));
+      return answer(input.command, replay(command, *record));
   }
   if (const auto matched = check_match(command); !matched)
-    return answer(command, {.result = std::unexpected(matched.error())});
+    return answer(input.command, {.result = std::unexpected(matched.error())});
   const std::string actor = command.principal.actor();
   const InputFrame frame{.service = entry.service->contract,
                          .principal = &command.principal,
@@ -53,8 +53,8 @@ void Engine::Impl::run_command(PreparedCommand& input) {
   Result<MessagePtr> response =
       host_.run(frame, [&](Context& ctx) { return entry.handler->handle(ctx, *command.request); });
   drain();
-  if (!response) return answer(command, {.result = std::unexpected(std::move(response).error())});
-  settle(command, std::move(idempotency_id), *response, first_event);
+  if (!response) return answer(input.command, {.result = std::unexpected(std::move(response).error())});
+  settle(input.command, std::move(idempotency_id), *response, first_event);
 }
 
 // If-Match is checked against the record that the first path variable names, as the API shows it.
@@ -105,9 +105,9 @@ Engine::Impl::Waiter::Found Engine::Impl::outcome_of(const contract::Method& met
   return Waiter::Found::kNothing;
 }
 
-void Engine::Impl::settle(Command& command, std::string idempotency_id, const MessagePtr& response,
+void Engine::Impl::settle(const CommandPtr& command, std::string idempotency_id, const MessagePtr& response,
                           size_t first_event) {
-  const contract::Method& method = *command.method;
+  const contract::Method& method = *command->method;
   if (method.options.awaits().empty() || method.resource == nullptr)
     return finish(command, idempotency_id, response, method.success, false);
   const std::string key = contract::field_text(*response, *method.resource->key[0]);
@@ -123,21 +123,27 @@ void Engine::Impl::settle(Command& command, std::string idempotency_id, const Me
   Row row = host_.work().share(*method.resource, row_key);
   if (found == Waiter::Found::kFinal)
     return finish(command, idempotency_id, std::move(row), method.success, true);
-  if (found == Waiter::Found::kPause || command.respond_async)
+  if (found == Waiter::Found::kPause || command->respond_async)
     return finish(command, idempotency_id, std::move(row), 202, false);
   if (!idempotency_id.empty()) {
     IdempotencyRecord record;
     record.set_key(idempotency_id);
-    record.set_fingerprint(command.fingerprint);
+    record.set_fingerprint(command->fingerprint);
     record.set_resource_key(key);
     record.set_created_at(host_.now());
     host_.put(record);
   }
   const Time deadline = clock_.monotonic() + options_.wait_timeout;
   // Only the newest command of a record waits; an older one is told that it is not final yet.
-  if (const auto older = waiters_.find(key); older != waiters_.end())
-    finish(older->second.command, older->second.idempotency_id, row, 202, false);
-  waiters_[key] = {std::move(command), std::move(idempotency_id), row_key, deadline, Waiter::Found::kNothing};
+  if (auto older = waiters_.extract(key); !older.empty()) {
+    finish(older.mapped().command, older.mapped().idempotency_id, row, 202, false);
+    ended_waiters_.emplace_back(key, std::move(older.mapped()));
+  }
+  waiters_[key] = {.command = command,
+                   .idempotency_id = std::move(idempotency_id),
+                   .row_key = row_key,
+                   .deadline = deadline,
+                   .since_tick = host_.tick()};
 }
 
 // The record as the caller gets it: final with its failure field set, it is an error.
@@ -155,10 +161,10 @@ Result<Row> Engine::Impl::judged(const contract::Method& method, Row row, bool f
   return std::unexpected(std::move(error));
 }
 
-void Engine::Impl::finish(Command& command, const std::string& idempotency_id, Row row, uint32_t status,
-                          bool final) {
-  Answer result{.result = judged(*command.method, std::move(row), final), .status = status};
-  if (!idempotency_id.empty()) remember(command, idempotency_id, result);
+void Engine::Impl::finish(const CommandPtr& command, const std::string& idempotency_id, Row row,
+                          uint32_t status, bool final) {
+  Answer result{.result = judged(*command->method, std::move(row), final), .status = status};
+  if (!idempotency_id.empty()) remember(*command, idempotency_id, result);
   answer(command, std::move(result));
 }
 
@@ -183,7 +189,7 @@ void Engine::Impl::remember(const Command& command, const std::string& idempoten
 void Engine::Impl::notice_waiters(const EventRecord& event) {
   const auto at = waiters_.find(event.envelope.key());
   if (at == waiters_.end()) return;
-  const auto outcome = outcome_of(*at->second.command.method, event);
+  const auto outcome = outcome_of(*at->second.command->method, event);
   if (outcome == Waiter::Found::kNothing) return;
   if (at->second.found == Waiter::Found::kNothing) finished_waiters_.push_back(at->first);
   at->second.found = outcome;
@@ -202,10 +208,11 @@ void Engine::Impl::finish_waiters() {
     auto node = waiters_.extract(key);
     if (node.empty()) continue;
     Waiter& waiter = node.mapped();
-    const contract::Method& method = *waiter.command.method;
+    const contract::Method& method = *waiter.command->method;
     const bool final = waiter.found == Waiter::Found::kFinal;
     finish(waiter.command, waiter.idempotency_id, host_.work().share(*method.resource, waiter.row_key),
            final ? method.success : 202, final);
+    ended_waiters_.emplace_back(key, std::move(waiter));
   }
   finished_waiters_.clear();
 }

@@ -113,27 +113,18 @@ bool Engine::Impl::retry_head(std::map<uint64_t, DeliveryRecord>& lane) {
   return true;
 }
 
-// An event of another process becomes part of this log, once: its position has to be beyond its source's
-// watermark.
-void Engine::Impl::accept_foreign(const Event& event) {
-  const std::string source = "source:" + event->envelope.service();
+// An event of another process becomes part of this log as it is, once: its position has to be beyond the
+// watermark of its source and partition.
+void Engine::Impl::accept_foreign(const ForeignEvent& foreign) {
+  const Envelope& envelope = foreign.event->envelope;
+  const std::string source = fmt::format("source:{}/{}", envelope.service(), foreign.partition);
   const auto* seen = find_row<ConsumerRecord>(host_, source);
-  if (seen != nullptr && event->envelope.position() <= seen->position()) return;
+  if (seen != nullptr && envelope.position() <= seen->position()) return;
   ConsumerRecord mark;
   mark.set_service(source);
-  mark.set_position(event->envelope.position());
+  mark.set_position(envelope.position());
   host_.put(mark);
-  const InputFrame frame{.service = event->type->service,
-                         .principal = &system_principal(),
-                         .correlation_id = event->envelope.correlation_id(),
-                         .causation_id = event->envelope.causation_id(),
-                         .traceparent = event->envelope.traceparent(),
-                         .actor = event->envelope.actor()};
-  const auto result = host_.run(frame, [&](Context&) -> Result<void> {
-    host_.emit(*event->type, *event->message);
-    return {};
-  });
-  CHECK(result.has_value());
+  host_.adopt(*foreign.event);
   drain();
 }
 
@@ -184,8 +175,9 @@ void Engine::Impl::fire_timers() {
   }
 }
 
-void Engine::Impl::run_effect_result(const EffectResult& result) {
-  if (!effects_.finished(result, clock_.monotonic())) return;  // late: the attempt was given up
+void Engine::Impl::run_effect_result(EffectResult& result) {
+  if (!result.accepted && !effects_.finished(result, clock_.monotonic())) return;  // late: it was given up
+  result.accepted = true;
   results_.push_back(result);
   const auto* present = find_row<EffectRecord>(host_, result.id);
   if (present == nullptr) return;
@@ -319,26 +311,8 @@ Service Engine::Impl::runtime_service() {
   return service;
 }
 
-Result<void> Engine::Impl::load_deliveries() {
-  lanes_.clear();
-  return store_.scan(detail::table_or_die(DeliveryRecord::descriptor()), [&](const Row& row) {
-    const auto& record = static_cast<const DeliveryRecord&>(*row);
-    lanes_[{record.service(), record.event_key()}].emplace(record.position(), record);
-    return true;
-  });
-}
-
-Result<void> Engine::Impl::load_timers() {
-  timers_.clear();
-  const contract::Table& timers = detail::table_or_die(TimerRecord::descriptor());
-  return store_.scan(timers, [&](const Row& row) {
-    timers_.emplace(static_cast<const TimerRecord&>(*row).due(), timers.key_of(*row));
-    return true;
-  });
-}
-
 // The engine's own indexes follow what was committed.
-void Engine::Impl::index_changes(const Tick&) {
+void Engine::Impl::index_changes() {
   const contract::Table& timers = detail::table_or_die(TimerRecord::descriptor());
   host_.work().each_changed(timers, [&](const Row& before, const Row& after) {
     if (before) timers_.erase({static_cast<const TimerRecord&>(*before).due(), timers.key_of(*before)});

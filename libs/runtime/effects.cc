@@ -56,6 +56,11 @@ void EffectRunner::remove(const std::string& id) {
   waiting_.erase(at);
 }
 
+void EffectRunner::forget_waiting() {
+  waiting_.clear();
+  due_.clear();
+}
+
 void EffectRunner::dispatch(Time now) {
   for (auto at = due_.begin(); at != due_.end() && at->first <= now;) {
     const EffectRecord& record = waiting_.at(at->second).record;

@@ -19,6 +19,7 @@ struct EffectResult {
   std::string id;
   uint32_t attempt = 0;
   AnyOutcome outcome;
+  bool accepted = false;  // the runner has been told; the tick that took it in is repeated
 };
 
 // closed -> open after so many failures in a row; open -> half-open after a while; half-open: one attempt
@@ -49,6 +50,7 @@ class EffectRunner {
 
   void add(const EffectRecord& record);  // new, or its row changed
   void remove(const std::string& id);
+  void forget_waiting();  // all that no attempt is under way for
   // Starts what may start now.
   void dispatch(Time now);
   // An attempt ended: the breaker learns. False when it is not the attempt under way (it came late).

@@ -13,7 +13,6 @@ namespace micropay {
 namespace {
 
 constexpr Duration kFollowDelay = 3 * kMillisecond;  // followers wait this long for a tick that comes anyway
-constexpr Duration kCommitRetry = 100 * kMillisecond;
 constexpr size_t kFollowIdle = 2'000;  // events followed in a tick of their own
 constexpr size_t kFollowBusy = 64;     // and beside commands, at least
 
@@ -54,58 +53,11 @@ Engine::Impl::Impl(EngineOptions options, Store& store, const Clock& clock, std:
       }()),
       handlers_(services_),
       host_(store, options.seed),
-      preparers_(options.prepare_threads, options.prepare_queued),
-      effect_workers_(options.effect_threads, 10'000),
+      preparers_(options.prepare_threads, options.prepare_queued, options.run_elsewhere),
+      effect_workers_(options.effect_threads, 10'000, options.run_elsewhere),
       effects_(
           handlers_, [this](std::function<void()> work) { effect_workers_.run(std::move(work)); },
           [this](EffectResult result) { push(std::move(result), false); }) {}
-
-Result<void> Engine::Impl::open() {
-  state_ = State::kStarting;
-  TRY(load_timers());
-  TRY(store_.scan(detail::table_or_die(EffectRecord::descriptor()), [&](const Row& row) {
-    EffectRecord record = static_cast<const EffectRecord&>(*row);
-    // An attempt may have been under way when the process ended: what it did is unknown, so it is asked for
-    // first.
-    record.set_unknown(true);
-    record.set_next_at(0);
-    effects_.add(record);
-    return true;
-  }));
-  TRY(load_deliveries());
-  const LogEnd end = store_.end();
-  uint64_t from = end.next_position;
-  const contract::Table& consumers = detail::table_or_die(ConsumerRecord::descriptor());
-  for (const Service* service : handlers_.following()) {
-    const Row row = store_.get(consumers, detail::encode_key(consumers, {service->name}));
-    const uint64_t position = row ? static_cast<const ConsumerRecord&>(*row).position() : end.next_position;
-    follow_positions_[service->name] = position;
-    from = std::min(from, position);
-  }
-  while (from < end.next_position) {
-    const auto events = TRY(store_.read_events(from, 2'000));
-    if (events.empty()) break;
-    for (const Event& event : events)
-      if (!handlers_.followers(*event->type).empty()) follow_queue_.push_back(event);
-    from = events.back()->envelope.position() + 1;
-  }
-  if (end.tick != 0) return {};
-  host_.begin_tick(clock_.now(), 1, 1);
-  delivered_ = 0;
-  for (const Service& service : services_)
-    for (const auto& seed : service.seeds) {
-      const InputFrame frame{.service = service.contract,
-                             .principal = &system_principal(),
-                             .correlation_id = "seed",
-                             .causation_id = "seed",
-                             .actor = "system"};
-      TRY(host_.run(frame, seed));
-    }
-  drain();
-  if (!host_.tick_empty() && !commit())
-    return fail(Code::kUnavailable, "storage_failed", "The first tick failed.");
-  return {};
-}
 
 bool Engine::Impl::push(EngineInput input, bool bounded) {
   bool wake;
@@ -133,28 +85,28 @@ void Engine::Impl::submit(Command command) {
     numbers_.overload.add();
     return refuse(overloaded("Too many requests wait; try again."));
   }
-  if (entry->handler->prepare) return prepare(*entry, std::move(command));
-  push(PreparedCommand{std::move(command), nullptr}, false);
+  auto shared = std::make_shared<Command>(std::move(command));
+  if (entry->handler->prepare) return prepare(*entry, std::move(shared));
+  push(PreparedCommand{std::move(shared), nullptr}, false);
 }
 
-void Engine::Impl::prepare(const Handlers::CommandEntry& entry, Command command) {
-  auto shared = std::make_shared<Command>(std::move(command));
-  const bool taken = preparers_.run([this, &entry, shared] {
+void Engine::Impl::prepare(const Handlers::CommandEntry& entry, CommandPtr command) {
+  const bool taken = preparers_.run([this, &entry, command] {
     Snapshot snapshot(store_);
-    QueryContext ctx(snapshot, shared->principal, clock_.now(), *entry.service->contract);
-    Result<MessagePtr> prepared = entry.handler->prepare(ctx, *shared->request);
-    if (!prepared) return shared->done({.result = std::unexpected(std::move(prepared).error())});
-    push(PreparedCommand{std::move(*shared), std::move(*prepared)}, false);
+    QueryContext ctx(snapshot, command->principal, clock_.now(), *entry.service->contract);
+    Result<MessagePtr> prepared = entry.handler->prepare(ctx, *command->request);
+    if (!prepared) return command->done({.result = std::unexpected(std::move(prepared).error())});
+    push(PreparedCommand{command, std::move(*prepared)}, false);
   });
   if (taken) return;
   numbers_.overload.add();
-  shared->done({.result = std::unexpected(overloaded("Too many sign-ins wait; try again."))});
+  command->done({.result = std::unexpected(overloaded("Too many sign-ins wait; try again."))});
 }
 
 void Engine::Impl::run_input(EngineInput& input) {
   if (auto* command = std::get_if<PreparedCommand>(&input)) run_command(*command);
   else if (auto* result = std::get_if<EffectResult>(&input)) run_effect_result(*result);
-  else if (auto* event = std::get_if<Event>(&input)) accept_foreign(*event);
+  else if (auto* event = std::get_if<ForeignEvent>(&input)) accept_foreign(*event);
 }
 
 bool Engine::Impl::step(bool idle) {
@@ -178,6 +130,7 @@ bool Engine::Impl::step(bool idle) {
   const LogEnd end = store_.end();
   host_.begin_tick(clock_.now(), end.tick + 1, end.next_position);
   delivered_ = 0;
+  ended_waiters_.clear();
   const bool due = (!timers_.empty() && std::get<0>(*timers_.begin()) <= host_.now()) || !lanes_.empty();
   if (started >= retry_commit_at_) {
     for (EngineInput& input : inputs_) run_input(input);
@@ -197,7 +150,7 @@ bool Engine::Impl::step(bool idle) {
   handler_us_.fetch_add(handled - started, std::memory_order_relaxed);
   const bool worked = !inputs_.empty() || !host_.tick_empty();
   if (host_.tick_empty() || commit()) {
-    for (auto& [done, result] : answers_) done(std::move(result));
+    for (auto& [command, answer] : answers_) std::exchange(command->done, nullptr)(std::move(answer));
     answers_.clear();
   }
   effects_.dispatch(clock_.monotonic());
@@ -212,10 +165,13 @@ bool Engine::Impl::commit() {
   numbers_.commits.observe(ended - started);
   commit_us_.fetch_add(ended - started, std::memory_order_relaxed);
   if (!result) {
-    commit_failed(result.error());
+    if (result.error().code == Code::kAborted) commit_conflicted();
+    else commit_failed(result.error());
     return false;
   }
   last_commit_ = ended;
+  conflicts_in_row_ = 0;
+  seen_position_ = tick.first_position + tick.events.size();
   committed(tick);
   return true;
 }
@@ -224,7 +180,7 @@ void Engine::Impl::committed(const Tick& tick) {
   numbers_.ticks.add();
   numbers_.inputs.add(inputs_.size());
   numbers_.events.add(tick.events.size());
-  index_changes(tick);
+  index_changes();
   results_.clear();
   if (!following_now_.empty()) {
     for (auto& [service, position] : follow_positions_)
@@ -236,53 +192,6 @@ void Engine::Impl::committed(const Tick& tick) {
   lag_ = follow_queue_.size(), effects_pending_ = effects_.pending(), timers_pending_ = timers_.size();
   deliveries_pending_ = lanes_.size();
   for (const auto& listener : listeners_) listener(tick.events);
-}
-
-// Nothing of the tick happened: callers are told so, everything else is taken up again later.
-void Engine::Impl::commit_failed(const Error& error) {
-  log_error("engine.commit_failed", error.detail, {{"reason", error.reason}});
-  Error told = error;
-  if (told.retry_after_s == 0) told.retry_after_s = 1;
-  for (auto& [done, result] : answers_) done({.result = std::unexpected(told)});
-  answers_.clear();
-  std::deque<EngineInput> again;
-  for (EngineInput& input : inputs_) {
-    if (auto* command = std::get_if<PreparedCommand>(&input)) {
-      if (command->command.done) command->command.done({.result = std::unexpected(told)});
-    } else if (std::holds_alternative<Event>(input)) {
-      again.push_back(std::move(input));
-    } else if (std::holds_alternative<EffectResult>(input) && clock_.monotonic() < retry_commit_at_) {
-      again.push_back(std::move(input));
-    }
-  }
-  // Waiting commands of this tick wait for records that do not exist.
-  for (auto at = waiters_.begin(); at != waiters_.end();) {
-    const contract::Table& table = *at->second.command.method->resource;
-    if (store_.get(table, at->second.row_key) != nullptr) {
-      ++at;
-      continue;
-    }
-    at->second.command.done({.result = std::unexpected(told)});
-    at = waiters_.erase(at);
-  }
-  const contract::Table& effects = detail::table_or_die(EffectRecord::descriptor());
-  for (const EffectResult& result : results_)
-    if (const Row row = store_.get(effects, detail::encode_key(effects, {result.id}))) {
-      EffectRecord record = static_cast<const EffectRecord&>(*row);
-      record.set_unknown(true);
-      effects_.add(record);
-    }
-  results_.clear();
-  follow_queue_.insert(follow_queue_.begin(), following_now_.begin(), following_now_.end());
-  following_now_.clear();
-  for (const auto& loaded : {load_deliveries(), load_timers()})
-    if (!loaded)
-      log_error("engine.reload_failed", loaded.error().detail, {{"reason", loaded.error().reason}});
-  {
-    const std::lock_guard lock(mutex_);
-    for (EngineInput& input : again) inbox_.push_back(std::move(input));
-  }
-  if (clock_.monotonic() >= retry_commit_at_) retry_commit_at_ = clock_.monotonic() + kCommitRetry;
 }
 
 Time Engine::Impl::next_due() const {

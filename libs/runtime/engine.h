@@ -50,6 +50,8 @@ struct EngineOptions {
   size_t effect_threads = 4;
   uint64_t seed = 0;               // of ids and randomness; 0: from the system
   uint32_t delivery_attempts = 5;  // of an event handler that fails, then dead letter
+  // Carries out preparations and effects in place of worker threads; a simulator decides when.
+  std::function<void(std::function<void()>)> run_elsewhere = {};
 };
 
 struct EngineStats {
@@ -77,9 +79,9 @@ class Engine {
 
   // Any thread. Answers through command.done; at once when the queue is full or the engine drains.
   void submit(Command command);
-  // An event of another process (or of a test): handled once however often it comes, by the watermark of its
-  // key.
-  void deliver(std::shared_ptr<const EventRecord> event);
+  // An event of another process (or of a test), with its position there: handled once however often it comes,
+  // because it has to be beyond the last one of its source and partition.
+  void deliver(std::shared_ptr<const EventRecord> event, uint32_t partition = 0);
   // Waits for the answer. Not on the engine thread.
   Answer call(Command command);
   // Any thread, on a snapshot; on_engine methods are answered by the engine thread.

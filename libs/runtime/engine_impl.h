@@ -1,5 +1,6 @@
-// The engine's parts in one place; engine.cc (threads, inbox, the tick), commands.cc (idempotency, waiting)
-// and deliveries.cc (events, timers, effects, dead letters) implement it. Nobody else includes this.
+// The engine's parts in one place; engine.cc (threads, inbox, the tick), commands.cc (idempotency, waiting),
+// deliveries.cc (events, timers, effects, dead letters) and recovery.cc (opening, ticks that did not become
+// durable) implement it. Nobody else includes this.
 #pragma once
 
 #include <atomic>
@@ -23,26 +24,30 @@ namespace micropay {
 
 using Event = std::shared_ptr<const EventRecord>;
 
+using CommandPtr = std::shared_ptr<Command>;
+
 struct PreparedCommand {
-  Command command;
+  CommandPtr command;
   MessagePtr prepared;
+};
+struct ForeignEvent {
+  Event event;
+  uint32_t partition = 0;
 };
 struct EngineQuery {
   std::function<void()> answer;
 };
-using EngineInput = std::variant<PreparedCommand, EffectResult, Event, EngineQuery>;
+using EngineInput = std::variant<PreparedCommand, EffectResult, ForeignEvent, EngineQuery>;
 
 struct Engine::Impl {
   Impl(EngineOptions options, Store& store, const Clock& clock, std::vector<Service> services);
 
   // --- engine.cc ---
-  Result<void> open();
   void loop();
   bool step(bool idle);
   void run_input(EngineInput& input);
   bool commit();
   void committed(const Tick& tick);
-  void commit_failed(const Error& error);
   bool push(EngineInput input, bool bounded);
   Time next_due() const;
   void submit(Command command);
@@ -50,28 +55,27 @@ struct Engine::Impl {
                     const google::protobuf::Message& request);
   Result<Row> run_query(const Handlers::QueryEntry& entry, const Principal& principal,
                         const google::protobuf::Message& request);
-  void prepare(const Handlers::CommandEntry& entry, Command command);
+  void prepare(const Handlers::CommandEntry& entry, CommandPtr command);
 
   // --- commands.cc ---
   struct Waiter {
-    Command command;
+    CommandPtr command;
     std::string idempotency_id;
     std::string row_key;
     Time deadline = 0;
+    uint64_t since_tick = 0;  // the tick that began to wait
     enum class Found : uint8_t { kNothing, kFinal, kPause } found = Found::kNothing;
   };
   void run_command(PreparedCommand& input);
   Answer replay(const Command& command, const IdempotencyRecord& record);
   Waiter::Found outcome_of(const contract::Method& method, const EventRecord& event) const;
-  void settle(Command& command, std::string idempotency_id, const MessagePtr& response, size_t first_event);
-  void finish(Command& command, const std::string& idempotency_id, Row row, uint32_t status, bool final);
+  void settle(const CommandPtr& command, std::string idempotency_id, const MessagePtr& response, size_t first_event);
+  void finish(const CommandPtr& command, const std::string& idempotency_id, Row row, uint32_t status, bool final);
   Result<Row> judged(const contract::Method& method, Row row, bool final) const;
   void remember(const Command& command, const std::string& idempotency_id, const Answer& answer);
   void notice_waiters(const EventRecord& event);
   void finish_waiters();
-  void answer(Command& command, Answer answer) {
-    answers_.emplace_back(std::move(command.done), std::move(answer));
-  }
+  void answer(const CommandPtr& command, Answer answer) { answers_.emplace_back(command, std::move(answer)); }
   Result<void> check_match(const Command& command);
 
   // --- deliveries.cc ---
@@ -82,10 +86,10 @@ struct Engine::Impl {
   void hold(const Reaction& reaction, const EventRecord& event, uint32_t attempts, const Error& error);
   void retry_deliveries();
   bool retry_head(std::map<uint64_t, DeliveryRecord>& lane);
-  void accept_foreign(const Event& event);
+  void accept_foreign(const ForeignEvent& foreign);
   void follow(size_t budget);
   void fire_timers();
-  void run_effect_result(const EffectResult& result);
+  void run_effect_result(EffectResult& result);
   void end_effect(const EffectRecord& record, const Service& service, const Service::EffectHandler& handler,
                   const AnyOutcome& outcome);
   void dead_letter(DeadLetter::Kind kind, std::string_view service, std::string_view type,
@@ -93,9 +97,19 @@ struct Engine::Impl {
                    const google::protobuf::Message& payload);
   Result<void> redrive(Context& ctx, const DeadLetter& letter);
   Service runtime_service();
+  void index_changes();
+
+  // --- recovery.cc ---
+  Result<void> open();
+  Result<void> load();
   Result<void> load_deliveries();
   Result<void> load_timers();
-  void index_changes(const Tick& tick);
+  Result<void> load_effects();
+  Result<void> load_followers();
+  Result<void> run_seeds();
+  void commit_failed(const Error& error);
+  void commit_conflicted();
+  void notice_foreign_commits();
 
   const EngineOptions options_;
   Store& store_;
@@ -118,11 +132,12 @@ struct Engine::Impl {
 
   // Of the tick under way.
   std::deque<EngineInput> inputs_;
-  std::vector<std::pair<std::function<void(Answer)>, Answer>> answers_;
+  std::vector<std::pair<CommandPtr, Answer>> answers_;
   size_t delivered_ = 0;               // of host_.emitted()
   std::vector<EffectResult> results_;  // effect results taken in
   std::vector<Event> following_now_;
-  std::vector<std::string> finished_waiters_;
+  std::vector<std::string> finished_waiters_;       // keys
+  std::vector<std::pair<std::string, Waiter>> ended_waiters_;  // answered in this tick
 
   std::unordered_map<std::string, Waiter> waiters_;  // by event key
   std::set<std::tuple<Time, std::string>> timers_;   // due, encoded key
@@ -130,7 +145,9 @@ struct Engine::Impl {
   std::deque<Event> follow_queue_;
   std::map<std::string, uint64_t> follow_positions_;
   std::vector<std::function<void(const std::vector<Event>&)>> listeners_;
-  Time last_commit_ = 0;  // monotonic
+  Time last_commit_ = 0;          // monotonic
+  uint64_t seen_position_ = 1;    // events before it have been shown to waiters
+  uint32_t conflicts_in_row_ = 0;
   Time retry_commit_at_ = 0;
 
   struct Numbers {
@@ -140,6 +157,8 @@ struct Engine::Impl {
     Counter& overload =
         counter("micropay_engine_overload_total", "Commands refused because the queue was full");
     Counter& dead_letters = counter("micropay_engine_dead_letters_total", "Inputs that failed for good");
+    Counter& conflicts =
+        counter("micropay_engine_conflicts_total", "Ticks repeated because another instance wrote first");
     Counter& retries = counter("micropay_engine_delivery_retries_total", "Deliveries of events tried again");
     Histogram& handlers =
         duration_histogram("micropay_engine_handlers_seconds", "Time in handlers, per tick");

@@ -53,7 +53,9 @@ void Engine::submit(Command command) {
   impl_->submit(std::move(command));
 }
 
-void Engine::deliver(std::shared_ptr<const EventRecord> event) { impl_->push(std::move(event), false); }
+void Engine::deliver(std::shared_ptr<const EventRecord> event, uint32_t partition) {
+  impl_->push(ForeignEvent{std::move(event), partition}, false);
+}
 
 Answer Engine::call(Command command) {
   auto promise = std::make_shared<std::promise<Answer>>();

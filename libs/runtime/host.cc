@@ -110,6 +110,12 @@ void Host::emit(const contract::Event& type, const Message& message) {
   emitted_.push_back(std::move(event));
 }
 
+void Host::adopt(const EventRecord& foreign) {
+  auto event = std::make_shared<EventRecord>(foreign);
+  event->envelope.set_position(first_position_ + emitted_.size());
+  emitted_.push_back(std::move(event));
+}
+
 std::string Host::request_effect(const Message& request, const EffectOptions& options) {
   EffectRecord record;
   record.set_id(new_id());

@@ -56,7 +56,11 @@ class Host final : public ContextHost {
     return present;
   }
 
+  // An event of another process becomes part of this log as it is; only its position is new.
+  void adopt(const EventRecord& foreign);
+
   Time now() const { return now_; }
+  uint64_t tick() const { return tick_; }
   const std::vector<std::shared_ptr<EventRecord>>& emitted() const { return emitted_; }
   // Everything the tick did, with the events' data encoded.
   Tick finish_tick();

@@ -1,5 +1,7 @@
 #include "libs/runtime/testing.h"
 
+#include "libs/base/ids.h"
+#include "libs/contract/json.h"
 #include "libs/contract/validate.h"
 
 namespace micropay {
@@ -46,10 +48,16 @@ void World::inject(const contract::Event& type, const google::protobuf::Message&
   std::shared_ptr<google::protobuf::Message> copy(event.New());
   copy->CopyFrom(event);
   record->message = std::move(copy);
-  record->envelope.set_service(type.service->name);
-  record->envelope.set_actor(std::move(actor));
-  record->envelope.set_correlation_id("given");
-  record->envelope.set_position(++impl_->positions[type.service->name]);
+  Envelope& envelope = record->envelope;
+  envelope.set_position(++impl_->positions[type.service->name]);
+  envelope.set_id(derived_uuid(fmt::format("given {} {}", type.service->name, envelope.position())));
+  envelope.set_type(type.type);
+  envelope.set_service(type.service->name);
+  envelope.set_time(impl_->clock.now());
+  envelope.set_key(contract::field_text(event, *type.key));
+  envelope.set_actor(std::move(actor));
+  envelope.set_correlation_id("given");
+  envelope.set_causation_id("given");
   settle();
   impl_->injecting = true;
   impl_->engine->deliver(record);

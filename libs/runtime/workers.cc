@@ -20,6 +20,10 @@ void Workers::stop() {
 }
 
 bool Workers::run(std::function<void()> work) {
+  if (elsewhere_) {
+    elsewhere_(std::move(work));
+    return true;
+  }
   if (threads_.empty()) {
     work();
     return true;

@@ -12,7 +12,10 @@ namespace micropay {
 
 class Workers {
  public:
-  Workers(size_t threads, size_t max_queued) : max_queued_(max_queued), threads_wanted_(threads) {}
+  // `elsewhere`, when given, carries everything out in place of threads (a simulator decides when).
+  using Executor = std::function<void(std::function<void()>)>;
+  Workers(size_t threads, size_t max_queued, Executor elsewhere = {})
+      : max_queued_(max_queued), threads_wanted_(threads), elsewhere_(std::move(elsewhere)) {}
   ~Workers() { stop(); }
   void start();
   void stop();  // what is queued is dropped, what runs is waited for
@@ -22,6 +25,7 @@ class Workers {
  private:
   void loop();
   const size_t max_queued_, threads_wanted_;
+  const Executor elsewhere_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::function<void()>> queue_;

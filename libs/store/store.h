@@ -84,7 +84,8 @@ class RowReader {
 class Store : public RowReader {
  public:
   // Durable when it returns; an error leaves nothing behind (kUnavailable, storage_full or storage_failed)
-  // and the same tick number may be tried again.
+  // and the same tick number may be tried again. Of a store that several processes write: kAborted
+  // (conflict) when another has committed since this one read; reads and end() show its state from then on.
   virtual Result<void> commit(Tick tick) = 0;
   virtual LogEnd end() const = 0;
   // Events from `position` on, at most `limit`, in order. Any thread.

@@ -1,0 +1,179 @@
+// The engine at its edges: what it loads when it opens, and what becomes of a tick that was not made durable.
+// Either the store refused (a full disk): callers are told, the rest is taken up later. Or another instance
+// wrote first: the tick is run again over what is there now, and nobody notices.
+#include "libs/base/log.h"
+#include "libs/runtime/engine_impl.h"
+
+namespace micropay {
+namespace {
+
+constexpr Duration kCommitRetry = 100 * kMillisecond;
+constexpr uint32_t kMostConflicts = 100;  // in a row; then callers are told to come again
+
+}  // namespace
+
+Result<void> Engine::Impl::open() {
+  state_ = State::kStarting;
+  TRY(load());
+  seen_position_ = store_.end().next_position;
+  return store_.end().tick == 0 ? run_seeds() : Result<void>();
+}
+
+// Everything that the engine keeps an index of.
+Result<void> Engine::Impl::load() {
+  TRY(load_timers());
+  TRY(load_effects());
+  TRY(load_deliveries());
+  return load_followers();
+}
+
+Result<void> Engine::Impl::load_deliveries() {
+  lanes_.clear();
+  return store_.scan(detail::table_or_die(DeliveryRecord::descriptor()), [&](const Row& row) {
+    const auto& record = static_cast<const DeliveryRecord&>(*row);
+    lanes_[{record.service(), record.event_key()}].emplace(record.position(), record);
+    return true;
+  });
+}
+
+Result<void> Engine::Impl::load_timers() {
+  timers_.clear();
+  const contract::Table& timers = detail::table_or_die(TimerRecord::descriptor());
+  return store_.scan(timers, [&](const Row& row) {
+    timers_.emplace(static_cast<const TimerRecord&>(*row).due(), timers.key_of(*row));
+    return true;
+  });
+}
+
+Result<void> Engine::Impl::load_effects() {
+  effects_.forget_waiting();
+  return store_.scan(detail::table_or_die(EffectRecord::descriptor()), [&](const Row& row) {
+    EffectRecord record = static_cast<const EffectRecord&>(*row);
+    // An attempt may have been under way, here before a crash or elsewhere: what it did is unknown, so it is
+    // asked for first.
+    record.set_unknown(true);
+    record.set_next_at(0);
+    effects_.add(record);
+    return true;
+  });
+}
+
+Result<void> Engine::Impl::load_followers() {
+  follow_queue_.clear();
+  const uint64_t end = store_.end().next_position;
+  uint64_t from = end;
+  const contract::Table& consumers = detail::table_or_die(ConsumerRecord::descriptor());
+  for (const Service* service : handlers_.following()) {
+    const Row row = store_.get(consumers, detail::encode_key(consumers, {service->name}));
+    const uint64_t position = row ? static_cast<const ConsumerRecord&>(*row).position() : end;
+    follow_positions_[service->name] = position;
+    from = std::min(from, position);
+  }
+  while (from < end) {
+    const auto events = TRY(store_.read_events(from, 2'000));
+    if (events.empty()) break;
+    for (const Event& event : events)
+      if (!handlers_.followers(*event->type).empty()) follow_queue_.push_back(event);
+    from = events.back()->envelope.position() + 1;
+  }
+  return {};
+}
+
+Result<void> Engine::Impl::run_seeds() {
+  host_.begin_tick(clock_.now(), 1, 1);
+  delivered_ = 0;
+  for (const Service& service : services_)
+    for (const auto& seed : service.seeds) {
+      const InputFrame frame{.service = service.contract,
+                             .principal = &system_principal(),
+                             .correlation_id = "seed",
+                             .causation_id = "seed",
+                             .actor = "system"};
+      TRY(host_.run(frame, seed));
+    }
+  drain();
+  if (host_.tick_empty() || commit() || store_.end().tick != 0) return {};
+  return fail(Code::kUnavailable, "storage_failed", "The first tick failed.");
+}
+
+// Nothing of the tick happened: callers are told so, everything else is taken up again later.
+void Engine::Impl::commit_failed(const Error& error) {
+  log_error("engine.commit_failed", error.detail, {{"reason", error.reason}});
+  Error told = error;
+  if (told.retry_after_s == 0) told.retry_after_s = 1;
+  const auto tell = [&](const CommandPtr& command) {
+    if (auto done = std::exchange(command->done, nullptr)) done({.result = std::unexpected(told)});
+  };
+  for (auto& [command, answer] : answers_) tell(command);
+  answers_.clear();
+  std::deque<EngineInput> again;
+  for (EngineInput& input : inputs_) {
+    if (auto* command = std::get_if<PreparedCommand>(&input)) tell(command->command);
+    else if (std::holds_alternative<ForeignEvent>(input)) again.push_back(std::move(input));
+    else if (std::holds_alternative<EffectResult>(input) && clock_.monotonic() < retry_commit_at_)
+      again.push_back(std::move(input));
+  }
+  std::erase_if(waiters_, [](const auto& waiter) { return waiter.second.command->done == nullptr; });
+  const contract::Table& effects = detail::table_or_die(EffectRecord::descriptor());
+  for (const EffectResult& result : results_)
+    if (const Row row = store_.get(effects, detail::encode_key(effects, {result.id}))) {
+      EffectRecord record = static_cast<const EffectRecord&>(*row);
+      record.set_unknown(true);
+      effects_.add(record);
+    }
+  results_.clear();
+  follow_queue_.insert(follow_queue_.begin(), following_now_.begin(), following_now_.end());
+  following_now_.clear();
+  for (const auto& loaded : {load_deliveries(), load_timers()})
+    if (!loaded)
+      log_error("engine.reload_failed", loaded.error().detail, {{"reason", loaded.error().reason}});
+  {
+    const std::lock_guard lock(mutex_);
+    for (EngineInput& input : again) inbox_.push_back(std::move(input));
+  }
+  if (clock_.monotonic() >= retry_commit_at_) retry_commit_at_ = clock_.monotonic() + kCommitRetry;
+}
+
+// Another instance committed first. The store shows its state by now: the indexes are loaded again, the
+// inputs go back to the front of the inbox in their order, and who waited before this tick waits on.
+void Engine::Impl::commit_conflicted() {
+  numbers_.conflicts.add();
+  if (++conflicts_in_row_ > kMostConflicts)
+    return commit_failed({.code = Code::kUnavailable,
+                          .reason = "storage_contended",
+                          .detail = "Other instances write the same records all the time.",
+                          .retry_after_s = 1});
+  answers_.clear();
+  results_.clear();
+  following_now_.clear();
+  finished_waiters_.clear();
+  std::erase_if(waiters_, [&](const auto& waiter) { return waiter.second.since_tick == host_.tick(); });
+  for (auto& [key, waiter] : ended_waiters_) {
+    waiter.found = Waiter::Found::kNothing;
+    if (waiter.since_tick != host_.tick()) waiters_[key] = std::move(waiter);
+  }
+  ended_waiters_.clear();
+  if (const auto loaded = load(); !loaded)
+    log_error("engine.reload_failed", loaded.error().detail, {{"reason", loaded.error().reason}});
+  notice_foreign_commits();
+  const std::lock_guard lock(mutex_);
+  inbox_.insert(inbox_.begin(), std::make_move_iterator(inputs_.begin()),
+                std::make_move_iterator(inputs_.end()));
+  inputs_.clear();
+}
+
+// A payment that was asked for here may have become final there.
+void Engine::Impl::notice_foreign_commits() {
+  const uint64_t end = store_.end().next_position;
+  while (seen_position_ < end) {
+    const auto events = store_.read_events(seen_position_, 2'000);
+    if (!events || events->empty()) return;
+    for (const Event& event : *events) {
+      if (event->envelope.position() >= end) break;
+      if (!waiters_.empty()) notice_waiters(*event);
+    }
+    seen_position_ = events->back()->envelope.position() + 1;
+  }
+}
+
+}  // namespace micropay
