@@ -8,7 +8,7 @@ namespace micropay::app {
 const std::vector<const CommandInfo*>& commands() {
   static const std::vector<const CommandInfo*> kCommands{
       &kServeCommand,    &kVerifyCommand,     &kReplayCommand,     &kBackupCommand,     &kRestoreCommand,
-      &kSchemaCommand,   &kEventsTailCommand, &kEventsShowCommand, &kUserAdminCommand,  &kKeysRotateCommand,
+      &kSimulateCommand, &kSchemaCommand,   &kEventsTailCommand, &kEventsShowCommand, &kUserAdminCommand,  &kKeysRotateCommand,
       &kServicesCommand, &kOpenapiCommand,    &kDocsCommand,       &kCompletionCommand, &kVersionCommand};
   return kCommands;
 }

@@ -109,6 +109,21 @@ void Engine::Impl::run_input(EngineInput& input) {
   else if (auto* event = std::get_if<ForeignEvent>(&input)) accept_foreign(*event);
 }
 
+// The handlers of a tick; false when what they read has changed under them.
+bool Engine::Impl::run_tick(bool due, bool idle) {
+  try {
+    for (EngineInput& input : inputs_) run_input(input);
+    if (due) fire_timers(), retry_deliveries();
+    follow(idle && inputs_.empty() ? kFollowIdle : std::max(kFollowBusy, follow_queue_.size() / 8));
+    finish_waiters();
+    return true;
+  } catch (const StoreConflict&) {
+    host_.abandon_input();
+    commit_conflicted();
+    return false;
+  }
+}
+
 bool Engine::Impl::step(bool idle) {
   inputs_.clear();
   {
@@ -133,16 +148,13 @@ bool Engine::Impl::step(bool idle) {
   ended_waiters_.clear();
   const bool due = (!timers_.empty() && std::get<0>(*timers_.begin()) <= host_.now()) || !lanes_.empty();
   if (started >= retry_commit_at_) {
-    for (EngineInput& input : inputs_) run_input(input);
-    if (due) fire_timers(), retry_deliveries();
-    follow(idle && inputs_.empty() ? kFollowIdle : std::max(kFollowBusy, follow_queue_.size() / 8));
-    finish_waiters();
+    if (!run_tick(due, idle)) return true;
   } else {
     commit_failed({.code = Code::kUnavailable,
                    .reason = "storage_failed",
                    .detail = "The store does not take writes.",
                    .retry_after_s = 1});
-    return !inputs_.empty();
+    return false;  // what could not be refused waits until then
   }
   const Time handled = clock_.monotonic();
   if (!inputs_.empty())
@@ -202,6 +214,7 @@ Time Engine::Impl::next_due() const {
     if (!records.empty()) due = std::min(due, records.begin()->second.next_at() - wall_ahead);
   for (const auto& [key, waiter] : waiters_) due = std::min(due, waiter.deadline);
   if (!follow_queue_.empty()) due = std::min(due, last_commit_ + kFollowDelay);
+  if (queued_.load(std::memory_order_relaxed) > 0) due = std::min(due, retry_commit_at_);
   return std::min(due, effects_.next_due());
 }
 

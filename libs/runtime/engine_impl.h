@@ -45,6 +45,7 @@ struct Engine::Impl {
   // --- engine.cc ---
   void loop();
   bool step(bool idle);
+  bool run_tick(bool due, bool idle);
   void run_input(EngineInput& input);
   bool commit();
   void committed(const Tick& tick);

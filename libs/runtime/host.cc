@@ -18,7 +18,7 @@ const contract::Table& timer_table() { return detail::table_or_die(TimerRecord::
 }  // namespace
 
 Host::Host(const Store& store, uint64_t seed)
-    : work_(store), ids_(seed != 0 ? seed : system_seed()), seed_(seed) {}
+    : work_(store.tick_reader()), ids_(seed != 0 ? seed : system_seed()), seed_(seed) {}
 
 void Host::begin_tick(Time now, uint64_t number, uint64_t first_position) {
   work_.clear();

@@ -62,6 +62,7 @@ class Host final : public ContextHost {
   Time now() const { return now_; }
   uint64_t tick() const { return tick_; }
   const std::vector<std::shared_ptr<EventRecord>>& emitted() const { return emitted_; }
+  void abandon_input() { frame_ = nullptr; }  // something other than an error ended it
   // Everything the tick did, with the events' data encoded.
   Tick finish_tick();
   bool tick_empty() const { return emitted_.empty() && work_.unchanged(); }

@@ -129,13 +129,14 @@ void Engine::Impl::commit_failed(const Error& error) {
       log_error("engine.reload_failed", loaded.error().detail, {{"reason", loaded.error().reason}});
   {
     const std::lock_guard lock(mutex_);
-    for (EngineInput& input : again) inbox_.push_back(std::move(input));
+    // Before what has come since: an event behind its successor would look like a repeat.
+    inbox_.insert(inbox_.begin(), std::make_move_iterator(again.begin()), std::make_move_iterator(again.end()));
+    queued_.store(inbox_.size(), std::memory_order_relaxed);
   }
   if (clock_.monotonic() >= retry_commit_at_) retry_commit_at_ = clock_.monotonic() + kCommitRetry;
 }
 
-// Another instance committed first. The store shows its state by now: the indexes are loaded again, the
-// inputs go back to the front of the inbox in their order, and who waited before this tick waits on.
+// Another instance committed first. The indexes are loaded again from what is there now, the inputs go back to the front of the inbox in their order, and who waited before this tick waits on.
 void Engine::Impl::commit_conflicted() {
   numbers_.conflicts.add();
   if (++conflicts_in_row_ > kMostConflicts)
@@ -143,15 +144,15 @@ void Engine::Impl::commit_conflicted() {
                           .reason = "storage_contended",
                           .detail = "Other instances write the same records all the time.",
                           .retry_after_s = 1});
+  store_.refresh();
   answers_.clear();
   results_.clear();
   following_now_.clear();
   finished_waiters_.clear();
   std::erase_if(waiters_, [&](const auto& waiter) { return waiter.second.since_tick == host_.tick(); });
-  for (auto& [key, waiter] : ended_waiters_) {
-    waiter.found = Waiter::Found::kNothing;
+  for (auto& [key, waiter] : ended_waiters_)
     if (waiter.since_tick != host_.tick()) waiters_[key] = std::move(waiter);
-  }
+  for (auto& [key, waiter] : waiters_) waiter.found = Waiter::Found::kNothing;  // what it saw was undone
   ended_waiters_.clear();
   if (const auto loaded = load(); !loaded)
     log_error("engine.reload_failed", loaded.error().detail, {{"reason", loaded.error().reason}});
@@ -159,6 +160,7 @@ void Engine::Impl::commit_conflicted() {
   const std::lock_guard lock(mutex_);
   inbox_.insert(inbox_.begin(), std::make_move_iterator(inputs_.begin()),
                 std::make_move_iterator(inputs_.end()));
+  queued_.store(inbox_.size(), std::memory_order_relaxed);
   inputs_.clear();
 }
 

@@ -81,13 +81,22 @@ class RowReader {
   virtual Result<Page> list(const ListQuery& query) const = 0;
 };
 
+// Thrown by a tick's reader when a row is newer than the state that the tick began with: what it has read so
+// far and this row never stood beside each other, and no handler may see them together.
+struct StoreConflict {};
+
 class Store : public RowReader {
  public:
+  // What a tick reads through: every row as of end(). A store that others write, too, throws StoreConflict
+  // instead of a newer row.
+  virtual const RowReader& tick_reader() const { return *this; }
   // Durable when it returns; an error leaves nothing behind (kUnavailable, storage_full or storage_failed)
   // and the same tick number may be tried again. Of a store that several processes write: kAborted
-  // (conflict) when another has committed since this one read; reads and end() show its state from then on.
+  // (conflict) when another has committed since this one read.
   virtual Result<void> commit(Tick tick) = 0;
   virtual LogEnd end() const = 0;
+  // After a conflict: reads and end() show what is there now.
+  virtual void refresh() {}
   // Events from `position` on, at most `limit`, in order. Any thread.
   virtual Result<std::vector<std::shared_ptr<const EventRecord>>> read_events(uint64_t position,
                                                                               size_t limit) const = 0;
