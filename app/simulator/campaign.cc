@@ -1,9 +1,12 @@
 #include "app/simulator/campaign.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <sstream>
 
@@ -11,6 +14,8 @@
 
 namespace micropay::app {
 namespace {
+
+constexpr const char* kCrashed = "the process crashed";
 
 double now_seconds() { return double(system_clock().monotonic()) / 1e6; }
 
@@ -23,11 +28,12 @@ void report(FILE* out, uint64_t seed, const SimulationResult& result) {
   std::fflush(out);
 }
 
-void work(const CampaignOptions& options, uint32_t worker, double deadline, FILE* out) {
+void work(const CampaignOptions& options, uint32_t worker, double deadline, const std::atomic<uint64_t>& stop_at,
+          FILE* out) {
   Coverage coverage;
   for (uint64_t i = worker; i < options.seeds; i += options.jobs) {
-    if (options.seconds > 0 && now_seconds() > deadline) break;
     const uint64_t seed = options.first_seed + i;
+    if (seed > stop_at || (options.seconds > 0 && now_seconds() > deadline)) break;
     fmt::print(out, "begin {}\n", seed);
     std::fflush(out);
     Coverage of_run;
@@ -54,6 +60,52 @@ void take_run(const std::string& line, CampaignResult& result) {
   result.failed_seed = seed, result.problem = problem, result.failed_step = step;
 }
 
+// The workers' pipes, line by line, whoever writes first.
+class Reader {
+ public:
+  explicit Reader(const std::vector<std::pair<pid_t, int>>& workers) : workers_(workers) {
+    for (const auto& [pid, from] : workers) waiting_.push_back({.fd = from, .events = POLLIN, .revents = 0});
+    text_.resize(workers.size());
+    begun_.resize(workers.size());
+  }
+  // Waits for one of them to write or to end; false when all have ended.
+  bool wait() {
+    lines_.clear();
+    crashed_ = false;
+    if (ended_ == waiting_.size()) return false;
+    CHECK(poll(waiting_.data(), waiting_.size(), -1) > 0);
+    for (at_ = 0; waiting_[at_].revents == 0;) ++at_;
+    char piece[65536];
+    const ssize_t size = read(waiting_[at_].fd, piece, sizeof piece);
+    if (size <= 0) return end();
+    std::string& text = text_[at_];
+    text.append(piece, size_t(size));
+    for (size_t line_end; (line_end = text.find('\n')) != text.npos; text.erase(0, line_end + 1))
+      lines_.push_back(text.substr(0, line_end));
+    return true;
+  }
+  const std::vector<std::string>& lines() const { return lines_; }
+  uint64_t& begun() { return begun_[at_]; }  // the seed that this worker is at
+  bool crashed() const { return crashed_; }  // it has just ended so
+
+ private:
+  bool end() {
+    int status = 0;
+    waitpid(workers_[at_].first, &status, 0);
+    crashed_ = status != 0;
+    close(waiting_[at_].fd);
+    waiting_[at_].fd = -1;
+    ++ended_;
+    return true;
+  }
+  const std::vector<std::pair<pid_t, int>>& workers_;
+  std::vector<pollfd> waiting_;
+  std::vector<std::string> text_, lines_;
+  std::vector<uint64_t> begun_;
+  size_t ended_ = 0, at_ = 0;
+  bool crashed_ = false;
+};
+
 // "account 0192…: reserved is 5" and "account 0193…: reserved is 7" are the same problem.
 std::string kind_of(const std::string& problem) {
   std::string kind;
@@ -75,6 +127,10 @@ CampaignResult run_campaign(const CampaignOptions& options) {
   const double began = now_seconds(), deadline = began + options.seconds;
   { Simulation(options_of({.steps = 0, .services = options.services}, 1), result.coverage).run(); }
   std::vector<std::pair<pid_t, int>> workers;
+  // Read by the workers: nobody begins a seed behind one that failed.
+  void* shared = mmap(nullptr, sizeof(std::atomic<uint64_t>), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  CHECK(shared != MAP_FAILED);
+  auto* stop_at = new (shared) std::atomic<uint64_t>(UINT64_MAX);
   for (uint32_t worker = 0; worker < options.jobs; ++worker) {
     int ends[2];
     CHECK(pipe(ends) == 0);
@@ -82,37 +138,24 @@ CampaignResult run_campaign(const CampaignOptions& options) {
     CHECK(pid >= 0);
     if (pid == 0) {
       close(ends[0]);
-      work(options, worker, deadline, fdopen(ends[1], "w"));
+      work(options, worker, deadline, *stop_at, fdopen(ends[1], "w"));
       _exit(0);
     }
     close(ends[1]);
     workers.emplace_back(pid, ends[0]);
   }
-  for (const auto& [pid, from] : workers) {
-    FILE* in = fdopen(from, "r");
-    char* line = nullptr;
-    size_t size = 0;
-    std::string coverage;
-    uint64_t begun = 0;
-    while (getline(&line, &size, in) > 0) {
-      if (std::string_view(line).starts_with("begin ")) {
-        begun = std::stoull(line + 6);
-      } else if (!std::string_view(line).starts_with("run ")) {
-        coverage += line;
-      } else {
-        std::string text(line);
-        text.pop_back();
-        take_run(text, result);
-        if (options.progress) options.progress(result.runs, result.failed_seed != 0);
-      }
+  for (Reader reader(workers); reader.wait();) {
+    for (const std::string& line : reader.lines()) {
+      if (line.starts_with("begin ")) reader.begun() = std::stoull(line.substr(6));
+      else if (line.starts_with("run ")) take_run(line, result);
+      else result.coverage.add_text(line);
     }
-    free(line);
-    fclose(in);
-    result.coverage.add_text(coverage);
-    int status = 0;
-    waitpid(pid, &status, 0);
-    if (status != 0 && (result.failed_seed == 0 || begun < result.failed_seed))
-      result.failed_seed = begun, result.problem = "the process crashed", result.failed_step = options.steps;
+    if (options.progress) options.progress(result.runs, result.failed_seed != 0);
+    if (result.failed_seed != 0) *stop_at = result.failed_seed;
+    if (!reader.crashed()) continue;
+    const uint64_t seed = reader.begun();
+    if (result.failed_seed != 0 && result.failed_seed < seed) continue;
+    result.failed_seed = seed, result.problem = kCrashed, result.failed_step = options.steps;
   }
   result.seconds = now_seconds() - began;
   return result;
@@ -150,7 +193,7 @@ SimulationResult run_apart(const SimulationOptions& options) {
   int status = 0;
   waitpid(pid, &status, 0);
   SimulationResult result{.problem = told.problem, .step = told.failed_step, .steps = told.steps};
-  if (status != 0) result.problem = "the process crashed", result.step = options.steps;
+  if (status != 0) result.problem = kCrashed, result.step = options.steps;
   return result;
 }
 

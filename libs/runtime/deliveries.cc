@@ -99,7 +99,8 @@ bool Engine::Impl::retry_head(std::map<uint64_t, DeliveryRecord>& lane) {
     record.set_attempts(record.attempts() + 1);
     record.set_last_error(fmt::format("{}: {}", result.error().reason, result.error().detail));
     record.set_next_at(host_.now() + retry_after(record.attempts()));
-    if (record.attempts() < options_.delivery_attempts) {
+    // What only waits for something (another service's event that is late) is no failure, however often.
+    if (record.attempts() < options_.delivery_attempts || result.error().code == Code::kUnavailable) {
       host_.put(record);
       lane.begin()->second = record;
       return false;

@@ -49,7 +49,9 @@ struct EngineOptions {
   size_t prepare_queued = 500;
   size_t effect_threads = 4;
   uint64_t seed = 0;               // of ids and randomness; 0: from the system
-  uint32_t delivery_attempts = 5;  // of an event handler that fails, then dead letter
+  // Of an event handler that fails, then dead letter; one that answers kUnavailable waits for something and
+  // is tried until it is there.
+  uint32_t delivery_attempts = 5;
   // Carries out preparations and effects in place of worker threads; a simulator decides when.
   std::function<void(std::function<void()>)> run_elsewhere = {};
 };

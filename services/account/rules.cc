@@ -73,6 +73,10 @@ std::string_view failure_reason(std::string_view decline_reason) {
 
 bool awaits_provider(const TopUp& top_up) { return top_up.status() == TopUp::PENDING; }
 
+bool takes_money(const Account& account) {
+  return account.status() != Account::CLOSED && account.status() != Account::CLOSING;
+}
+
 bool was_given_up(const TopUp& top_up) {
   return top_up.status() == TopUp::FAILED && top_up.failure_reason() == "provider_unavailable";
 }

@@ -32,6 +32,7 @@ std::string_view failure_reason(std::string_view decline_reason);
 
 // Whether an answer of the provider may still move the top-up: repeats may not.
 bool awaits_provider(const TopUp& top_up);
+bool takes_money(const Account& account);
 // Given up, because the provider could not be reached: staff may have it asked again, and then it may
 // succeed.
 bool was_given_up(const TopUp& top_up);

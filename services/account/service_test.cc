@@ -227,12 +227,14 @@ TEST_F(AccountTest, AnUnknownOutcomeIsSaidAtOnce) {
 // Cannot be reached until somebody repairs it.
 class BrokenProvider final : public account::Provider {
  public:
-  Outcome<ProviderOutcome> perform(const ProviderCall&, std::string_view) override {
+  Outcome<ProviderOutcome> perform(const ProviderCall& call, std::string_view) override {
     Outcome<ProviderOutcome> outcome;
+    last = call.operation();
     outcome.kind = repaired ? Outcome<ProviderOutcome>::Kind::kDone : Outcome<ProviderOutcome>::Kind::kFailed;
     return outcome;
   }
   std::atomic<bool> repaired = false;
+  ProviderCall::Operation last = ProviderCall::CONFIRM;
 };
 
 class BrokenProviderTest : public AccountTest {
@@ -254,6 +256,30 @@ TEST_F(BrokenProviderTest, ATopUpThatWasGivenUpMaySucceedWhenStaffAsksAgain) {
   EXPECT_EQ(only_top_up()->status(), TopUp::CAPTURED);
   EXPECT_EQ(only_top_up()->failure_reason(), "");
   EXPECT_EQ(stored().pending_top_ups(), 1u);
+}
+
+// Found by the simulator (seed 113): a top-up was given up, its wallet was closed, and then its dead letter
+// was driven again. The provider took the money, and the closed wallet showed it.
+TEST_F(BrokenProviderTest, ATopUpOfAClosedWalletGoesBack) {
+  provider->repaired = false;
+  EXPECT_EQ(top_up("card_ok").error().reason, "provider_unavailable");
+  CloseAccountRequest close;
+  close.set_id(account);
+  world.call_answer(close, alice);
+  AccountBalanceClosed closed;
+  closed.set_account_id(account);
+  world.given(closed);
+  ASSERT_EQ(stored().status(), Account::CLOSED);
+  provider->repaired = true;
+  const auto letters = world.query<ListDeadLettersResponse>(ListDeadLettersRequest(), admin);
+  RedriveDeadLetterRequest redrive;
+  redrive.set_id(letters->dead_letters(0).id());
+  ASSERT_TRUE(world.call<DeadLetter>(redrive, admin));
+  world.advance(kMinute);
+  EXPECT_EQ(only_top_up()->status(), TopUp::FAILED);
+  EXPECT_EQ(only_top_up()->failure_reason(), "account_closed");
+  EXPECT_EQ(provider->last, ProviderCall::VOID);
+  EXPECT_EQ(stored().pending_top_ups(), 0u);
 }
 
 TEST_F(AccountTest, TheSecondStepConfirms) {

@@ -100,6 +100,18 @@ void wait_until_known(Context& ctx, TopUp& top_up) {
   ctx.emit(about<AccountTopUpUnknown>(top_up));
 }
 
+// A top-up was given up, its wallet closed, and then its dead letter was driven again: the money that the
+// provider took goes back. What the provider says to that changes nothing here; should it refuse, the dead
+// letter tells staff.
+void give_back(Context& ctx, const TopUp& found, const ProviderOutcome& answer) {
+  if (answer.status() == ProviderOutcome::DECLINED) return;
+  TopUp& top_up = ctx.table<TopUp>().edit(found.id());
+  top_up.set_provider_reference(answer.provider_reference());
+  top_up.set_failure_reason("account_closed");
+  top_up.set_updated_at(ctx.now());
+  ctx.perform(call_for(top_up, ProviderCall::VOID), {.target = top_up.provider()});
+}
+
 }  // namespace
 
 Result<TopUp> create_top_up(Context& ctx, const CreateTopUpRequest& request, const AccountSettings& settings,
@@ -137,10 +149,15 @@ Result<TopUp> confirm_top_up(Context& ctx, const ConfirmTopUpRequest& request) {
 
 Result<void> take_outcome(Context& ctx, const ProviderCall& call, const Outcome<ProviderOutcome>& outcome) {
   using Kind = Outcome<ProviderOutcome>::Kind;
+  if (call.operation() == ProviderCall::VOID) return {};
   const TopUp* found = ctx.table<TopUp>().find(call.reference_id());
   if (found == nullptr) return {};
   const bool again = was_given_up(*found) && outcome.kind == Kind::kDone;
   if (!again && !awaits_provider(*found)) return {};
+  if (again && !takes_money(*ctx.table<Account>().find(found->account_id()))) {
+    give_back(ctx, *found, outcome.response);
+    return {};
+  }
   TopUp& top_up = ctx.table<TopUp>().edit(found->id());
   if (again) reopen(ctx, top_up);
   top_up.set_updated_at(ctx.now());
