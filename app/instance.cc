@@ -39,6 +39,10 @@ EmbeddedOptions store_options(Settings& settings) {
                           << 20;
   options.apply_interval = settings.duration("store.apply_interval", 20 * kMillisecond,
                                              "How long changes gather before they are written to the tables");
+  options.checkpoint_bytes =
+      size_t(settings.integer("store.checkpoint_mb", 32, 1, 4096,
+                              "Size of the tables' write-ahead log in MB that is copied into state.db"))
+      << 20;
   return options;
 }
 

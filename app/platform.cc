@@ -147,12 +147,11 @@ Result<ControlReply> Platform::Impl::answer(const ControlRequest& request, const
   }
   if (request.command() == "backup") {
     log_info("control.backup", "Backup begins", {{"to", request.to()}});
-    TRY(instance->store().backup(request.to(), [&](double part) {
+    TRY(backup_folder(instance->store(), own.data, request.to(), [&](double part) {
       ControlReply progress;
       progress.set_permille(int32_t(part * 1000));
       reply(progress);
     }));
-    TRY(copy_side_files(own.data, request.to()));
     log_info("control.backup", "Backup is complete", {{"to", request.to()}});
     return done;
   }

@@ -47,7 +47,8 @@ Result<void> EmbeddedStoreImpl::open(Projector* projector) {
         fmt::format("the log ends at tick {}, but the tables are of tick {}", end_tick, applied));
   }
   applier_ = std::make_unique<Applier>(ApplierOptions{.interval = options_.apply_interval,
-                                                      .max_unapplied_bytes = options_.max_unapplied_bytes},
+                                                      .max_unapplied_bytes = options_.max_unapplied_bytes,
+                                                      .checkpoint_bytes = options_.checkpoint_bytes},
                                        std::move(tables), cache_, projector, applied);
   TRY(catch_up_projections(projector, applied));
   TRY(replay(applied + 1, end_tick,
