@@ -92,6 +92,9 @@ void Platform::Impl::publish_gauges() {
         &EmbeddedStats::unapplied_ticks);
   store("micropay_store_cached_rows", "Rows in memory", &EmbeddedStats::cached_rows);
   store("micropay_store_table_bytes", "Size of the tables", &EmbeddedStats::table_bytes);
+  gauges.push_back(gauge_callback("micropay_clock_offset_seconds",
+                                  "How far the wall clock is ahead of the platform's clock", {},
+                                  [] { return double(wall_clock_offset()) / kSecond; }));
   const auto engine = [this](std::string_view name, std::string_view help, uint64_t EngineStats::* value) {
     gauges.push_back(
         gauge_callback(name, help, {}, [this, value] { return double(instance->engine().stats().*value); }));

@@ -54,6 +54,7 @@ class LocalPlatform(Platform):
         self.flags = flags
         self.log = self.data.with_name(self.data.name + ".log")
         self.process = None
+        self.environment = {}
         self._staff = {}
 
     def start(self):
@@ -71,7 +72,7 @@ class LocalPlatform(Platform):
             words += ["--set", setting]
         out = open(self.log, "a")
         self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                                        env=clean_environment())
+                                        env=clean_environment() | self.environment)
         out.close()
         LocalPlatform.running.append(self)
         self.url, self.ops_url = f"http://{listen}", f"http://{ops}"

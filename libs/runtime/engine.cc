@@ -20,20 +20,24 @@ constexpr size_t kFollowBusy = 64;     // and beside commands, at least
 // Reads rows for queries: a committed state, kept alive as long as the query runs.
 class Snapshot final : public TableReader {
  public:
-  explicit Snapshot(const Store& store) : store_(store) {}
+  // `of_applied`: lists go on while a full disk keeps the newest rows out of the tables.
+  explicit Snapshot(const Store& store, bool of_applied = false) : store_(store), of_applied_(of_applied) {}
   const google::protobuf::Message* find_row(const contract::Table& table, const std::string& key) override {
     if (key.empty()) return nullptr;
     kept_.push_back(store_.get(table, key));
     return kept_.back().get();
   }
   Result<std::vector<Row>> list_rows(const ListQuery& query, std::string* next_page_token) override {
-    Page page = TRY(store_.list(query));
+    ListQuery asked = query;
+    asked.of_applied = of_applied_;
+    Page page = TRY(store_.list(asked));
     *next_page_token = std::move(page.next_page_token);
     return std::move(page.rows);
   }
 
  private:
   const Store& store_;
+  const bool of_applied_;
   std::vector<Row> kept_;
 };
 
@@ -74,6 +78,7 @@ Result<void> Engine::Impl::open() {
   }));
   TRY(load_deliveries());
   const LogEnd end = store_.end();
+  host_.go_on_after(end.time);
   uint64_t from = end.next_position;
   const contract::Table& consumers = detail::table_or_die(ConsumerRecord::descriptor());
   for (const Service* service : handlers_.following()) {
@@ -185,10 +190,7 @@ bool Engine::Impl::step(bool idle) {
     follow(idle && inputs_.empty() ? kFollowIdle : std::max(kFollowBusy, follow_queue_.size() / 8));
     finish_waiters();
   } else {
-    commit_failed({.code = Code::kUnavailable,
-                   .reason = "storage_failed",
-                   .detail = "The store does not take writes.",
-                   .retry_after_s = 1});
+    commit_failed(store_error_);
     return !inputs_.empty();
   }
   const Time handled = clock_.monotonic();
@@ -212,6 +214,7 @@ bool Engine::Impl::commit() {
   numbers_.commits.observe(ended - started);
   commit_us_.fetch_add(ended - started, std::memory_order_relaxed);
   if (!result) {
+    store_error_ = result.error();
     commit_failed(result.error());
     return false;
   }
@@ -322,8 +325,8 @@ void Engine::Impl::loop() {
 }
 
 Result<Row> Engine::Impl::run_query(const Handlers::QueryEntry& entry, const Principal& principal,
-                                    const google::protobuf::Message& request) {
-  Snapshot snapshot(store_);
+                                    const google::protobuf::Message& request, bool on_engine) {
+  Snapshot snapshot(store_, !on_engine);
   QueryContext ctx(snapshot, principal, clock_.now(), *entry.service->contract);
   try {
     return TRY(entry.handler->handle(ctx, request));
@@ -337,9 +340,9 @@ Result<Row> Engine::Impl::query(const contract::Method& method, const Principal&
   const auto* entry = handlers_.query(method);
   if (entry == nullptr)
     return fail(Code::kUnimplemented, "not_served", "No service here answers " + method.name);
-  if (!method.options.on_engine() || !thread_.joinable()) return run_query(*entry, principal, request);
+  if (!method.options.on_engine() || !thread_.joinable()) return run_query(*entry, principal, request, method.options.on_engine());
   std::promise<Result<Row>> promise;
-  push(EngineQuery{[&] { promise.set_value(run_query(*entry, principal, request)); }}, false);
+  push(EngineQuery{[&] { promise.set_value(run_query(*entry, principal, request, true)); }}, false);
   return promise.get_future().get();
 }
 

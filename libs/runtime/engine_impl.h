@@ -49,7 +49,7 @@ struct Engine::Impl {
   Result<Row> query(const contract::Method& method, const Principal& principal,
                     const google::protobuf::Message& request);
   Result<Row> run_query(const Handlers::QueryEntry& entry, const Principal& principal,
-                        const google::protobuf::Message& request);
+                        const google::protobuf::Message& request, bool on_engine);
   void prepare(const Handlers::CommandEntry& entry, Command command);
 
   // --- commands.cc ---
@@ -132,6 +132,7 @@ struct Engine::Impl {
   std::vector<std::function<void(const std::vector<Event>&)>> listeners_;
   Time last_commit_ = 0;  // monotonic
   Time retry_commit_at_ = 0;
+  Error store_error_;  // of the last commit that failed
 
   struct Numbers {
     Counter& ticks = counter("micropay_engine_ticks_total", "Ticks committed");

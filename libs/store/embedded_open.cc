@@ -71,7 +71,15 @@ Result<void> EmbeddedStoreImpl::open_log() {
   }
   log_ = TRY(
       TickLog::open(log_folder_, {.segment_bytes = options_.segment_bytes, .read_only = options_.read_only}));
-  return {};
+  return read_last_time();
+}
+
+Result<void> EmbeddedStoreImpl::read_last_time() {
+  return log_->read(log_->end().tick, [this](const RecordHeader& header, std::string_view stored) {
+    TickRecord record;  // one that cannot be decoded is reported by who reads it
+    if (decode_record(header, stored, record)) last_time_ = record.time();
+    return false;
+  });
 }
 
 Result<std::unique_ptr<SqlTables>> EmbeddedStoreImpl::open_tables() {

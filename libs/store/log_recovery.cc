@@ -77,11 +77,23 @@ Result<void> TickLog::list_segments(std::vector<Segment>& empty_ones) {
     if (!empty_ones.empty())
       return log_damaged(empty_ones.front().name, 0, expected_tick(),
                          "the segment does not begin with a record");
+    if (!segments_.empty()) TRY(check_follows(segments_.back().name, header.tick));
     segment.first_tick = header.tick;
     segment.first_position = header.first_position;
     segments_.push_back(std::move(segment));
   }
   return {};
+}
+
+// A file that was cut short shows in the tick of its last record; what lies before that is read by verify.
+Result<void> TickLog::check_follows(const std::string& name, uint64_t next_tick) const {
+  auto file = TRY(folder_->open(name, LogFolder::Mode::kRead));
+  LastRecord last = TRY(find_last_record(*file));
+  if (last.tick + 1 == next_tick && last.end <= align_block(TRY(file->size()))) return {};
+  uint64_t missing = std::min(last.tick + 1, next_tick - 1);
+  return log_damaged(name, last.end, missing,
+                     fmt::format("it ends with tick {}, but the next file begins with tick {}", last.tick,
+                                 next_tick));
 }
 
 Result<void> TickLog::read_last_segment(const LogFile& file) {

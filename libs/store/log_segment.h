@@ -65,6 +65,7 @@ class TickLog {
   TickLog(std::shared_ptr<LogFolder> folder, TickLogOptions options);
   Result<void> recover();
   Result<void> list_segments(std::vector<Segment>& empty_ones);
+  Result<void> check_follows(const std::string& name, uint64_t next_tick) const;
   Result<void> read_last_segment(const LogFile& file);
   Result<void> check_empty(const std::vector<Segment>& empty_ones);
   Result<void> go_on();

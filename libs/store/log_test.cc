@@ -193,6 +193,24 @@ TEST(Log, NoticesAMissingSegmentAndAZeroedOne) {
   EXPECT_EQ(extension(opened.error(), "segment"), "00000002.log");
 }
 
+// A copy that lost the end of an older file was opened, and only a reader of old events met the gap.
+TEST(Log, NoticesAnOlderFileThatWasCutShort) {
+  TestLog log;
+  ASSERT_TRUE(log.open());
+  while (log.log->extents().size() < 3) ASSERT_TRUE(log.append(6'000));
+  log.log.reset();
+  std::string whole = log.folder->bytes(kFirst);
+  for (size_t lost : {kLogBlock, 3 * kLogBlock, whole.size() / 2, whole.size() - kLogBlock, size_t(1)}) {
+    log.folder->bytes(kFirst).resize(whole.size() - lost);
+    auto opened = log.open();
+    ASSERT_FALSE(opened) << lost;
+    EXPECT_EQ(opened.error().reason, "log_damaged");
+    EXPECT_EQ(opened.error().extensions[0].second, kFirst);
+  }
+  log.folder->bytes(kFirst) = whole + std::string(5 * kLogBlock, '\0');  // not cut to its records yet
+  EXPECT_TRUE(log.open());
+}
+
 TEST(Log, RefusesANewerFormat) {
   TestLog test;
   ASSERT_TRUE(test.open());

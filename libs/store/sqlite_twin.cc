@@ -27,6 +27,7 @@ struct TwinFile {
     if (twin->stopped_) return SQLITE_IOERR_WRITE;
     if (content != nullptr) {
       std::string& present = (*content)->present;
+      if (present.size() < offset + size && twin->used() > twin->capacity_) return SQLITE_FULL;
       if (present.size() < offset + size) present.resize(offset + size);
       std::memcpy(present.data() + offset, bytes, size);
       for (uint64_t at = offset / kSector; at * kSector < offset + size; ++at) (*content)->unsynced.insert(at);
@@ -175,6 +176,17 @@ void SqliteDiskTwin::stop() {
 void SqliteDiskTwin::lie(bool lies) {
   std::lock_guard lock(mutex_);
   lies_ = lies;
+}
+
+void SqliteDiskTwin::set_capacity(uint64_t bytes) {
+  std::lock_guard lock(mutex_);
+  capacity_ = bytes;
+}
+
+uint64_t SqliteDiskTwin::used() const {
+  uint64_t bytes = 0;
+  for (const auto& [name, content] : files_) bytes += content->present.size();
+  return bytes;
 }
 
 uint64_t SqliteDiskTwin::syncs() const {

@@ -33,13 +33,17 @@ class SqliteDiskTwin {
   void crash(const std::string& from, const std::string& to, std::mt19937_64& random, bool torn);
   // A disk that says it has synced and has not: what a twin must be able to catch.
   void lie(bool lies);
+  // Files do not grow while all together have more bytes than this.
+  void set_capacity(uint64_t bytes);
   uint64_t syncs() const;
   uint64_t torn() const;  // sectors that a crash dropped or tore
 
  private:
   friend struct TwinFile;
   struct Vfs;
+  uint64_t used() const;
   bool stopped_ = false, lies_ = false;
+  uint64_t capacity_ = UINT64_MAX;
   uint64_t syncs_ = 0, torn_ = 0, stop_at_ = UINT64_MAX;
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Content>> files_;
