@@ -27,7 +27,8 @@ std::unexpected<Error> copy_failed(const fs::path& path, const std::error_code& 
 }
 
 // The copy is on the disk when it returns.
-void copy_to_disk(const fs::path& from, const fs::path& to, fs::copy_options options, std::error_code& error) {
+void copy_to_disk(const fs::path& from, const fs::path& to, fs::copy_options options,
+                  std::error_code& error) {
   fs::copy_file(from, to, options, error);
   const int file = error ? -1 : open(to.c_str(), O_RDONLY | O_CLOEXEC);
   if (!error && (file < 0 || fsync(file) != 0)) error.assign(errno, std::generic_category());

@@ -15,8 +15,8 @@ bool empty_folder(const std::string& folder);
 // Without symbolic links and dots, also of what does not exist yet.
 std::string absolute_path(const std::string& path);
 
-// Lets `fill` make a folder beside `to`, and gives it the name when it is whole and on the disk, so that what a
-// crash leaves behind is never taken for it: that is called DIR.partial, and the next attempt replaces it.
+// Lets `fill` make a folder beside `to`, and gives it the name when it is whole and on the disk, so that what
+// a crash leaves behind is never taken for it: that is DIR.partial, and the next attempt replaces it.
 // Errors: target_not_empty, copy_failed, those of `fill`.
 Result<void> make_folder(const std::string& to, const std::function<Result<void>(const std::string&)>& fill);
 

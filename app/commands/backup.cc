@@ -64,10 +64,10 @@ const CommandInfo kBackupCommand{
     .summary = "Copies a data folder, also of a running platform",
     .description =
         "Writes a whole, consistent copy: log, tables and signing keys. A platform that runs goes on "
-        "meanwhile; the "
-        "copy is of one moment. The copy is a data folder itself, and it gets its name when it is whole: an interrupted "
-        "backup leaves DIR.partial behind, which the next one replaces. It holds secrets: keep it as safely as the "
-        "original.",
+        "meanwhile; the copy is of one moment. The copy is a data folder itself, and it gets its name when "
+        "it "
+        "is whole: an interrupted backup leaves DIR.partial behind, which the next one replaces. It holds "
+        "secrets: keep it as safely as the original.",
     .options = {kDataOption,
                 {.name = "--to",
                  .value = "DIR",

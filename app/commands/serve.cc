@@ -75,8 +75,7 @@ Result<std::unique_ptr<Platform>> make_platform(const Arguments& arguments, Sett
 std::string next_step(std::string_view reason, const std::string& data) {
   if (reason == "unknown_setting" || reason == "invalid_setting")
     return "Every setting: micropay serve --print-config";
-  if (reason == "address_in_use")
-    return "Take another port: --listen 127.0.0.1:8081 --ops 127.0.0.1:9081";
+  if (reason == "address_in_use") return "Take another port: --listen 127.0.0.1:8081 --ops 127.0.0.1:9081";
   if (reason == "log_damaged")
     return fmt::format(
         "Look at the damage: micropay verify --data {0}\n"
@@ -85,8 +84,8 @@ std::string next_step(std::string_view reason, const std::string& data) {
   if (reason == "tables_damaged")
     return fmt::format("Have them made anew: rm {0}/state.db*; micropay serve --data {0}", data);
   if (reason == "keys_unavailable")
-    return fmt::format(
-        "Take {0}/keys.json from a backup; or remove it, and everybody has to sign in again", data);
+    return fmt::format("Take {0}/keys.json from a backup; or remove it, and everybody has to sign in again",
+                       data);
   return {};
 }
 
@@ -102,7 +101,8 @@ int serve(const Arguments& arguments) {
   Settings settings;
   auto platform = make_platform(arguments, settings);
   if (!platform) return refuse(platform.error(), arguments.text("--data"));
-  if (const auto finished = settings.finish(); !finished) return refuse(finished.error(), arguments.text("--data"));
+  if (const auto finished = settings.finish(); !finished)
+    return refuse(finished.error(), (*platform)->data());
   if (arguments.has("--print-config")) {
     fmt::print("{}", settings.print());
     return kOk;

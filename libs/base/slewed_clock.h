@@ -1,7 +1,7 @@
-// The platform's time: it advances with a counter that nobody can set (the time since boot), and follows the wall
-// clock. Where the wall clock is a little ahead it is believed at once; otherwise this clock goes at most a
-// tenth faster or slower until the two agree. So it never goes back, and when somebody sets the wall clock an
-// hour wrong, no token lives for ever, and no reservation ends at once.
+// The platform's time: it advances with a counter that nobody can set (the time since boot), and follows the
+// wall clock. Where that is a little ahead it is believed at once; otherwise this clock goes at most a tenth
+// faster or slower until the two agree. So it never goes back, and when somebody sets the wall clock an hour
+// wrong, no token lives for ever, and no reservation ends at once.
 #pragma once
 
 #include <functional>

@@ -340,7 +340,8 @@ Result<Row> Engine::Impl::query(const contract::Method& method, const Principal&
   const auto* entry = handlers_.query(method);
   if (entry == nullptr)
     return fail(Code::kUnimplemented, "not_served", "No service here answers " + method.name);
-  if (!method.options.on_engine() || !thread_.joinable()) return run_query(*entry, principal, request, method.options.on_engine());
+  if (!method.options.on_engine() || !thread_.joinable())
+    return run_query(*entry, principal, request, method.options.on_engine());
   std::promise<Result<Row>> promise;
   push(EngineQuery{[&] { promise.set_value(run_query(*entry, principal, request, true)); }}, false);
   return promise.get_future().get();

@@ -64,8 +64,8 @@ TEST_F(Authenticating, ACachedTokenExpires) {
   EXPECT_EQ(reason(bearer), "token_expired");
 }
 
-// Somebody sets the wall clock an hour wrong. Before the clock was slewed, a token of an hour ahead lived an hour
-// longer, and an hour back made every fresh one a token of the future.
+// Somebody sets the wall clock an hour wrong. Before the clock was slewed, a token of an hour ahead lived an
+// hour longer, and an hour back made every fresh one a token of the future.
 TEST(ClockJumps, ATokenLivesAsLongAsItShould) {
   for (Duration jump : {kHour, -kHour, 30 * kDay, -30 * kDay}) {
     Time wall = 1'700'000'000 * kSecond, elapsed = 0;

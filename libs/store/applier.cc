@@ -86,8 +86,7 @@ void Applier::run() {
 
 void Applier::checkpoint(bool idle) {
   uint64_t enough = idle ? options_.checkpoint_bytes / kIdleCheckpointPart : options_.checkpoint_bytes;
-  if (tables_->connection().wal_bytes() > enough)
-    tables_->connection().checkpoint(false);
+  if (tables_->connection().wal_bytes() > enough) tables_->connection().checkpoint(false);
 }
 
 void Applier::push(TickPtr tick, size_t bytes) {

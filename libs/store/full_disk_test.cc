@@ -1,5 +1,5 @@
-// A full disk, below the log and below the tables: commits say storage_full, reads go on, nothing is half done,
-// and everything works again when there is space, without being opened anew.
+// A full disk, below the log and below the tables: commits say storage_full, reads go on, nothing is half
+// done, and everything works again when there is space, without being opened anew.
 #include <gtest/gtest.h>
 
 #include "libs/base/log.h"
@@ -70,8 +70,7 @@ struct FullDisk : testing::Test {
     std::string before = test::dump(*store);
     auto expected = make_memory_store(contract::model(), &projector);
     for (uint64_t number = 0; number < kept; ++number)
-      ASSERT_TRUE(expected->commit(
-          test::TickMaker(expected->end()).next({put(*letter_of(number))}, 1)));
+      ASSERT_TRUE(expected->commit(test::TickMaker(expected->end()).next({put(*letter_of(number))}, 1)));
     EXPECT_EQ(before, test::dump(*expected));
   }
   std::shared_ptr<const DeadLetter> letter_of(uint64_t number) {

@@ -91,9 +91,9 @@ Result<void> TickLog::check_follows(const std::string& name, uint64_t next_tick)
   LastRecord last = TRY(find_last_record(*file));
   if (last.tick + 1 == next_tick && last.end <= align_block(TRY(file->size()))) return {};
   uint64_t missing = std::min(last.tick + 1, next_tick - 1);
-  return log_damaged(name, last.end, missing,
-                     fmt::format("it ends with tick {}, but the next file begins with tick {}", last.tick,
-                                 next_tick));
+  return log_damaged(
+      name, last.end, missing,
+      fmt::format("it ends with tick {}, but the next file begins with tick {}", last.tick, next_tick));
 }
 
 Result<void> TickLog::read_last_segment(const LogFile& file) {

@@ -1,6 +1,6 @@
-// Power loss under the whole embedded store: the log's disk and the tables' disk both drop or tear what was not
-// synced, at a random moment, several times in a row. What was acknowledged is there, and the tables are what
-// the log says. MICROPAY_TEST_SEED=N repeats one seed, MICROPAY_TEST_SEEDS=N runs so many.
+// Power loss under the whole embedded store: the log's disk and the tables' disk both drop or tear what was
+// not synced, at a random moment, several times in a row. What was acknowledged is there, and the tables are
+// what the log says. MICROPAY_TEST_SEED=N repeats one seed, MICROPAY_TEST_SEEDS=N runs so many.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -34,7 +34,8 @@ Tick tick_after(LogEnd end, uint64_t seed) {
   for (uint64_t i = random() % 5 + 1; i > 0; --i) {
     uint64_t number = random() % kRows;
     if (random() % 8 == 0) changes.push_back(test::erase(letter(number)));
-    else changes.push_back(put(letter(number, {.detail = std::string(random() % 3'000, 'a' + random() % 26)})));
+    else
+      changes.push_back(put(letter(number, {.detail = std::string(random() % 3'000, 'a' + random() % 26)})));
   }
   return test::TickMaker(end).next(std::move(changes), random() % 4);
 }

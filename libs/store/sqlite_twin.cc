@@ -30,9 +30,11 @@ struct TwinFile {
       if (present.size() < offset + size && twin->used() > twin->capacity_) return SQLITE_FULL;
       if (present.size() < offset + size) present.resize(offset + size);
       std::memcpy(present.data() + offset, bytes, size);
-      for (uint64_t at = offset / kSector; at * kSector < offset + size; ++at) (*content)->unsynced.insert(at);
+      for (uint64_t at = offset / kSector; at * kSector < offset + size; ++at)
+        (*content)->unsynced.insert(at);
     }
-    return real()->pMethods->xWrite(real(), bytes, static_cast<int>(size), static_cast<sqlite3_int64>(offset));
+    return real()->pMethods->xWrite(real(), bytes, static_cast<int>(size),
+                                    static_cast<sqlite3_int64>(offset));
   }
 
   int truncate(uint64_t size) {
@@ -71,32 +73,30 @@ int close_file(File* file) {
 const sqlite3_io_methods kMethods = {
     .iVersion = 2,
     .xClose = close_file,
-    .xRead = [](File* file, void* to, int size, Long at) {
-      return methods(file)->xRead(real(file), to, size, at);
-    },
-    .xWrite = [](File* file, const void* from, int size, Long at) {
-      return twin(file).write(static_cast<const char*>(from), static_cast<uint64_t>(size),
-                              static_cast<uint64_t>(at));
-    },
+    .xRead = [](File* file, void* to, int size,
+                Long at) { return methods(file)->xRead(real(file), to, size, at); },
+    .xWrite =
+        [](File* file, const void* from, int size, Long at) {
+          return twin(file).write(static_cast<const char*>(from), static_cast<uint64_t>(size),
+                                  static_cast<uint64_t>(at));
+        },
     .xTruncate = [](File* file, Long size) { return twin(file).truncate(static_cast<uint64_t>(size)); },
     .xSync = [](File* file, int) { return twin(file).sync(); },
     .xFileSize = [](File* file, Long* size) { return methods(file)->xFileSize(real(file), size); },
     .xLock = [](File* file, int level) { return methods(file)->xLock(real(file), level); },
     .xUnlock = [](File* file, int level) { return methods(file)->xUnlock(real(file), level); },
-    .xCheckReservedLock = [](File* file, int* held) {
-      return methods(file)->xCheckReservedLock(real(file), held);
-    },
-    .xFileControl = [](File* file, int what, void* with) {
-      return methods(file)->xFileControl(real(file), what, with);
-    },
+    .xCheckReservedLock = [](File* file,
+                             int* held) { return methods(file)->xCheckReservedLock(real(file), held); },
+    .xFileControl = [](File* file, int what,
+                       void* with) { return methods(file)->xFileControl(real(file), what, with); },
     .xSectorSize = [](File* file) { return methods(file)->xSectorSize(real(file)); },
     .xDeviceCharacteristics = [](File* file) { return methods(file)->xDeviceCharacteristics(real(file)); },
-    .xShmMap = [](File* file, int region, int size, int extend, void volatile** at) {
-      return methods(file)->xShmMap(real(file), region, size, extend, at);
-    },
-    .xShmLock = [](File* file, int offset, int count, int flags) {
-      return methods(file)->xShmLock(real(file), offset, count, flags);
-    },
+    .xShmMap =
+        [](File* file, int region, int size, int extend, void volatile** at) {
+          return methods(file)->xShmMap(real(file), region, size, extend, at);
+        },
+    .xShmLock = [](File* file, int offset, int count,
+                   int flags) { return methods(file)->xShmLock(real(file), offset, count, flags); },
     .xShmBarrier = [](File* file) { methods(file)->xShmBarrier(real(file)); },
     .xShmUnmap = [](File* file, int remove) { return methods(file)->xShmUnmap(real(file), remove); },
     .xFetch = nullptr,
@@ -147,7 +147,8 @@ struct SqliteDiskTwin::Vfs : sqlite3_vfs {
 SqliteDiskTwin::SqliteDiskTwin() : vfs_(std::make_unique<Vfs>()) {
   sqlite3_vfs* usual = sqlite3_vfs_find(nullptr);
   CHECK(usual != nullptr);
-  *static_cast<sqlite3_vfs*>(vfs_.get()) = *usual;  // what is not named below does not look at its first argument
+  *static_cast<sqlite3_vfs*>(vfs_.get()) =
+      *usual;  // what is not replaced does not look at its first argument
   vfs_->twin = this;
   vfs_->real = usual;
   vfs_->pNext = nullptr;

@@ -1,6 +1,6 @@
 // Test twin of the files below SQLite: a VFS over the usual one that remembers what was synced, so that the
-// machine can stop at any moment and its disk be looked at: of what was written since a file's last sync, each
-// sector is there, is not, or is torn. While it lives it is the VFS of every connection of this process.
+// machine can stop at any moment and its disk be looked at: of what was written since a file's last sync,
+// each sector is there, is not, or is torn. While it lives it is the VFS of every connection of this process.
 #pragma once
 
 #include <map>
@@ -26,10 +26,11 @@ class SqliteDiskTwin {
   SqliteDiskTwin();
   ~SqliteDiskTwin();
 
-  // The machine stops at the so-many-th sync from now: it fails, and so does everything after it. 1: the next.
+  // The machine stops at the so-many-th sync from now (1: the next): it fails, as does everything after it.
   void stop_at(uint64_t syncs);
   void stop();
-  // What is found on the disk after the stop, written to a folder where it can be opened. The machine runs again.
+  // What is found on the disk after the stop, written to a folder where it can be opened. The machine runs
+  // again.
   void crash(const std::string& from, const std::string& to, std::mt19937_64& random, bool torn);
   // A disk that says it has synced and has not: what a twin must be able to catch.
   void lie(bool lies);

@@ -1,7 +1,8 @@
 """A platform that is killed again and again with -9 under load, and what must hold after each kill:
 
 - `micropay verify` is clean on what the kill left behind;
-- every payment that was answered as completed is there and completed; every other is absent, or comes to an end;
+- every payment that was answered as completed is there and completed; every other is absent, or comes to
+  an end;
 - no reservation is left, and the money adds up;
 - at the end each idempotency key, asked once more, gives the payment it gave before: one effect only.
 
@@ -17,7 +18,8 @@ import tempfile
 import time
 from decimal import Decimal
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))  # as a program; pytest has its own way
+# As a program; pytest has its own way.
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from kill_moments import MOMENTS
 from payers import LOADED, PAID, Load, Payer
@@ -148,7 +150,7 @@ def run_campaign(folder, seed, kills, progress):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Kills platforms with -9 under load and checks what is left.")
+    parser = argparse.ArgumentParser(description="Kills platforms with -9 under load; checks what is left.")
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
     arguments = parser.parse_args()
@@ -157,11 +159,11 @@ def main():
     while total["kills"] < arguments.kills:
         with tempfile.TemporaryDirectory(prefix="micropay-kills-") as folder:
             try:
-                total += run_campaign(pathlib.Path(folder), seed, min(KILLS_A_FOLDER, arguments.kills - total["kills"]),
-                                      lambda line: latest.append(line))
+                kills = min(KILLS_A_FOLDER, arguments.kills - total["kills"])
+                total += run_campaign(pathlib.Path(folder), seed, kills, latest.append)
             except BaseException:
-                print(f"FAILED at {latest[-1] if latest else 'the start'}; repeat it: "
-                      f"tests/reliability/kill_campaign.py --seed {seed} --kills {KILLS_A_FOLDER}", flush=True)
+                print(f"FAILED at {latest[-1] if latest else 'the start'}; repeat it: make soak-kills "
+                      f"KILLS={KILLS_A_FOLDER} ARGS='--seed {seed}'", flush=True)
                 raise
         print(f"{total['kills']:5} kills, {total['answered payments']:7} answered payments, none lost, "
               f"{time.monotonic() - began:6.0f} s", flush=True)

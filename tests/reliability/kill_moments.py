@@ -1,6 +1,6 @@
-"""When a platform is killed, and what it is doing just then. Each function is called while payers pay, brings the
-platform to its moment, and leaves it dead by kill -9. What it waits for has a deadline; when the moment does not
-come (too little was written for a checkpoint), it kills all the same.
+"""When a platform is killed, and what it is doing just then. Each function is called while payers pay, brings
+the platform to its moment, and leaves it dead by kill -9. What it waits for has a deadline; when the moment
+does not come (too little was written for a checkpoint), it kills all the same.
 """
 import sqlite3
 import subprocess
@@ -93,8 +93,9 @@ def in_rebuild(campaign):
 def in_backup(campaign):
     """While `micropay backup` copies it. What is left of the backup is judged by the campaign."""
     target = campaign.folder / f"backup-{new_uuid()}"
-    command = subprocess.Popen([str(BINARY), "backup", "--data", str(campaign.platform.data), "--to", str(target)],
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=clean_environment())
+    words = [str(BINARY), "backup", "--data", str(campaign.platform.data), "--to", str(target)]
+    command = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               env=clean_environment())
     until(lambda: command.poll() is not None or any(campaign.folder.glob(target.name + "*")))
     soon(campaign.random, 0.06)
     campaign.platform.kill()

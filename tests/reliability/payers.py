@@ -1,5 +1,5 @@
-"""People who pay without a pause, whatever happens to the platform. Each payment has a fresh idempotency key; who
-gets no answer asks again with the same key when the platform is back. What was answered is written down, by key.
+"""People who pay without a pause, whatever happens to the platform. Each payment has a fresh idempotency key;
+who gets no answer asks again with the same key when the platform is back. What was answered is written down.
 """
 import concurrent.futures
 import http.client
@@ -51,7 +51,8 @@ class Payer:
         if self.connection is None or self.url != url:
             self.close()
             where = urllib.parse.urlsplit(url)
-            self.url, self.connection = url, http.client.HTTPConnection(where.hostname, where.port, timeout=30)
+            self.connection = http.client.HTTPConnection(where.hostname, where.port, timeout=30)
+            self.url = url
         headers = {"Authorization": f"Bearer {self.user.token}", "Content-Type": "application/json",
                    "Idempotency-Key": one.key}
         if one.kind == "later":

@@ -1,5 +1,5 @@
-"""Bad days of the disk: what cannot be used is refused at start, with a code, the place and what to do next; a
-full disk refuses what it cannot keep, and nothing else, until there is space.
+"""Bad days of the disk: what cannot be used is refused at start, with a code, the place and what to do next;
+a full disk refuses what it cannot keep, and nothing else, until there is space.
 """
 import os
 import pathlib
@@ -175,16 +175,18 @@ def test_restore_and_backup_overwrite_nothing(at_rest, tmp_path):
     precious.write_text("mine")
     for words in (("backup", "--data", data, "--to", target), ("restore", "--from", data, "--data", target)):
         refused = micropay(*words)
-        assert refused.returncode == 2 and "(target_not_empty)" in refused.stderr and str(target) in refused.stderr
+        assert refused.returncode == 2 and "(target_not_empty)" in refused.stderr
+        assert str(target) in refused.stderr
         assert [path.name for path in target.iterdir()] == ["precious"] and precious.read_text() == "mine"
     precious.unlink()
-    assert micropay("restore", "--from", data, "--data", f"{target}/").returncode == 0, "an empty folder may be taken"
+    restored = micropay("restore", "--from", data, "--data", f"{target}/")
+    assert restored.returncode == 0, "an empty folder may be taken"
     assert not list(tmp_path.glob("*.partial"))
     assert micropay("verify", "--data", target).returncode == 0
 
 
 def test_a_backup_that_was_cut_short_is_replaced(at_rest, tmp_path):
-    """What an interrupted one left behind has another name, is no obstacle, and does not get into the next."""
+    """What an interrupted one left behind has another name, is no obstacle, and gets into no other."""
     left = tmp_path / "backup.partial"
     left.mkdir()
     (left / "old").write_text("half")

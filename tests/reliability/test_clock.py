@@ -1,5 +1,5 @@
-"""The wall clock is set an hour wrong, while the platform runs and between two runs (libfaketime; only the wall
-clock is faked). Ids stay unique and ordered, nothing that is held expires, no token lives for ever.
+"""The wall clock is set an hour wrong, while the platform runs and between two runs (libfaketime; only the
+wall clock is faked). Ids stay unique and ordered, nothing that is held expires, no token lives for ever.
 """
 import glob
 import re

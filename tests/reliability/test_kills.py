@@ -1,6 +1,6 @@
-"""Twenty kills with -9 under load: in payments, log rotation, checkpoint, start, schema change, rebuild, backup.
-
-Moments are random; the seed is printed and MICROPAY_TEST_SEED repeats it. A longer run: make soak-kills KILLS=500.
+"""Twenty kills with -9 under load: in payments, log rotation, checkpoint, start, schema change, rebuild, and
+backup. The moments are random; the seed is printed and MICROPAY_TEST_SEED repeats it. A longer run:
+make soak-kills KILLS=500.
 """
 import os
 import random
