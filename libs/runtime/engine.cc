@@ -183,6 +183,7 @@ bool Engine::Impl::step(bool idle) {
   const LogEnd end = store_.end();
   host_.begin_tick(clock_.now(), end.tick + 1, end.next_position);
   delivered_ = 0;
+  forget_indexes();
   const bool due = (!timers_.empty() && std::get<0>(*timers_.begin()) <= host_.now()) || !lanes_.empty();
   if (started >= retry_commit_at_) {
     for (EngineInput& input : inputs_) run_input(input);
@@ -215,6 +216,7 @@ bool Engine::Impl::commit() {
   commit_us_.fetch_add(ended - started, std::memory_order_relaxed);
   if (!result) {
     store_error_ = result.error();
+    log_error("engine.commit_failed", store_error_.detail, {{"reason", store_error_.reason}});
     commit_failed(result.error());
     return false;
   }
@@ -243,7 +245,6 @@ void Engine::Impl::committed(const Tick& tick) {
 
 // Nothing of the tick happened: callers are told so, everything else is taken up again later.
 void Engine::Impl::commit_failed(const Error& error) {
-  log_error("engine.commit_failed", error.detail, {{"reason", error.reason}});
   Error told = error;
   if (told.retry_after_s == 0) told.retry_after_s = 1;
   for (auto& [done, result] : answers_) done({.result = std::unexpected(told)});
@@ -278,9 +279,7 @@ void Engine::Impl::commit_failed(const Error& error) {
   results_.clear();
   follow_queue_.insert(follow_queue_.begin(), following_now_.begin(), following_now_.end());
   following_now_.clear();
-  for (const auto& loaded : {load_deliveries(), load_timers()})
-    if (!loaded)
-      log_error("engine.reload_failed", loaded.error().detail, {{"reason", loaded.error().reason}});
+  restore_indexes();
   {
     const std::lock_guard lock(mutex_);
     for (EngineInput& input : again) inbox_.push_back(std::move(input));

@@ -94,6 +94,9 @@ struct Engine::Impl {
   Result<void> redrive(Context& ctx, const DeadLetter& letter);
   Service runtime_service();
   Result<void> load_deliveries();
+  void keep_lane(const Lane& lane);
+  void forget_indexes();
+  void restore_indexes();
   Result<void> load_timers();
   void index_changes(const Tick& tick);
 
@@ -127,6 +130,9 @@ struct Engine::Impl {
   std::unordered_map<std::string, Waiter> waiters_;  // by event key
   std::set<std::tuple<Time, std::string>> timers_;   // due, encoded key
   std::map<Lane, std::map<uint64_t, DeliveryRecord>> lanes_;
+  // What the present tick took from both, to be put back when its commit fails.
+  std::vector<std::tuple<Time, std::string>> fired_;
+  std::map<Lane, std::map<uint64_t, DeliveryRecord>> lanes_before_;
   std::deque<Event> follow_queue_;
   std::map<std::string, uint64_t> follow_positions_;
   std::vector<std::function<void(const std::vector<Event>&)>> listeners_;

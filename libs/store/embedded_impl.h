@@ -80,7 +80,7 @@ class EmbeddedStoreImpl final : public EmbeddedStore {
 
  private:
   // embedded_open.cc
-  Result<void> open_log();
+  Result<void> open_log(uint64_t least_tick);
   Result<void> read_last_time();
   Result<std::unique_ptr<SqlTables>> open_tables();
   Result<std::unique_ptr<SqlTables>> open_read_only(Projector* projector);

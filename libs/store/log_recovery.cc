@@ -31,7 +31,10 @@ uint64_t tick_after(LogFolder& folder, const std::string& name) {
 
 Result<std::unique_ptr<TickLog>> TickLog::open(std::shared_ptr<LogFolder> folder, TickLogOptions options) {
   std::unique_ptr<TickLog> log(new TickLog(std::move(folder), options));
-  TRY(log->recover());
+  if (auto recovered = log->recover(); !recovered) {
+    log->file_.reset();  // else it would be cut to what was readable: a log that is refused stays as it is
+    return std::unexpected(recovered.error());
+  }
   return log;
 }
 
@@ -46,6 +49,7 @@ Result<void> TickLog::recover() {
     for (size_t index = 0; index + 1 < segments_.size(); ++index) older_bytes_ += segments_[index].used;
   }
   TRY(check_empty(empty_ones));
+  TRY(check_complete());
   if (options_.read_only) {
     file_.reset();
     return {};
@@ -85,6 +89,14 @@ Result<void> TickLog::list_segments(std::vector<Segment>& empty_ones) {
   return {};
 }
 
+Result<void> TickLog::check_complete() const {
+  if (end_.tick >= options_.least_tick) return {};
+  bool none = segments_.empty();
+  return log_damaged(
+      none ? "00000001.log" : segments_.back().name, none ? 0 : segments_.back().used, end_.tick + 1,
+      fmt::format("the log ends at tick {}, but the tables are of tick {}", end_.tick, options_.least_tick));
+}
+
 // A file that was cut short shows in the tick of its last record; what lies before that is read by verify.
 Result<void> TickLog::check_follows(const std::string& name, uint64_t next_tick) const {
   auto file = TRY(folder_->open(name, LogFolder::Mode::kRead));
@@ -121,6 +133,7 @@ Result<void> TickLog::read_last_segment(const LogFile& file) {
                                      rest.later_offset));
     }
     if (rest.dirty_end == 0 || options_.read_only) return {};
+    TRY(check_complete());  // what is not a torn tail is left for whoever repairs it
     return fill_with_zeros(*file_, segment.used, align_block(rest.dirty_end));
   }
 }

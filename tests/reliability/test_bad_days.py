@@ -102,9 +102,13 @@ class SmallDisk:
         self.folder, self.filler = folder, folder / "filler"
 
     def fill(self):
-        with open(self.filler, "ab") as file:
-            free = os.statvfs(self.folder).f_bavail * os.statvfs(self.folder).f_frsize
-            os.posix_fallocate(file.fileno(), 0, free)
+        with open(self.filler, "ab", buffering=0) as file:
+            for size in (1 << 20, 4096):
+                try:
+                    while True:
+                        file.write(bytes(size))
+                except OSError:
+                    continue
 
     def empty(self):
         self.filler.unlink()
