@@ -45,6 +45,9 @@ class Campaign:
         self.random = random.Random(seed)
         self.counts = collections.Counter()
         self.platform = LocalPlatform(folder / "data", *SETTINGS)
+        self.load = None
+
+    def begin(self, seed):
         self.start()
         self.payee = self.platform.register("payee")
         users = [self.platform.register(f"payer{number}") for number in range(PAYERS)]
@@ -131,13 +134,15 @@ class Campaign:
 
     def end(self):
         self.platform.kill()
-        self.load.end()
+        if self.load is not None:
+            self.load.end()
 
 
 def run_campaign(folder, seed, kills, progress):
     """Kills one platform so many times; gives what was counted."""
     campaign = Campaign(folder, seed)
     try:
+        campaign.begin(seed)
         turn = campaign.random.sample(TURN, len(TURN))
         for number in range(kills):
             moment = turn[number % len(turn)]
