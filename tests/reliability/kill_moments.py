@@ -97,7 +97,7 @@ def in_backup(campaign):
     command = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                env=clean_environment())
     until(lambda: command.poll() is not None or any(campaign.folder.glob(target.name + "*")))
-    soon(campaign.random, 0.06)
+    soon(campaign.random, campaign.random.choice((0.06, 0.6)))
     campaign.platform.kill()
     campaign.judge_backup(target, command.wait(60))
 
