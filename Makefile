@@ -7,7 +7,7 @@ export BUILD
 # ccache may use the precompiled header.
 export CCACHE_SLOPPINESS = pch_defines,time_macros,include_file_mtime,include_file_ctime
 
-.PHONY: run build build-all test check tidy format bench clean help setup setup-test
+.PHONY: run build build-all test soak-kills check tidy format bench clean help setup setup-test
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -22,6 +22,9 @@ build-all: $(BUILD)/build.ninja  ## build the binary, the unit tests and the ben
 
 test: setup-test build-all  ## set up, build everything and run every test and check
 	@tools/test.py
+
+soak-kills: setup-test build  ## kill the platform with -9 under load, KILLS=500 times (ARGS="--seed 7")
+	@.venv/bin/python tests/reliability/kill_campaign.py --kills $(or $(KILLS),500) $(ARGS)
 
 check: setup-test $(BUILD)/build.ninja  ## format, clang-tidy, include direction, sizes, determinism of services
 	@ninja -C $(BUILD) contract_headers

@@ -71,8 +71,15 @@ Result<void> run_backup(const std::string& data, Settings& settings, const std::
     return {};
   }
   auto instance = TRY(open_here(data, settings));
-  TRY(instance->store().backup(to, progress));
-  return copy_side_files(data, to);
+  return backup_folder(instance->store(), data, to, progress);
+}
+
+Result<void> backup_folder(EmbeddedStore& store, const std::string& data, const std::string& to,
+                           const std::function<void(double)>& progress) {
+  return make_folder(to, [&](const std::string& partial) -> Result<void> {
+    TRY(store.backup(partial, progress));
+    return copy_side_files(data, partial);
+  });
 }
 
 }  // namespace micropay::app

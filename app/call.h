@@ -5,6 +5,7 @@
 #include "app/control.h"
 #include "libs/base/settings.h"
 #include "libs/runtime/engine.h"
+#include "libs/store/embedded.h"
 
 namespace micropay::app {
 
@@ -19,5 +20,9 @@ Result<std::string> call_engine(Engine& engine, std::string_view method, std::st
 // A copy of the folder to `to`, taken while it is in use or not; `progress` from 0 to 1.
 Result<void> run_backup(const std::string& data, Settings& settings, const std::string& to,
                         const std::function<void(double)>& progress);
+
+// The same from inside: what the control socket does with `backup`.
+Result<void> backup_folder(EmbeddedStore& store, const std::string& data, const std::string& to,
+                           const std::function<void(double)>& progress);
 
 }  // namespace micropay::app

@@ -1,9 +1,15 @@
 // Data folders on disk. std::filesystem with error codes: nothing throws.
 #include "app/data_folder.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+
+#include "libs/store/log_file.h"
 
 namespace micropay::app {
 namespace fs = std::filesystem;
@@ -20,7 +26,39 @@ std::unexpected<Error> copy_failed(const fs::path& path, const std::error_code& 
               fmt::format("cannot copy {}: {}", path.string(), error.message()));
 }
 
+// The copy is on the disk when it returns.
+void copy_to_disk(const fs::path& from, const fs::path& to, fs::copy_options options,
+                  std::error_code& error) {
+  fs::copy_file(from, to, options, error);
+  const int file = error ? -1 : open(to.c_str(), O_RDONLY | O_CLOEXEC);
+  if (!error && (file < 0 || fsync(file) != 0)) error.assign(errno, std::generic_category());
+  if (file >= 0) close(file);
+}
+
+// Names made in it are on the disk when it returns.
+Result<void> sync_names(const fs::path& folder) { return make_log_folder(folder)->sync(); }
+
 }  // namespace
+
+Result<void> make_folder(const std::string& to, const std::function<Result<void>(const std::string&)>& fill) {
+  if (!empty_folder(to))
+    return fail(Code::kFailedPrecondition, "target_not_empty",
+                fmt::format("{} is not empty; nothing is overwritten", to));
+  fs::path whole = absolute_path(to);
+  if (!whole.has_filename()) whole = whole.parent_path();  // "backups/monday/"
+  const std::string partial = whole.string() + ".partial";
+  std::error_code error;
+  fs::remove_all(partial, error);
+  if (auto filled = fill(partial); !filled) {
+    fs::remove_all(partial, error);
+    return filled;
+  }
+  TRY(sync_names(partial));
+  fs::remove(whole, error);  // an empty folder
+  fs::rename(partial, whole, error);
+  if (error) return copy_failed(whole, error);
+  return sync_names(whole.parent_path());
+}
 
 Result<void> require_data_folder(const std::string& folder) {
   std::error_code error;
@@ -55,7 +93,7 @@ Result<void> copy_data_folder(const std::string& from, const std::string& to) {
       fs::create_directories(target, error);
       if (error) return copy_failed(target, error);
     } else if (each->is_regular_file(error) && !of_process(each->path())) {
-      fs::copy_file(each->path(), target, error);
+      copy_to_disk(each->path(), target, fs::copy_options::none, error);
       if (error) return copy_failed(target, error);
     }
   }
@@ -68,7 +106,7 @@ Result<void> copy_side_files(const std::string& from, const std::string& to) {
   for (fs::directory_iterator each(from, error), end; !error && each != end; each.increment(error)) {
     const std::string name = each->path().filename();
     if (!each->is_regular_file(error) || of_process(each->path()) || name.starts_with("state.db")) continue;
-    fs::copy_file(each->path(), fs::path(to) / name, fs::copy_options::overwrite_existing, error);
+    copy_to_disk(each->path(), fs::path(to) / name, fs::copy_options::overwrite_existing, error);
     if (error) return copy_failed(each->path(), error);
   }
   if (error) return copy_failed(from, error);

@@ -1,6 +1,7 @@
 // Data folders on disk, as commands see them: is it one, copying one, a scratch folder.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "libs/base/error.h"
@@ -13,6 +14,11 @@ Result<void> require_data_folder(const std::string& folder);
 bool empty_folder(const std::string& folder);
 // Without symbolic links and dots, also of what does not exist yet.
 std::string absolute_path(const std::string& path);
+
+// Lets `fill` make a folder beside `to`, and gives it the name when it is whole and on the disk, so that what
+// a crash leaves behind is never taken for it: that is DIR.partial, and the next attempt replaces it.
+// Errors: target_not_empty, copy_failed, those of `fill`.
+Result<void> make_folder(const std::string& to, const std::function<Result<void>(const std::string&)>& fill);
 
 // Copies regular files, but not the lock, the control socket and SQLite's journals. Error: copy_failed.
 Result<void> copy_data_folder(const std::string& from, const std::string& to);

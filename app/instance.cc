@@ -39,6 +39,10 @@ EmbeddedOptions store_options(Settings& settings) {
                           << 20;
   options.apply_interval = settings.duration("store.apply_interval", 20 * kMillisecond,
                                              "How long changes gather before they are written to the tables");
+  options.checkpoint_bytes =
+      size_t(settings.integer("store.checkpoint_mb", 32, 1, 4096,
+                              "Size of the tables' write-ahead log in MB that is copied into state.db"))
+      << 20;
   return options;
 }
 
@@ -74,6 +78,7 @@ Result<void> Instance::open() {
   store_options.folder = options_.data;
   store_options.progress = options_.progress;
   store_ = TRY(EmbeddedStore::open(std::move(store_options), contract::model(), projector_.get()));
+  keep_system_clock_after(store_->end().time);
   engine_ = std::make_unique<Engine>(settings_->engine, *store_, system_clock(), services_);
   return engine_->open();
 }

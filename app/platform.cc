@@ -92,6 +92,9 @@ void Platform::Impl::publish_gauges() {
         &EmbeddedStats::unapplied_ticks);
   store("micropay_store_cached_rows", "Rows in memory", &EmbeddedStats::cached_rows);
   store("micropay_store_table_bytes", "Size of the tables", &EmbeddedStats::table_bytes);
+  gauges.push_back(gauge_callback("micropay_clock_offset_seconds",
+                                  "How far the wall clock is ahead of the platform's clock", {},
+                                  [] { return double(wall_clock_offset()) / kSecond; }));
   const auto engine = [this](std::string_view name, std::string_view help, uint64_t EngineStats::* value) {
     gauges.push_back(
         gauge_callback(name, help, {}, [this, value] { return double(instance->engine().stats().*value); }));
@@ -147,12 +150,11 @@ Result<ControlReply> Platform::Impl::answer(const ControlRequest& request, const
   }
   if (request.command() == "backup") {
     log_info("control.backup", "Backup begins", {{"to", request.to()}});
-    TRY(instance->store().backup(request.to(), [&](double part) {
+    TRY(backup_folder(instance->store(), own.data, request.to(), [&](double part) {
       ControlReply progress;
       progress.set_permille(int32_t(part * 1000));
       reply(progress);
     }));
-    TRY(copy_side_files(own.data, request.to()));
     log_info("control.backup", "Backup is complete", {{"to", request.to()}});
     return done;
   }

@@ -36,8 +36,9 @@ def platforms_in(folder):
     """A function that starts platforms, and the list of those that it started."""
     made = []
 
-    def make(*settings, flags=(), data=None):
+    def make(*settings, flags=(), data=None, environment=None):
         made.append(LocalPlatform(data or folder / f"data{len(made)}", *settings, flags=flags))
+        made[-1].environment = environment or {}
         return made[-1].start()
     return make, made
 

@@ -54,24 +54,29 @@ class LocalPlatform(Platform):
         self.flags = flags
         self.log = self.data.with_name(self.data.name + ".log")
         self.process = None
+        self.environment = {}
         self._staff = {}
 
     def start(self):
+        starts = self.starts()
+        self.launch()
+        self.wait_until_ready(starts)
+        return self
+
+    def launch(self):
+        """Starts the process and does not wait for it."""
         listen, ops = (f"127.0.0.1:{free_port()}" for _ in range(2))
         words = [str(BINARY), "serve", "--data", str(self.data), "--listen", listen, "--ops", ops,
                  *self.flags]
         for setting in self.settings:
             words += ["--set", setting]
-        starts = self.starts()
         out = open(self.log, "a")
         self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                                        env=clean_environment())
+                                        env=clean_environment() | self.environment)
         out.close()
         LocalPlatform.running.append(self)
         self.url, self.ops_url = f"http://{listen}", f"http://{ops}"
         self.client = new_client(self.url)
-        self.wait_until_ready(starts)
-        return self
 
     def starts(self):
         """How often the platform has said that it is up (with --demo: when the demo data is there, too)."""

@@ -1,8 +1,6 @@
 // backup and restore. A backup is a data folder: it opens, verifies and serves like any other.
 #include <sys/stat.h>
 
-#include <filesystem>
-
 #include "app/call.h"
 #include "app/commands/commands.h"
 #include "app/console.h"
@@ -28,27 +26,19 @@ int backup(const Arguments& arguments) {
   return kOk;
 }
 
-// The copy is made beside the target and takes its name when it is whole and readable.
+// The copy takes its name when it is whole and readable.
 Result<uint64_t> restore_folder(const std::string& from, const std::string& to) {
   TRY(require_data_folder(from));
-  if (!empty_folder(to))
-    return fail(Code::kAlreadyExists, "target_not_empty",
-                fmt::format("{} is not empty; nothing is overwritten", to));
   if (ControlClient::connect(from))
     return fail(Code::kFailedPrecondition, "data_in_use",
                 fmt::format("a platform runs on {}; restore from a backup of it", from));
   umask(077);  // a backup may come from a medium where everybody may read
-  const std::string staging = absolute_path(to) + ".restoring";
-  std::error_code error;
-  std::filesystem::remove_all(staging, error);
-  TRY(copy_data_folder(from, staging));
   uint64_t events = 0;
-  TRY(read_log(staging, 0,
-               [&](const TickRecord& tick) { return events += uint64_t(tick.events_size()), true; }));
-  std::filesystem::remove(absolute_path(to), error);  // an empty folder
-  std::filesystem::rename(staging, absolute_path(to), error);
-  if (error)
-    return fail(Code::kUnavailable, "copy_failed", fmt::format("cannot make {}: {}", to, error.message()));
+  TRY(make_folder(to, [&](const std::string& partial) -> Result<void> {
+    TRY(copy_data_folder(from, partial));
+    return read_log(partial, 0,
+                    [&](const TickRecord& tick) { return events += uint64_t(tick.events_size()), true; });
+  }));
   return events;
 }
 
@@ -74,9 +64,10 @@ const CommandInfo kBackupCommand{
     .summary = "Copies a data folder, also of a running platform",
     .description =
         "Writes a whole, consistent copy: log, tables and signing keys. A platform that runs goes on "
-        "meanwhile; the "
-        "copy is of one moment. The copy is a data folder itself. It holds secrets: keep it as safely as the "
-        "original.",
+        "meanwhile; the copy is of one moment. The copy is a data folder itself, and it gets its name when "
+        "it "
+        "is whole: an interrupted backup leaves DIR.partial behind, which the next one replaces. It holds "
+        "secrets: keep it as safely as the original.",
     .options = {kDataOption,
                 {.name = "--to",
                  .value = "DIR",
@@ -92,7 +83,7 @@ const CommandInfo kRestoreCommand{
     .description =
         "Copies a backup to a folder that is empty or does not exist, and reads its log to the end before "
         "the folder "
-        "gets its name. An interrupted restore leaves DIR.restoring behind, which the next one replaces.",
+        "gets its name. An interrupted restore leaves DIR.partial behind, which the next one replaces.",
     .options = {{.name = "--from", .value = "DIR", .help = "The backup", .required = true},
                 {.name = "--data", .value = "DIR", .help = "The data folder to make", .required = true}},
     .examples = "micropay restore --from backups/monday --data data\nmicropay verify --data data",

@@ -71,13 +71,26 @@ Result<std::unique_ptr<Platform>> make_platform(const Arguments& arguments, Sett
   return Platform::make(settings, std::move(options));
 }
 
-int refuse(const Error& error) {
-  print_error("serve", error,
-              error.reason == "unknown_setting" || error.reason == "invalid_setting"
-                  ? "Every setting: micropay serve --print-config"
-              : error.reason == "address_in_use"
-                  ? "Take another port: --listen 127.0.0.1:8081 --ops 127.0.0.1:9081"
-                  : "");
+// What to do next, where the error itself does not say it.
+std::string next_step(std::string_view reason, const std::string& data) {
+  if (reason == "unknown_setting" || reason == "invalid_setting")
+    return "Every setting: micropay serve --print-config";
+  if (reason == "address_in_use") return "Take another port: --listen 127.0.0.1:8081 --ops 127.0.0.1:9081";
+  if (reason == "log_damaged")
+    return fmt::format(
+        "Look at the damage: micropay verify --data {0}\n"
+        "  Restore beside it:  micropay restore --from BACKUP --data {0}-restored",
+        data);
+  if (reason == "tables_damaged")
+    return fmt::format("Have them made anew: rm {0}/state.db*; micropay serve --data {0}", data);
+  if (reason == "keys_unavailable")
+    return fmt::format("Take {0}/keys.json from a backup; or remove it, and everybody has to sign in again",
+                       data);
+  return {};
+}
+
+int refuse(const Error& error, const std::string& data) {
+  print_error("serve", error, next_step(error.reason, data));
   flush_log();
   return kUsage;
 }
@@ -87,13 +100,14 @@ int serve(const Arguments& arguments) {
   const sigset_t signals = block_signals();
   Settings settings;
   auto platform = make_platform(arguments, settings);
-  if (!platform) return refuse(platform.error());
-  if (const auto finished = settings.finish(); !finished) return refuse(finished.error());
+  if (!platform) return refuse(platform.error(), arguments.text("--data"));
+  if (const auto finished = settings.finish(); !finished)
+    return refuse(finished.error(), (*platform)->data());
   if (arguments.has("--print-config")) {
     fmt::print("{}", settings.print());
     return kOk;
   }
-  if (const auto up = (*platform)->start(); !up) return refuse(up.error());
+  if (const auto up = (*platform)->start(); !up) return refuse(up.error(), (*platform)->data());
   const std::string demo = arguments.has("--demo") ? demo_part(**platform) : std::string();
   fmt::print("{}{}", banner(**platform, system_clock().monotonic() - started), demo);
   std::fflush(stdout);

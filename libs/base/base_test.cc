@@ -79,5 +79,19 @@ TEST(Ids, AreOrderedEvenWhenTheClockJumpsBack) {
   }
 }
 
+// The process before made ids in the very instant that its log ends with.
+TEST(Ids, GoOnBehindThoseOfAnEarlierProcess) {
+  const Time end = 1'700'000'000 * kSecond;
+  IdGenerator earlier(UINT64_MAX), later(0);
+  std::string last;
+  for (int i = 0; i < 100; ++i) last = earlier.next(end);
+  later.begin_after(end);
+  for (const Time now : {end - kHour, end, end + 100, end + kSecond}) {
+    const std::string id = later.next(now);
+    EXPECT_LT(last, id);
+    last = id;
+  }
+}
+
 }  // namespace
 }  // namespace micropay

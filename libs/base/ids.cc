@@ -62,6 +62,11 @@ std::string derived_uuid(std::string_view text) {
   return format_uuid(uuid);
 }
 
+void IdGenerator::begin_after(Time time) {
+  last_ms_ = std::max(last_ms_, uint64_t(std::max<Time>(time, 0) / kMillisecond));
+  counter_ = UINT32_MAX;
+}
+
 std::string IdGenerator::next(Time now) {
   const uint64_t ms = uint64_t(std::max<Time>(now, 0) / kMillisecond);
   if (ms > last_ms_) last_ms_ = ms, counter_ = 0;

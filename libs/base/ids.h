@@ -27,6 +27,8 @@ class IdGenerator {
  public:
   explicit IdGenerator(uint64_t seed) : seed_(seed) {}
   std::string next(Time now);
+  // The ids that come sort behind all of this instant: another process may have made some.
+  void begin_after(Time time);
 
  private:
   uint64_t seed_;

@@ -1,8 +1,12 @@
 #include "libs/base/time.h"
 
 #include <fmt/format.h>
+#include <time.h>
+
 #include <charconv>
 #include <chrono>
+
+#include "libs/base/slewed_clock.h"
 
 namespace micropay {
 namespace {
@@ -41,19 +45,38 @@ void put(char* at, unsigned value, int width) {
   for (int i = width - 1; i >= 0; --i, value /= 10) at[i] = char('0' + value % 10);
 }
 
+Time wall_time() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+// Counts on while the machine sleeps, and nobody can set it.
+Time time_since_boot() {
+  timespec time{};
+  clock_gettime(CLOCK_BOOTTIME, &time);
+  return time.tv_sec * kSecond + time.tv_nsec / 1'000;
+}
+
 class SystemClock final : public Clock {
  public:
-  Time now() const override {
-    return std::chrono::duration_cast<std::chrono::microseconds>(
-               std::chrono::system_clock::now().time_since_epoch())
-        .count();
-  }
+  Time now() const override { return slewed_.now(); }
   Time monotonic() const override {
     return std::chrono::duration_cast<std::chrono::microseconds>(
                std::chrono::steady_clock::now().time_since_epoch())
         .count();
   }
+  void not_before(Time time) { slewed_.not_before(time); }
+  Duration wall_offset() const { return slewed_.wall_offset(); }
+
+ private:
+  SlewedClock slewed_{{wall_time, time_since_boot}};
 };
+
+SystemClock& the_system_clock() {
+  static SystemClock& clock = *new SystemClock;  // threads may ask until the very end
+  return clock;
+}
 
 }  // namespace
 
@@ -137,9 +160,8 @@ Time start_of_month(Time time) {
   return from_civil(at.year, at.month, 1);
 }
 
-const Clock& system_clock() {
-  static const SystemClock clock;
-  return clock;
-}
+const Clock& system_clock() { return the_system_clock(); }
+void keep_system_clock_after(Time time) { the_system_clock().not_before(time); }
+Duration wall_clock_offset() { return the_system_clock().wall_offset(); }
 
 }  // namespace micropay

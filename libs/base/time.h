@@ -33,10 +33,14 @@ Time start_of_month(Time time);
 class Clock {
  public:
   virtual ~Clock() = default;
-  virtual Time now() const = 0;        // wall clock; may jump
-  virtual Time monotonic() const = 0;  // never goes back; for waiting and measuring
+  virtual Time now() const = 0;        // what is written down and compared with what was written down
+  virtual Time monotonic() const = 0;  // for waiting and measuring
 };
+// Follows the wall clock and never goes back (libs/base/slewed_clock.h).
 const Clock& system_clock();
+// It is not before this from now on: the last instant of a log that is opened.
+void keep_system_clock_after(Time time);
+Duration wall_clock_offset();  // how far the wall clock is ahead of it
 
 // A clock that a test moves by hand.
 class ManualClock final : public Clock {

@@ -73,11 +73,13 @@ void Engine::Impl::hold(const Reaction& reaction, const EventRecord& event, uint
   record.set_next_at(host_.now() + (attempts == 0 ? 0 : retry_after(attempts)));
   if (attempts != 0) record.set_last_error(fmt::format("{}: {}", error.reason, error.detail));
   host_.put(record);
+  keep_lane({record.service(), record.event_key()});
   lanes_[{record.service(), record.event_key()}].emplace(record.position(), record);
 }
 
 void Engine::Impl::retry_deliveries() {
   for (auto at = lanes_.begin(); at != lanes_.end();) {
+    if (!at->second.empty() && at->second.begin()->second.next_at() <= host_.now()) keep_lane(at->first);
     while (!at->second.empty() && at->second.begin()->second.next_at() <= host_.now())
       if (!retry_head(at->second)) break;
     at = at->second.empty() ? lanes_.erase(at) : std::next(at);
@@ -152,6 +154,7 @@ void Engine::Impl::fire_timers() {
   const contract::Table& table = detail::table_or_die(TimerRecord::descriptor());
   while (!timers_.empty() && std::get<0>(*timers_.begin()) <= host_.now()) {
     const std::string key = std::get<1>(*timers_.begin());
+    fired_.push_back(*timers_.begin());
     timers_.erase(timers_.begin());
     const Row row = host_.work().share(table, key);
     if (row == nullptr) continue;
@@ -257,6 +260,7 @@ Result<void> Engine::Impl::redrive(Context& ctx, const DeadLetter& letter) {
       record.set_position(record.envelope().position());
       record.set_next_at(ctx.now());
       host_.put(record);
+      keep_lane({record.service(), record.event_key()});
       lanes_[{record.service(), record.event_key()}].emplace(record.position(), record);
       return {};
     }

@@ -19,20 +19,24 @@ constexpr size_t kFollowBusy = 64;     // and beside commands, at least
 // Reads rows for queries: a committed state, kept alive as long as the query runs.
 class Snapshot final : public TableReader {
  public:
-  explicit Snapshot(const Store& store) : store_(store) {}
+  // `of_applied`: lists go on while a full disk keeps the newest rows out of the tables.
+  explicit Snapshot(const Store& store, bool of_applied = false) : store_(store), of_applied_(of_applied) {}
   const google::protobuf::Message* find_row(const contract::Table& table, const std::string& key) override {
     if (key.empty()) return nullptr;
     kept_.push_back(store_.get(table, key));
     return kept_.back().get();
   }
   Result<std::vector<Row>> list_rows(const ListQuery& query, std::string* next_page_token) override {
-    Page page = TRY(store_.list(query));
+    ListQuery asked = query;
+    asked.of_applied = of_applied_;
+    Page page = TRY(store_.list(asked));
     *next_page_token = std::move(page.next_page_token);
     return std::move(page.rows);
   }
 
  private:
   const Store& store_;
+  const bool of_applied_;
   std::vector<Row> kept_;
 };
 
@@ -146,14 +150,12 @@ bool Engine::Impl::step(bool idle) {
   host_.begin_tick(clock_.now(), end.tick + 1, end.next_position);
   delivered_ = 0;
   ended_waiters_.clear();
+  forget_indexes();
   const bool due = (!timers_.empty() && std::get<0>(*timers_.begin()) <= host_.now()) || !lanes_.empty();
   if (started >= retry_commit_at_) {
     if (!run_tick(due, idle)) return true;
   } else {
-    commit_failed({.code = Code::kUnavailable,
-                   .reason = "storage_failed",
-                   .detail = "The store does not take writes.",
-                   .retry_after_s = 1});
+    commit_failed(store_error_);
     return false;  // what could not be refused waits until then
   }
   const Time handled = clock_.monotonic();
@@ -177,8 +179,13 @@ bool Engine::Impl::commit() {
   numbers_.commits.observe(ended - started);
   commit_us_.fetch_add(ended - started, std::memory_order_relaxed);
   if (!result) {
-    if (result.error().code == Code::kAborted) commit_conflicted();
-    else commit_failed(result.error());
+    if (result.error().code == Code::kAborted) {
+      commit_conflicted();
+      return false;
+    }
+    store_error_ = result.error();
+    log_error("engine.commit_failed", store_error_.detail, {{"reason", store_error_.reason}});
+    commit_failed(store_error_);
     return false;
   }
   last_commit_ = ended;
@@ -244,8 +251,8 @@ void Engine::Impl::loop() {
 }
 
 Result<Row> Engine::Impl::run_query(const Handlers::QueryEntry& entry, const Principal& principal,
-                                    const google::protobuf::Message& request) {
-  Snapshot snapshot(store_);
+                                    const google::protobuf::Message& request, bool on_engine) {
+  Snapshot snapshot(store_, !on_engine);
   QueryContext ctx(snapshot, principal, clock_.now(), *entry.service->contract);
   try {
     return TRY(entry.handler->handle(ctx, request));
@@ -259,9 +266,10 @@ Result<Row> Engine::Impl::query(const contract::Method& method, const Principal&
   const auto* entry = handlers_.query(method);
   if (entry == nullptr)
     return fail(Code::kUnimplemented, "not_served", "No service here answers " + method.name);
-  if (!method.options.on_engine() || !thread_.joinable()) return run_query(*entry, principal, request);
+  if (!method.options.on_engine() || !thread_.joinable())
+    return run_query(*entry, principal, request, method.options.on_engine());
   std::promise<Result<Row>> promise;
-  push(EngineQuery{[&] { promise.set_value(run_query(*entry, principal, request)); }}, false);
+  push(EngineQuery{[&] { promise.set_value(run_query(*entry, principal, request, true)); }}, false);
   return promise.get_future().get();
 }
 

@@ -55,7 +55,7 @@ struct Engine::Impl {
   Result<Row> query(const contract::Method& method, const Principal& principal,
                     const google::protobuf::Message& request);
   Result<Row> run_query(const Handlers::QueryEntry& entry, const Principal& principal,
-                        const google::protobuf::Message& request);
+                        const google::protobuf::Message& request, bool on_engine);
   void prepare(const Handlers::CommandEntry& entry, CommandPtr command);
 
   // --- commands.cc ---
@@ -104,6 +104,9 @@ struct Engine::Impl {
   Result<void> open();
   Result<void> load();
   Result<void> load_deliveries();
+  void keep_lane(const Lane& lane);
+  void forget_indexes();
+  void restore_indexes();
   Result<void> load_timers();
   Result<void> load_effects();
   Result<void> load_followers();
@@ -143,6 +146,9 @@ struct Engine::Impl {
   std::unordered_map<std::string, Waiter> waiters_;  // by event key
   std::set<std::tuple<Time, std::string>> timers_;   // due, encoded key
   std::map<Lane, std::map<uint64_t, DeliveryRecord>> lanes_;
+  // What the present tick took from both, to be put back when its commit fails.
+  std::vector<std::tuple<Time, std::string>> fired_;
+  std::map<Lane, std::map<uint64_t, DeliveryRecord>> lanes_before_;
   std::deque<Event> follow_queue_;
   std::map<std::string, uint64_t> follow_positions_;
   std::vector<std::function<void(const std::vector<Event>&)>> listeners_;
@@ -150,6 +156,7 @@ struct Engine::Impl {
   uint64_t seen_position_ = 1;    // events before it have been shown to waiters
   uint32_t conflicts_in_row_ = 0;
   Time retry_commit_at_ = 0;
+  Error store_error_;  // of the last commit that failed
 
   struct Numbers {
     Counter& ticks = counter("micropay_engine_ticks_total", "Ticks committed");

@@ -20,6 +20,12 @@ const contract::Table& timer_table() { return detail::table_or_die(TimerRecord::
 Host::Host(const Store& store, uint64_t seed)
     : work_(store.tick_reader()), ids_(seed != 0 ? seed : system_seed()), seed_(seed) {}
 
+void Host::go_on_after(Time time) {
+  if (time == 0) return;
+  now_ = std::max(now_, time);
+  ids_.begin_after(time);
+}
+
 void Host::begin_tick(Time now, uint64_t number, uint64_t first_position) {
   work_.clear();
   emitted_.clear();

@@ -28,6 +28,8 @@ class Host final : public ContextHost {
  public:
   Host(const Store& store, uint64_t seed);
 
+  // Ticks are not before the last one of the log, nor ids, whatever the clock says.
+  void go_on_after(Time time);
   void begin_tick(Time now, uint64_t number, uint64_t first_position);
   // Runs `body(Context&)`; an error, or an exception, undoes it unless the handler kept its changes.
   template <typename Body>

@@ -15,6 +15,7 @@ constexpr uint32_t kMostConflicts = 100;  // in a row; then callers are told to 
 Result<void> Engine::Impl::open() {
   state_ = State::kStarting;
   TRY(load());
+  host_.go_on_after(store_.end().time);
   seen_position_ = store_.end().next_position;
   return store_.end().tick == 0 ? run_seeds() : Result<void>();
 }
@@ -34,6 +35,25 @@ Result<void> Engine::Impl::load_deliveries() {
     lanes_[{record.service(), record.event_key()}].emplace(record.position(), record);
     return true;
   });
+}
+
+void Engine::Impl::keep_lane(const Lane& lane) {
+  if (lanes_before_.contains(lane)) return;
+  const auto at = lanes_.find(lane);
+  lanes_before_[lane] = at == lanes_.end() ? std::map<uint64_t, DeliveryRecord>() : at->second;
+}
+
+void Engine::Impl::forget_indexes() {
+  fired_.clear();
+  lanes_before_.clear();
+}
+
+void Engine::Impl::restore_indexes() {
+  timers_.insert(fired_.begin(), fired_.end());
+  for (auto& [lane, before] : lanes_before_)
+    if (before.empty()) lanes_.erase(lane);
+    else lanes_[lane] = std::move(before);
+  forget_indexes();
 }
 
 Result<void> Engine::Impl::load_timers() {
@@ -98,7 +118,6 @@ Result<void> Engine::Impl::run_seeds() {
 
 // Nothing of the tick happened: callers are told so, everything else is taken up again later.
 void Engine::Impl::commit_failed(const Error& error) {
-  log_error("engine.commit_failed", error.detail, {{"reason", error.reason}});
   Error told = error;
   if (told.retry_after_s == 0) told.retry_after_s = 1;
   const auto tell = [&](const CommandPtr& command) {
@@ -124,9 +143,7 @@ void Engine::Impl::commit_failed(const Error& error) {
   results_.clear();
   follow_queue_.insert(follow_queue_.begin(), following_now_.begin(), following_now_.end());
   following_now_.clear();
-  for (const auto& loaded : {load_deliveries(), load_timers()})
-    if (!loaded)
-      log_error("engine.reload_failed", loaded.error().detail, {{"reason", loaded.error().reason}});
+  restore_indexes();
   {
     const std::lock_guard lock(mutex_);
     // Before what has come since: an event behind its successor would look like a repeat.

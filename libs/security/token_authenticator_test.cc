@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "libs/base/ids.h"
+#include "libs/base/slewed_clock.h"
 #include "libs/contract/validate.h"
 #include "libs/security/encoding.h"
 
@@ -61,6 +62,34 @@ TEST_F(Authenticating, ACachedTokenExpires) {
   EXPECT_EQ(reason(bearer), "");
   clock.advance(15 * kMinute);
   EXPECT_EQ(reason(bearer), "token_expired");
+}
+
+// Somebody sets the wall clock an hour wrong. Before the clock was slewed, a token of an hour ahead lived an
+// hour longer, and an hour back made every fresh one a token of the future.
+TEST(ClockJumps, ATokenLivesAsLongAsItShould) {
+  for (Duration jump : {kHour, -kHour, 30 * kDay, -30 * kDay}) {
+    Time wall = 1'700'000'000 * kSecond, elapsed = 0;
+    SlewedClock clock({[&] { return wall; }, [&] { return elapsed; }});
+    auto keys = KeyRing::from_seed("jumps", clock);
+    TokenAuthenticator authenticator(keys, {}, clock);
+    const auto token = [&] {
+      return sign_token(*keys, {derived_uuid("ada"), derived_uuid("s"), derived_uuid("jti"),
+                                contract::role_bit(USER), clock.now(), clock.now() + 900 * kSecond})
+          .value();
+    };
+    const auto pass = [&](Duration duration) {
+      for (; duration > 0; duration -= kSecond) wall += kSecond, elapsed += kSecond, clock.now();
+    };
+    const std::string before = token();
+    wall += jump;
+    const std::string after = token();
+    pass(13 * kMinute);
+    for (const std::string& each : {before, after, token()}) EXPECT_TRUE(authenticator.authenticate(each));
+    pass(4 * kMinute);  // 15 at nine tenths of the speed are 16.7
+    for (const std::string& each : {before, after})
+      EXPECT_EQ(authenticator.authenticate(each).error().reason, "token_expired") << jump;
+    EXPECT_TRUE(authenticator.authenticate(token()));
+  }
 }
 
 TEST_F(Authenticating, ARevokedSessionEndsAtOnce) {

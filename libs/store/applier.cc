@@ -13,8 +13,7 @@ namespace {
 constexpr size_t kHurryBytes = 8 << 20;   // gathered beyond this is applied at once
 constexpr size_t kBatchBytes = 32 << 20;  // of one transaction
 constexpr auto kRetryPause = std::chrono::milliseconds(200);
-constexpr uint64_t kCheckpointBytes = 32 << 20;
-constexpr uint64_t kIdleCheckpointBytes = 4 << 20;
+constexpr uint64_t kIdleCheckpointPart = 8;
 
 }  // namespace
 
@@ -86,8 +85,8 @@ void Applier::run() {
 }
 
 void Applier::checkpoint(bool idle) {
-  if (tables_->connection().wal_bytes() > (idle ? kIdleCheckpointBytes : kCheckpointBytes))
-    tables_->connection().checkpoint(false);
+  uint64_t enough = idle ? options_.checkpoint_bytes / kIdleCheckpointPart : options_.checkpoint_bytes;
+  if (tables_->connection().wal_bytes() > enough) tables_->connection().checkpoint(false);
 }
 
 void Applier::push(TickPtr tick, size_t bytes) {

@@ -23,6 +23,7 @@ namespace micropay {
 struct ApplierOptions {
   Duration interval = 20 * kMillisecond;
   size_t max_unapplied_bytes = 256 << 20;
+  size_t checkpoint_bytes = 32 << 20;
 };
 
 class Applier {

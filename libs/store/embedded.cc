@@ -86,12 +86,19 @@ Result<void> EmbeddedStoreImpl::commit(Tick tick) {
   TRY(log_->append(header, record));
   fsync_us_.fetch_add(static_cast<uint64_t>(system_clock().monotonic() - before), std::memory_order_relaxed);
 
+  last_time_ = tick.time;
   auto shared = std::make_shared<const Tick>(std::move(tick));
   for (const RowChange& change : shared->changes)
     cache_.put(*change.table, change.key, change.row, shared->number);
   recent_.add(shared->events);
   applier_->push(std::move(shared), header.raw_bytes);
   return {};
+}
+
+LogEnd EmbeddedStoreImpl::end() const {
+  LogEnd end = log_->end();
+  end.time = last_time_;
+  return end;
 }
 
 Row EmbeddedStoreImpl::get(const contract::Table& table, const std::string& key) const {
@@ -108,7 +115,7 @@ Row EmbeddedStoreImpl::get(const contract::Table& table, const std::string& key)
 }
 
 Result<Page> EmbeddedStoreImpl::list(const ListQuery& query) const {
-  TRY(catch_up());
+  if (auto current = catch_up(); !current && !query.of_applied) return std::unexpected(current.error());
   return TRY(readers_.take())->list(query);
 }
 

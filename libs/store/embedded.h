@@ -24,6 +24,7 @@ struct EmbeddedOptions {
   size_t segment_bytes = 64 << 20;
   size_t max_unapplied_bytes = 256 << 20;  // commit waits for the applier beyond this
   Duration apply_interval = 20 * kMillisecond;
+  size_t checkpoint_bytes = 32 << 20;  // of SQLite's write-ahead log; an eighth of it in quiet moments
   std::function<void(const std::string& line)> progress;  // what a long start is doing
   std::shared_ptr<LogFolder> log_files;                   // null: DIR/log
 };

@@ -70,7 +70,7 @@ class EmbeddedStoreImpl final : public EmbeddedStore {
   Row get(const contract::Table& table, const std::string& key) const override;
   Result<Page> list(const ListQuery& query) const override;
   Result<void> commit(Tick tick) override;
-  LogEnd end() const override { return log_->end(); }
+  LogEnd end() const override;
   Result<std::vector<std::shared_ptr<const EventRecord>>> read_events(uint64_t position,
                                                                       size_t limit) const override;
   Result<void> scan(const contract::Table& table, const std::function<bool(const Row&)>& each) const override;
@@ -80,7 +80,8 @@ class EmbeddedStoreImpl final : public EmbeddedStore {
 
  private:
   // embedded_open.cc
-  Result<void> open_log();
+  Result<void> open_log(uint64_t least_tick);
+  Result<void> read_last_time();
   Result<std::unique_ptr<SqlTables>> open_tables();
   Result<std::unique_ptr<SqlTables>> open_read_only(Projector* projector);
   Result<void> catch_up_projections(Projector* projector, uint64_t applied);
@@ -100,6 +101,7 @@ class EmbeddedStoreImpl final : public EmbeddedStore {
   TickEncoder encoder_;
   RecentEvents recent_;
   std::atomic<uint64_t> fsync_us_ = 0;
+  std::atomic<Time> last_time_ = 0;  // of the log's last tick
 };
 
 }  // namespace micropay

@@ -34,20 +34,17 @@ Result<bool> is_up_to_date(SqlTables& tables, const contract::Model& model, Proj
 Result<void> EmbeddedStoreImpl::open(Projector* projector) {
   tables_path_ = options_.folder + "/state.db";
   if (!options_.read_only) lock_ = TRY(FolderLock::take(options_.folder));
-  TRY(open_log());
-  uint64_t end_tick = log_->end().tick;
+  std::unique_ptr<SqlTables> tables;
+  if (!options_.read_only && exists(tables_path_)) tables = TRY(open_tables());
+  TRY(open_log(tables ? TRY(tables->applied_tick()) : 0));
   readers_.open(tables_path_, SqlConnection::Mode::kRead);
-  auto tables = TRY(options_.read_only ? open_read_only(projector) : open_tables());
-  uint64_t applied = TRY(tables->applied_tick());
-  if (applied > end_tick) {
-    auto extents = log_->extents();
-    TickLog::Extent last = extents.empty() ? TickLog::Extent{"00000001.log", 0} : extents.back();
-    return log_damaged(
-        last.name, last.bytes, end_tick + 1,
-        fmt::format("the log ends at tick {}, but the tables are of tick {}", end_tick, applied));
-  }
+  if (!tables) tables = TRY(options_.read_only ? open_read_only(projector) : open_tables());
+  uint64_t end_tick = log_->end().tick, applied = TRY(tables->applied_tick());
+  if (applied > end_tick) TRY(open_log(applied));  // of a reader: damaged, or it went on meanwhile
+  end_tick = log_->end().tick;
   applier_ = std::make_unique<Applier>(ApplierOptions{.interval = options_.apply_interval,
-                                                      .max_unapplied_bytes = options_.max_unapplied_bytes},
+                                                      .max_unapplied_bytes = options_.max_unapplied_bytes,
+                                                      .checkpoint_bytes = options_.checkpoint_bytes},
                                        std::move(tables), cache_, projector, applied);
   TRY(catch_up_projections(projector, applied));
   TRY(replay(applied + 1, end_tick,
@@ -57,7 +54,7 @@ Result<void> EmbeddedStoreImpl::open(Projector* projector) {
   return {};
 }
 
-Result<void> EmbeddedStoreImpl::open_log() {
+Result<void> EmbeddedStoreImpl::open_log(uint64_t least_tick) {
   log_folder_ = options_.log_files;
   if (!log_folder_) {
     std::string path = options_.folder + "/log";
@@ -68,9 +65,18 @@ Result<void> EmbeddedStoreImpl::open_log() {
       return fail(Code::kNotFound, "no_data", fmt::format("{} is not a data folder", options_.folder));
     log_folder_ = make_log_folder(path);
   }
-  log_ = TRY(
-      TickLog::open(log_folder_, {.segment_bytes = options_.segment_bytes, .read_only = options_.read_only}));
-  return {};
+  log_ = TRY(TickLog::open(
+      log_folder_,
+      {.segment_bytes = options_.segment_bytes, .read_only = options_.read_only, .least_tick = least_tick}));
+  return read_last_time();
+}
+
+Result<void> EmbeddedStoreImpl::read_last_time() {
+  return log_->read(log_->end().tick, [this](const RecordHeader& header, std::string_view stored) {
+    TickRecord record;  // one that cannot be decoded is reported by who reads it
+    if (decode_record(header, stored, record)) last_time_ = record.time();
+    return false;
+  });
 }
 
 Result<std::unique_ptr<SqlTables>> EmbeddedStoreImpl::open_tables() {
@@ -101,8 +107,6 @@ Result<std::unique_ptr<SqlTables>> EmbeddedStoreImpl::open_read_only(Projector* 
   if (present) TRY(present->connection().copy_to(tables->connection()));
   TRY(tables->prepare_schema(model_));
   readers_.open(tables_path_, SqlConnection::Mode::kRead);
-  // The tables of a folder in use may have gone on since its log was opened.
-  if (TRY(tables->applied_tick()) > log_->end().tick) TRY(open_log());
   return tables;
 }
 

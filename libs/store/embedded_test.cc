@@ -1,9 +1,7 @@
-// The embedded store as a folder: who may open it, what a rebuild, a reader and a backup see, what happens
-// when the disk is full.
+// The embedded store as a folder: who may open it, what a rebuild, a reader and a backup see.
 #include "libs/store/embedded.h"
 
 #include <gtest/gtest.h>
-#include <sys/mount.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -250,43 +248,6 @@ TEST(Embedded, ABackupTakenWhileTicksGoOnIsADataFolder) {
   // It is the state of its last tick, and it goes on as the original did.
   Folder::commit(**opened, store->end().tick - tick);
   EXPECT_EQ(test::dump(**opened), test::dump(*store));
-}
-
-// A small file system of its own; needs the right to mount.
-TEST(Embedded, AFullDiskIsAnErrorUntilThereIsSpace) {
-  Folder folder;
-  fs::create_directories(folder.options.folder);
-  if (::mount("tmpfs", folder.options.folder.c_str(), "tmpfs", 0, "size=96m") != 0)
-    GTEST_SKIP() << "cannot mount a tmpfs here";
-  {
-    auto store = *folder.open();
-    std::string filler = folder.options.folder + "/filler";
-    std::ofstream(filler) << std::string(80 << 20, 'x');  // what is written meets it twice: log, tables
-    test::TickMaker ticks;
-    uint64_t kept = 0;
-    Result<void> done;
-    for (; done && kept < 100'000; ++kept) {
-      std::string noise;
-      for (uint64_t i = 0; i < 2'000; ++i)
-        noise += fmt::format("{:08x}", (kept * 2'000 + i) * 2'654'435'761u);
-      done = store->commit(ticks.next({put(letter(kept, {.detail = noise}))}));
-    }
-    ASSERT_FALSE(done);
-    EXPECT_EQ(done.error().reason, "storage_full");
-    --kept;
-    EXPECT_EQ(store->end().tick, kept);
-    EXPECT_NE(store->get(test::table<DeadLetter>(), letter_key(kept - 1)), nullptr);
-    fs::remove(filler);
-    ticks = test::TickMaker(store->end());
-    done = store->commit(ticks.next({put(letter(kept))}));
-    EXPECT_TRUE(done) << done.error().detail;
-    EXPECT_NE(store->get(test::table<DeadLetter>(), letter_key(kept)), nullptr);
-    store.reset();
-    auto opened = folder.open();
-    ASSERT_TRUE(opened) << opened.error().detail;
-    EXPECT_EQ((*opened)->end().tick, kept + 1);
-  }
-  ::umount2(folder.options.folder.c_str(), MNT_DETACH);
 }
 
 }  // namespace

@@ -71,6 +71,24 @@ Result<Remainder> scan_remainder(const LogFile& file, uint64_t offset, uint64_t 
   }
 }
 
+Result<LastRecord> find_last_record(const LogFile& file) {
+  std::string chunk;
+  for (uint64_t end = align_block(TRY(file.size())); end > 0;) {
+    uint64_t begin = end > kReadAhead ? end - kReadAhead : 0;
+    chunk.assign(end - begin, '\0');
+    chunk.resize(TRY(file.read_at(begin, chunk.data(), chunk.size())));
+    for (uint64_t at = align_block(chunk.size()); at > 0;) {
+      at -= kLogBlock;
+      RecordHeader header;
+      if (at + kHeaderBytes > chunk.size()) continue;
+      if (read_header(chunk.data() + at, header) == HeaderState::kValid)
+        return LastRecord{header.tick, begin + at + header.record_bytes()};
+    }
+    end = begin;
+  }
+  return LastRecord{};
+}
+
 std::unexpected<Error> log_damaged(const std::string& segment, uint64_t byte, uint64_t tick,
                                    std::string_view what) {
   auto error = fail(Code::kFailedPrecondition, "log_damaged",

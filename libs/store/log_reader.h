@@ -46,6 +46,12 @@ struct Remainder {
 };
 Result<Remainder> scan_remainder(const LogFile& file, uint64_t offset, uint64_t after_tick);
 
+// The last record of a file by its header alone, looked for from the end; tick 0: there is none.
+struct LastRecord {
+  uint64_t tick = 0, end = 0;
+};
+Result<LastRecord> find_last_record(const LogFile& file);
+
 // The error of a log that was damaged after it was written.
 std::unexpected<Error> log_damaged(const std::string& segment, uint64_t byte, uint64_t tick,
                                    std::string_view what);

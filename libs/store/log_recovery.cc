@@ -31,7 +31,10 @@ uint64_t tick_after(LogFolder& folder, const std::string& name) {
 
 Result<std::unique_ptr<TickLog>> TickLog::open(std::shared_ptr<LogFolder> folder, TickLogOptions options) {
   std::unique_ptr<TickLog> log(new TickLog(std::move(folder), options));
-  TRY(log->recover());
+  if (auto recovered = log->recover(); !recovered) {
+    log->file_.reset();  // else it would be cut to what was readable: a log that is refused stays as it is
+    return std::unexpected(recovered.error());
+  }
   return log;
 }
 
@@ -46,6 +49,7 @@ Result<void> TickLog::recover() {
     for (size_t index = 0; index + 1 < segments_.size(); ++index) older_bytes_ += segments_[index].used;
   }
   TRY(check_empty(empty_ones));
+  TRY(check_complete());
   if (options_.read_only) {
     file_.reset();
     return {};
@@ -77,11 +81,31 @@ Result<void> TickLog::list_segments(std::vector<Segment>& empty_ones) {
     if (!empty_ones.empty())
       return log_damaged(empty_ones.front().name, 0, expected_tick(),
                          "the segment does not begin with a record");
+    if (!segments_.empty()) TRY(check_follows(segments_.back().name, header.tick));
     segment.first_tick = header.tick;
     segment.first_position = header.first_position;
     segments_.push_back(std::move(segment));
   }
   return {};
+}
+
+Result<void> TickLog::check_complete() const {
+  if (end_.tick >= options_.least_tick) return {};
+  bool none = segments_.empty();
+  return log_damaged(
+      none ? "00000001.log" : segments_.back().name, none ? 0 : segments_.back().used, end_.tick + 1,
+      fmt::format("the log ends at tick {}, but the tables are of tick {}", end_.tick, options_.least_tick));
+}
+
+// A file that was cut short shows in the tick of its last record; what lies before that is read by verify.
+Result<void> TickLog::check_follows(const std::string& name, uint64_t next_tick) const {
+  auto file = TRY(folder_->open(name, LogFolder::Mode::kRead));
+  LastRecord last = TRY(find_last_record(*file));
+  if (last.tick + 1 == next_tick && last.end <= align_block(TRY(file->size()))) return {};
+  uint64_t missing = std::min(last.tick + 1, next_tick - 1);
+  return log_damaged(
+      name, last.end, missing,
+      fmt::format("it ends with tick {}, but the next file begins with tick {}", last.tick, next_tick));
 }
 
 Result<void> TickLog::read_last_segment(const LogFile& file) {
@@ -109,6 +133,7 @@ Result<void> TickLog::read_last_segment(const LogFile& file) {
                                      rest.later_offset));
     }
     if (rest.dirty_end == 0 || options_.read_only) return {};
+    TRY(check_complete());  // what is not a torn tail is left for whoever repairs it
     return fill_with_zeros(*file_, segment.used, align_block(rest.dirty_end));
   }
 }

@@ -24,6 +24,7 @@ struct TickLogOptions {
   uint64_t first_bytes = 4 << 20;  // of the first segment of a run, so that a start does not wait for zeros
   bool read_only = false;
   bool prepare_in_background = true;
+  uint64_t least_tick = 0;  // known to have been written: a log that ends before it is damaged
 };
 
 class TickLog {
@@ -65,6 +66,8 @@ class TickLog {
   TickLog(std::shared_ptr<LogFolder> folder, TickLogOptions options);
   Result<void> recover();
   Result<void> list_segments(std::vector<Segment>& empty_ones);
+  Result<void> check_complete() const;
+  Result<void> check_follows(const std::string& name, uint64_t next_tick) const;
   Result<void> read_last_segment(const LogFile& file);
   Result<void> check_empty(const std::vector<Segment>& empty_ones);
   Result<void> go_on();

@@ -193,6 +193,50 @@ TEST(Log, NoticesAMissingSegmentAndAZeroedOne) {
   EXPECT_EQ(extension(opened.error(), "segment"), "00000002.log");
 }
 
+// A start over a log with a damaged byte was refused, and on the way out it cut the file to what it could
+// read: every tick behind the damage was gone. A log that is refused stays as it is, byte for byte.
+TEST(Log, ARefusedLogIsLeftAsItIs) {
+  TestLog log;
+  log.options.segment_bytes = log.options.first_bytes = 1 << 20;
+  ASSERT_TRUE(log.open());
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(log.append());
+  log.log.reset();
+  const std::string whole = log.folder->bytes(kFirst);
+  std::string damaged = whole;
+  damaged[5 * kLogBlock + 100] ^= 1;
+  log.folder->bytes(kFirst) = damaged;
+  EXPECT_EQ(log.open().error().reason, "log_damaged");
+  EXPECT_EQ(log.folder->bytes(kFirst), damaged);
+  // Its last ticks are not readable, and somebody knows that they were written.
+  damaged = whole;
+  damaged[19 * kLogBlock + 100] ^= 1;
+  log.folder->bytes(kFirst) = damaged;
+  log.options.least_tick = 20;
+  EXPECT_EQ(log.open().error().reason, "log_damaged");
+  EXPECT_EQ(log.folder->bytes(kFirst), damaged);
+  log.options.least_tick = 19;
+  EXPECT_TRUE(log.open());
+  EXPECT_EQ(log.log->end().tick, 19u);
+}
+
+// A copy that lost the end of an older file was opened, and only a reader of old events met the gap.
+TEST(Log, NoticesAnOlderFileThatWasCutShort) {
+  TestLog log;
+  ASSERT_TRUE(log.open());
+  while (log.log->extents().size() < 3) ASSERT_TRUE(log.append(6'000));
+  log.log.reset();
+  std::string whole = log.folder->bytes(kFirst);
+  for (size_t lost : {kLogBlock, 3 * kLogBlock, whole.size() / 2, whole.size() - kLogBlock, size_t(1)}) {
+    log.folder->bytes(kFirst).resize(whole.size() - lost);
+    auto opened = log.open();
+    ASSERT_FALSE(opened) << lost;
+    EXPECT_EQ(opened.error().reason, "log_damaged");
+    EXPECT_EQ(opened.error().extensions[0].second, kFirst);
+  }
+  log.folder->bytes(kFirst) = whole + std::string(5 * kLogBlock, '\0');  // not cut to its records yet
+  EXPECT_TRUE(log.open());
+}
+
 TEST(Log, RefusesANewerFormat) {
   TestLog test;
   ASSERT_TRUE(test.open());

@@ -22,7 +22,8 @@ class MemoryStore final : public Store {
     CHECK(tick.number == end_.tick + 1 && tick.first_position == end_.next_position);
     for (RowChange& change : tick.changes) apply(std::move(change));
     for (auto& event : tick.events) events_.push_back(event);
-    end_ = {.tick = tick.number, .next_position = tick.first_position + tick.events.size()};
+    end_ = {
+        .tick = tick.number, .next_position = tick.first_position + tick.events.size(), .time = tick.time};
     if (projector_ == nullptr || tick.events.empty()) return {};
     for (RowChange& change : projector_->project(tick.events, ProjectedRows(*this), {}))
       apply(std::move(change));

@@ -57,8 +57,9 @@ struct ListQuery {
   std::vector<Filter> filters;
   std::string order_by;  // "createdAt desc"; a column of an index or of the primary key; empty: primary key,
                          // newest first when the first key field is a UUID
-  uint32_t page_size = 0;  // 0: 50; at most 500
-  std::string page_token;  // opaque, from an earlier page of the same query; or "offset:N"
+  uint32_t page_size = 0;   // 0: 50; at most 500
+  std::string page_token;   // opaque, from an earlier page of the same query; or "offset:N"
+  bool of_applied = false;  // while the tables cannot be written (a full disk): what they have, not an error
 };
 
 struct Page {
@@ -70,6 +71,7 @@ struct Page {
 struct LogEnd {
   uint64_t tick = 0;           // last
   uint64_t next_position = 1;  // of the next event
+  Time time = 0;               // of the last tick; no later one is before it
 };
 
 class RowReader {
