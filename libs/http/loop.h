@@ -27,8 +27,11 @@ struct ServerCore {
   HttpOptions options;
   HttpHandler handler;
   std::atomic<size_t> connections{0};
+  std::atomic<size_t> arriving_bytes{0};  // of bodies that are not complete
   std::atomic<bool> stopping{false};
   std::vector<std::unique_ptr<Loop>> loops;
+
+  bool crowded() const { return connections > options.max_connections - options.max_connections / 8; }
 };
 using ServerCorePtr = std::shared_ptr<ServerCore>;
 

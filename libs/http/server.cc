@@ -78,12 +78,19 @@ Result<int> open_listener(const std::string& listen) {
   return fd;
 }
 
-// The usual soft limit of 1,024 would be reached long before max_connections.
-void allow_many_descriptors() {
+constexpr size_t kOtherDescriptors = 256;  // files, the log, effects: connections leave them so many
+
+// The usual soft limit of 1,024 would be reached long before max_connections. Where the hard limit is lower,
+// it is the bound: without descriptors, accept() fails, and new clients would wait instead of being told.
+size_t allowed_connections(size_t wanted) {
   rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return wanted;
+  if (limit.rlim_cur != limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+  }
+  size_t allowed = limit.rlim_max > 2 * kOtherDescriptors ? limit.rlim_max - kOtherDescriptors : kOtherDescriptors;
+  return std::min(wanted, allowed);
 }
 
 constexpr std::string_view kTooMany =
@@ -156,7 +163,8 @@ HttpServer::~HttpServer() { stop(0); }
 
 Result<void> HttpServer::start() {
   CHECK(impl_->core->loops.empty());
-  allow_many_descriptors();
+  size_t& most = impl_->core->options.max_connections;
+  most = allowed_connections(most);
   int fd = TRY(open_listener(impl_->core->options.listen));
   sockaddr_storage bound{};
   socklen_t length = sizeof bound;
