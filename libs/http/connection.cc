@@ -135,8 +135,10 @@ void Connection::read_on() {
     process(bytes);
     bool taken = bytes.size() < in_.size();
     in_.erase(0, in_.size() - bytes.size());
+    bool much = out_.size() >= kMaxUnwritten;
     if (!flush()) return;
     if (!taken) break;
+    if (much) return loop_.post([self = shared_from_this()] { self->read_on(); });  // others in between
   }
   if (in_.empty() && in_.capacity() > kKeptBuffer) std::string().swap(in_);
   wait_to_read();

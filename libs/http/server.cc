@@ -68,7 +68,11 @@ Result<int> open_listener(const std::string& listen) {
   std::unique_ptr<addrinfo, void (*)(addrinfo*)> addresses(found, freeaddrinfo);
   int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return cannot_listen(listen, errno);
-  int on = 1;
+  // What is accepted inherits the options. Without the second, the kernel would keep megabytes for each client
+  // that does not read.
+  int on = 1, unsent_bytes = 256 << 10;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes, sizeof unsent_bytes);
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (bind(fd, found->ai_addr, found->ai_addrlen) != 0 || ::listen(fd, SOMAXCONN) != 0) {
     int error = errno;
@@ -135,8 +139,6 @@ bool HttpServer::Impl::accept_all() {
       ::close(fd);
       continue;
     }
-    int on = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     Loop& loop = *core->loops[next_loop++ % core->loops.size()];
     if (loop.here()) {
       start_connection(core, loop, fd, numeric_address(peer));

@@ -98,7 +98,8 @@ void Gateway::Impl::route(const ExchangePtr& exchange) {
   if (path == "/ws") return live.handle(exchange);
   if (pages.handle(*exchange)) return;
   if (path == "*") {  // OPTIONS *: the server as a whole
-    return exchange->finish({.status = 204, .headers = "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"});
+    return exchange->finish(
+        {.status = 204, .headers = "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"});
   }
   exchange->refuse(
       {.code = Code::kNotFound, .reason = "route_not_found", .detail = "There is no such route."});

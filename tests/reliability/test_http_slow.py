@@ -3,6 +3,7 @@ The platforms here have short time-outs; a deadline of a test is ten times as lo
 """
 import resource
 import select
+import signal
 import socket
 import threading
 
@@ -81,6 +82,23 @@ def test_a_client_that_falls_silent(hasty, data, answers):
     with RawClient(hasty) as client:
         client.send(data)
         assert [answer.status for answer in client.read_all()] == answers
+
+
+def test_a_stall_of_the_server_is_not_the_silence_of_its_clients(hasty):
+    """The time-outs were counted over a stop of the process, too: who came during it was closed unanswered."""
+    with RawClient(hasty) as before:
+        before.send(PAGE)
+        assert before.read().status == 200
+        hasty.process.send_signal(signal.SIGSTOP)
+        try:
+            before.send(PAGE)
+            with RawClient(hasty) as client:
+                client.send(PAGE)
+                assert select.select([client.socket], [], [], TIMEOUT * 1.5)[0] == []  # stopped for longer
+                hasty.process.send_signal(signal.SIGCONT)
+                assert [client.read().status, before.read().status] == [200, 200]
+        finally:
+            hasty.process.send_signal(signal.SIGCONT)
 
 
 def test_nothing_is_left_of_them(hasty):
