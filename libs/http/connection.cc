@@ -86,6 +86,7 @@ class Connection final : public LoopMember,
   bool processing_ = false;  // inside process(): an answer given now is written by it
   bool waiting_to_read_ = false;
   bool waiting_to_write_ = false;
+  bool paused_ = false;  // what was shed comes again at once, if it is let: that work is taken from others
   bool head_started_ = false;
   bool keep_alive_ = true;
   bool http11_ = true;
@@ -130,6 +131,7 @@ void Connection::readable() {
 
 // Goes on with what has arrived already, then waits for more.
 void Connection::read_on() {
+  if (paused_) return;
   while (!in_.empty() && (state_ == State::kHead || state_ == State::kBody)) {
     std::string_view bytes = in_;
     process(bytes);
@@ -138,6 +140,7 @@ void Connection::read_on() {
     bool much = out_.size() >= kMaxUnwritten;
     if (!flush()) return;
     if (!taken) break;
+    if (paused_) return;
     if (much) return loop_.post([self = shared_from_this()] { self->read_on(); });  // others in between
   }
   if (in_.empty() && in_.capacity() > kKeptBuffer) std::string().swap(in_);
@@ -146,7 +149,7 @@ void Connection::read_on() {
 
 void Connection::process(std::string_view& bytes) {
   processing_ = true;
-  while (!bytes.empty() && out_.size() < kMaxUnwritten) {
+  while (!bytes.empty() && out_.size() < kMaxUnwritten && !paused_) {
     if (state_ == State::kHead) {
       if (!take_head(bytes)) break;
     } else if (state_ == State::kBody) {
@@ -247,6 +250,7 @@ void Connection::finish(uint64_t sequence, HttpResponse&& response) {
   if (state_ != State::kAnswering || sequence != sequence_) return;
   if (response.close || core_.stopping.load(std::memory_order_relaxed)) keep_alive_ = false;
   append_response(response);
+  paused_ = response.pause && keep_alive_;
   state_ = keep_alive_ ? State::kHead : State::kClosing;
   deadline_ = loop_.now() + core_.options.idle_timeout;
   if (processing_) return;
@@ -317,6 +321,7 @@ bool Connection::overstays(Time now) const {
 }
 
 void Connection::on_tick(Time now) {
+  if (std::exchange(paused_, false) && !waiting_to_write_) read_on();
   if (now < deadline_ && !overstays(now)) return;
   if (waiting_to_write_ || state_ == State::kDraining || state_ == State::kClosing) return close();
   if (state_ == State::kHead && !head_started_) return close();
