@@ -19,9 +19,9 @@ namespace asio = boost::asio;
 using Socket = asio::basic_stream_socket<asio::ip::tcp, asio::io_context::executor_type>;
 using SystemError = boost::system::error_code;
 
-constexpr size_t kMaxUnwritten = 64 << 10;   // pipelined answers gather up to here
-constexpr size_t kKeptBuffer = 64 << 10;     // larger buffers are given back
-constexpr size_t kReserved = 64 << 10;       // of a body that is announced: more comes with its bytes
+constexpr size_t kMaxUnwritten = 64 << 10;  // pipelined answers gather up to here
+constexpr size_t kKeptBuffer = 64 << 10;    // larger buffers are given back
+constexpr size_t kReserved = 64 << 10;      // of a body that is announced: more comes with its bytes
 constexpr Duration kDrainTimeout = 2 * kSecond;
 constexpr Duration kCrowdedTimeout = kSecond;  // of who says nothing, when most connections are taken
 

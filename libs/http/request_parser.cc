@@ -47,7 +47,8 @@ bool valid_host(std::string_view host) {
   auto alphanumeric = [](char c) { return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z'); };
   auto of_name = [&](char c) { return alphanumeric(c) || kAlso.find(c) != kAlso.npos; };
   auto of_address = [&](char c) { return alphanumeric(c) || c == ':' || c == '.'; };
-  if (bracketed ? name.empty() || !std::ranges::all_of(name, of_address) : !std::ranges::all_of(name, of_name))
+  if (bracketed ? name.empty() || !std::ranges::all_of(name, of_address)
+                : !std::ranges::all_of(name, of_name))
     return false;
   if (port.empty()) return true;
   port.remove_prefix(port.front() == ':' ? 1 : 0);

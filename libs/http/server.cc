@@ -68,8 +68,8 @@ Result<int> open_listener(const std::string& listen) {
   std::unique_ptr<addrinfo, void (*)(addrinfo*)> addresses(found, freeaddrinfo);
   int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return cannot_listen(listen, errno);
-  // What is accepted inherits the options. Without the second, the kernel would keep megabytes for each client
-  // that does not read.
+  // What is accepted inherits the options. Without the second, the kernel would keep megabytes for each
+  // client that does not read.
   int on = 1, unsent_bytes = 256 << 10;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes, sizeof unsent_bytes);
@@ -93,7 +93,8 @@ size_t allowed_connections(size_t wanted) {
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
   }
-  size_t allowed = limit.rlim_max > 2 * kOtherDescriptors ? limit.rlim_max - kOtherDescriptors : kOtherDescriptors;
+  size_t allowed =
+      limit.rlim_max > 2 * kOtherDescriptors ? limit.rlim_max - kOtherDescriptors : kOtherDescriptors;
   return std::min(wanted, allowed);
 }
 

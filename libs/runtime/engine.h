@@ -77,6 +77,9 @@ class Engine {
 
   // Any thread. Answers through command.done; at once when the queue is full or the engine drains.
   void submit(Command command);
+  // Whether submit would refuse for want of room: asked before a request is read, so that refusing costs
+  // little.
+  bool full() const;
   // An event of another process (or of a test): handled once however often it comes, by the watermark of its
   // key.
   void deliver(std::shared_ptr<const EventRecord> event);

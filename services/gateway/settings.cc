@@ -41,8 +41,9 @@ GatewaySettings GatewaySettings::read(Settings& settings) {
   values.max_arriving_bytes =
       count("gateway.max_arriving_bytes", values.max_arriving_bytes, 1024, int64_t{64} << 30,
             "Memory for bodies that are still arriving, of all connections together; more are answered 503");
-  values.request_timeout = settings.duration("gateway.request_timeout", values.request_timeout,
-                                             "How long a request may take to arrive, or its answer to be taken");
+  values.request_timeout =
+      settings.duration("gateway.request_timeout", values.request_timeout,
+                        "How long a request may take to arrive, or its answer to be taken");
   values.idle_timeout =
       settings.duration("gateway.idle_timeout", values.idle_timeout, "How long an idle connection is kept");
   std::string log = settings.choice("gateway.access_log", "errors", {"on", "errors", "off"},

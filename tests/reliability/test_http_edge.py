@@ -11,8 +11,8 @@ from raw_http import RawClient, rss_mib
 HOST = b"Host: a\r\n"
 POST = b"POST /api/v1/payments HTTP/1.1\r\n" + HOST
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
-SECOND = b"GET /.well-known/jwks.json HTTP/1.1\r\n" + HOST + b"\r\n"  # must never be answered by what precedes it
 PAGE = b"/.well-known/jwks.json"
+SECOND = b"GET " + PAGE + b" HTTP/1.1\r\n" + HOST + b"\r\n"  # follows what is tested, as a smuggler's would
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,8 @@ def statuses(platform, data, end=True):
         ("CL blank inside", POST + b"Content-Length: 0 0\r\n\r\n", 400),
         ("CL overflow", POST + b"Content-Length: 18446744073709551616\r\n\r\n", 413),
         ("CL with underscore", POST + b"Content-Length: 1_0\r\n\r\n", 400),
-        ("TE twice", POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        ("TE twice", POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+         400),
         ("TE chunked twice", POST + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", 501),
         ("TE unknown", POST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 501),
         ("TE identity", POST + b"Transfer-Encoding: identity\r\nContent-Length: 0\r\n\r\n", (400, 501)),
@@ -120,7 +121,8 @@ def test_ambiguous_framing_is_refused_and_closed(platform, data, status):
         ("extension", b"2;a=b\r\n{}\r\n0;c\r\n\r\n"), ("quoted extension", b'2;a="b;c"\r\n{}\r\n0\r\n\r\n'),
         ("trailers", b"2\r\n{}\r\n0\r\nContent-Length: 9\r\nHost: b\r\n\r\n")]])
 def test_chunked_bodies_end_where_they_end(platform, ada, body):
-    """The body {} lacks what a payment needs: 400 with a field shows that it was read; then the next request."""
+    """The body {} lacks what a payment needs: 400 with a field shows that it was read; then the next
+    request."""
     head = POST + b"Authorization: Bearer " + ada.token.encode() + b"\r\nContent-Type: application/json\r\n"
     first, second = answers_to(platform, head + b"Transfer-Encoding: chunked\r\n\r\n" + body + SECOND)
     assert (first.status, second.status) == (400, 200)
@@ -144,14 +146,19 @@ def test_bytes_may_arrive_as_they_like(platform, ada, size):
     (b"GET http://a%s HTTP/1.1", [200]), (b"GET HTTP://other.example:80%s HTTP/1.1", [200]),
     (b"GET https://[::1]:443%s HTTP/1.1", [200]), (b"GET http://a HTTP/1.1", [302]),
     (b"GET http://a?x=y HTTP/1.1", [302]),
-    (b"GET http://u@a%s HTTP/1.1", [400]), (b"GET http://%s HTTP/1.1", [400]), (b"GET ftp://a%s HTTP/1.1", [400]),
+    (b"GET http://u@a%s HTTP/1.1", [400]), (b"GET http://%s HTTP/1.1", [400]),
+    (b"GET ftp://a%s HTTP/1.1", [400]),
     (b"GET http://a:b%s HTTP/1.1", [400]), (b"GET http:%s HTTP/1.1", [400]), (b"GET a%s HTTP/1.1", [400]),
-    (b"GET  %s HTTP/1.1", [400]), (b"GET %s  HTTP/1.1", [400]), (b"GET %s HTTP/1.1 ", [400]), (b"GET\t%s HTTP/1.1", [400]),
+    (b"GET  %s HTTP/1.1", [400]), (b"GET %s  HTTP/1.1", [400]), (b"GET %s HTTP/1.1 ", [400]),
+    (b"GET\t%s HTTP/1.1", [400]),
     (b" GET %s HTTP/1.1", [400]), (b"GET %s", [400]), (b"%s", [400]), (b"GET %s HTTP/1.1 x", [400]),
-    (b"GET %s HTTP/0.9", [505]), (b"GET %s HTTP/1.2", [505]), (b"GET %s HTTP/2.0", [505]), (b"GET %s HTTP/11", [400]),
-    (b"GET %s http/1.1", [400]), (b"GET %s HTTP/1.1.1", [400]), (b"GET %s HTTP/+1.1", [400]), (b"GET %s XTTP/1.1", [400]),
+    (b"GET %s HTTP/0.9", [505]), (b"GET %s HTTP/1.2", [505]), (b"GET %s HTTP/2.0", [505]),
+    (b"GET %s HTTP/11", [400]),
+    (b"GET %s http/1.1", [400]), (b"GET %s HTTP/1.1.1", [400]), (b"GET %s HTTP/+1.1", [400]),
+    (b"GET %s XTTP/1.1", [400]),
     (b"PRI * HTTP/2.0", [505]), (b"GET * HTTP/1.1", [400]), (b"CONNECT a:80 HTTP/1.1", [400]),
-    (b"TRACE %s HTTP/1.1", [405]), (b"get %s HTTP/1.1", [405]), (b"BREW %s HTTP/1.1", [405]), (b"G\xc3\x84T %s HTTP/1.1", [400]),
+    (b"TRACE %s HTTP/1.1", [405]), (b"get %s HTTP/1.1", [405]), (b"BREW %s HTTP/1.1", [405]),
+    (b"G\xc3\x84T %s HTTP/1.1", [400]),
     (b"G(T %s HTTP/1.1", [400]), (b"GET,GET %s HTTP/1.1", [400]), (b"X" * 5_000 + b" %s HTTP/1.1", [400])])
 def test_request_lines(platform, line, expected):
     data = (line.replace(b"%s", PAGE)) + b"\r\n" + HOST + b"Connection: close\r\n\r\n"
@@ -170,10 +177,12 @@ def test_options_of_everything(platform):
 
 
 @pytest.mark.parametrize("host, status", [
-    (b"Host: a\r\n", 200), (b"Host:\r\n", 200), (b"host:a.example:8080\r\n", 200), (b"HOST: \t[::1]:80 \r\n", 200),
+    (b"Host: a\r\n", 200), (b"Host:\r\n", 200), (b"host:a.example:8080\r\n", 200),
+    (b"HOST: \t[::1]:80 \r\n", 200),
     (b"Host: 127.0.0.1\r\n", 200), (b"", 400), (b"Host: a\r\nHost: a\r\n", 400), (b"Host: a b\r\n", 400),
     (b"Host: a/b\r\n", 400), (b"Host: u@a\r\n", 400), (b"Host: a:b\r\n", 400), (b"Host: a:1:2\r\n", 400),
-    (b"Host: a:123456\r\n", 400), (b"Host: [::1\r\n", 400), (b"Host: [::1]x\r\n", 400), (b"Host: []\r\n", 400),
+    (b"Host: a:123456\r\n", 400), (b"Host: [::1\r\n", 400), (b"Host: [::1]x\r\n", 400),
+    (b"Host: []\r\n", 400),
     (b"Host: a\\b\r\n", 400), (b"Host: a?b\r\n", 400), (b"Host: a#b\r\n", 400), (b"Host: \xff\r\n", 400),
     (b'Host: "a"\r\n', 400), (b"Host: <a>\r\n", 400), (b"Host: a\x7f\r\n", 400)])
 def test_hosts(platform, host, status):
@@ -209,12 +218,17 @@ def test_a_client_that_sends_no_more_is_answered(platform, ada):
     "/api/v1/../v1/users/me", "/api/v1/./users/me", "/x/../api/v1/users/me", "/api/v1/%2e%2e/v1/users/me",
     "/api/v1/%2E/users/me", "/api/v1/users%2fme", "/api%2Fv1%2Fusers%2Fme", "/api/v1/%252e%252e/v1/users/me",
     "//api/v1/users/me", "/api//v1/users/me", "/api/v1//users/me", "/api/v1/users/me/", "/api/v1/users/me//",
-    "/api/v1/users/me;a=b", "/api;x/v1/users/me", "/api/v1/users/me%00", "/api/v1/users/me%0a", "/api/v1/users/me%",
+    "/api/v1/users/me;a=b", "/api;x/v1/users/me", "/api/v1/users/me%00", "/api/v1/users/me%0a",
+    "/api/v1/users/me%",
     "/api/v1/users/me%2", "/api/v1/users/m%zz", "/api/v1/users/%C0%AFme", "/api/v1/%c0%ae%c0%ae/v1/users/me",
-    "/api/v1/users/%E0%80%AFme", "/api/v1/users\\me", "/api\\v1\\users\\me", "/API/v1/users/me", "/api/v1/users/me.json",
-    "/api/v1/users/me#x", "/api/v1/users/me%23", "/api/v1/users/me%3Fx", "/api/v1/users/me%20", "/.%2e/etc/passwd",
-    "/..%2f..%2fetc/passwd", "/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/api/v1/accounts/..%2fusers%2fme",
-    "/api/v1/accounts/../users/me", "/docs/../openapi.json", "/docs/", "/docs%2f", "/openapi.json/", "/./openapi.json"])
+    "/api/v1/users/%E0%80%AFme", "/api/v1/users\\me", "/api\\v1\\users\\me", "/API/v1/users/me",
+    "/api/v1/users/me.json",
+    "/api/v1/users/me#x", "/api/v1/users/me%23", "/api/v1/users/me%3Fx", "/api/v1/users/me%20",
+    "/.%2e/etc/passwd",
+    "/..%2f..%2fetc/passwd", "/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd",
+    "/api/v1/accounts/..%2fusers%2fme",
+    "/api/v1/accounts/../users/me", "/docs/../openapi.json", "/docs/", "/docs%2f", "/openapi.json/",
+    "/./openapi.json"])
 def test_other_spellings_of_a_path_are_not_it(platform, ada, target):
     """No two spellings mean one resource, so what a proxy permits is what is asked for."""
     data = f"GET {target} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {ada.token}\r\n\r\n".encode("latin-1")
@@ -233,7 +247,8 @@ def head_of(lines):
     pytest.param(data, status, id=name) for name, data, status in [
         ("99 more headers", head_of(b"".join(b"X-%d: y\r\n" % n for n in range(99))), 200),
         ("100 more", head_of(b"".join(b"X-%d: y\r\n" % n for n in range(100))), 431),
-        ("100,000 more", head_of(b"X: y\r\n" * 100_000), 431), ("15 KB", head_of(b"X: " + b"y" * 15_000 + b"\r\n"), 200),
+        ("100,000 more", head_of(b"X: y\r\n" * 100_000), 431),
+        ("15 KB", head_of(b"X: " + b"y" * 15_000 + b"\r\n"), 200),
         ("17 KB", head_of(b"X: " + b"y" * 17_000 + b"\r\n"), 431),
         ("one line of 10 MB", head_of(b"X: " + b"y" * 10_000_000 + b"\r\n"), 431),
         ("a name of 10 MB", head_of(b"y" * 10_000_000 + b": x\r\n"), 431),
@@ -311,7 +326,7 @@ def test_pipelined_requests_are_answered_in_order(platform, ada):
 
 
 @pytest.mark.parametrize("data", [
-    SECOND[:-2] + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQ\r\n\r\n",
+    SECOND[:-2] + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n\r\n",
     SECOND[:-2] + b"Connection: Upgrade\r\nUpgrade: TLS/1.0\r\n\r\n",
     SECOND[:-2] + b"Upgrade: websocket\r\n\r\n"])
 def test_other_upgrades_are_not_taken(platform, data):

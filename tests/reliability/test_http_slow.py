@@ -75,7 +75,8 @@ def test_a_request_that_drips_in(hasty, begin, drip, status):
 
 
 @pytest.mark.parametrize("data, answers", [
-    (b"", []), (b"\r\n", []), (PAGE, [200]), (b"GET / HTTP/1.1\r\n", [408]), (POST + b"Content-Length: 2\r\n\r\n{", [408])],
+    (b"", []), (b"\r\n", []), (PAGE, [200]), (b"GET / HTTP/1.1\r\n", [408]),
+    (POST + b"Content-Length: 2\r\n\r\n{", [408])],
     ids=["nothing", "an empty line", "a request", "half a head", "half a body"])
 def test_a_client_that_falls_silent(hasty, data, answers):
     """Half-open sockets: for the server, a peer that has vanished is one that says nothing."""
@@ -85,7 +86,8 @@ def test_a_client_that_falls_silent(hasty, data, answers):
 
 
 def test_a_stall_of_the_server_is_not_the_silence_of_its_clients(hasty):
-    """The time-outs were counted over a stop of the process, too: who came during it was closed unanswered."""
+    """The time-outs were counted over a stop of the process, too: who came during it was closed
+    unanswered."""
     with RawClient(hasty) as before:
         before.send(PAGE)
         assert before.read().status == 200
@@ -149,7 +151,8 @@ def slow_bodies(platform, count, size):
 
 
 def test_bodies_that_never_end(module_platform):
-    """A hundred bodies of 4 MB, each but a byte: the first few megabytes are kept, the others told to come back.
+    """A hundred bodies of 4 MB, each but a byte: the first few megabytes are kept, the others told to come
+    back.
 
     Nothing bounded them together: 10,000 connections could hold 40 GB until their time-out.
     """
@@ -223,8 +226,8 @@ def test_ten_thousand_idle_connections(module_platform):
 
 
 def test_silence_does_not_take_the_places_of_others(module_platform):
-    """300 silent connections where 100 are allowed: those over the limit are told 503, and who has said nothing
-    for a second makes room. Before, silence kept everybody out until the idle time-out.
+    """300 silent connections where 100 are allowed: those over the limit are told 503, and who has said
+    nothing for a second makes room. Before, silence kept everybody out until the idle time-out.
     """
     platform = module_platform("gateway.max_connections=100", "gateway.idle_timeout=10m",
                                "gateway.request_timeout=10m")

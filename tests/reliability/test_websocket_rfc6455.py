@@ -1,5 +1,5 @@
-"""RFC 6455 section by section against /ws, right and wrong. The frames that the server sends are judged by the
-strict parser of the public library `websockets`; those that no library would send are made here.
+"""RFC 6455 section by section against /ws, right and wrong. The frames that the server sends are judged by
+the strict parser of the public library `websockets`; those that no library would send are made here.
 """
 import base64
 import json
@@ -27,7 +27,8 @@ def ada(platform):
 
 
 def frame(opcode, data=b"", fin=True, rsv=0, mask=b"\x12\x34\x56\x78", form=None, length=None):
-    """A frame as bytes, however wrong: form 7, 16 or 64 is the width of its length field, `length` what it says."""
+    """A frame as bytes, however wrong: form 7, 16 or 64 is the width of its length field, `length` what it
+    says."""
     length = len(data) if length is None else length
     form = form or (7 if length < 126 else 16 if length < 65_536 else 64)
     first = (0x80 if fin else 0) | rsv << 4 | opcode
@@ -149,8 +150,10 @@ def test_4_the_protocol_is_one_that_was_offered(ada):
     ({"changes": {"Sec-WebSocket-Version": "8"}}, 426), ({"changes": {"Sec-WebSocket-Version": "x"}}, 426),
     ({"key": ""}, 400), ({"key": "x"}, 400), ({"key": "A" * 24}, 400), ({"key": "A" * 20 + "===="}, 400),
     ({"key": "dGhlIHNhbXBsZSBub25jZR=="}, 400), ({"key": "AAAA"}, 400), ({"key": "A" * 32}, 400),
-    ({"changes": {"Sec-WebSocket-Key": None}}, 400), ({"more": ["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="]}, 400),
-    ({"line": "GET /ws HTTP/1.0"}, 400), ({"line": "POST /ws HTTP/1.1"}, 400), ({"line": "HEAD /ws HTTP/1.1"}, 400),
+    ({"changes": {"Sec-WebSocket-Key": None}}, 400),
+    ({"more": ["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="]}, 400),
+    ({"line": "GET /ws HTTP/1.0"}, 400), ({"line": "POST /ws HTTP/1.1"}, 400),
+    ({"line": "HEAD /ws HTTP/1.1"}, 400),
     ({"changes": {"Content-Length": "1"}}, 400), ({"changes": {"Host": None}}, 400),
     ({"line": "GET /ws/ HTTP/1.1"}, 404), ({"changes": {"Authorization": "Bearer x"}}, 401)], ids=str)
 def test_4_handshakes_that_are_refused(ada, options, status):
@@ -176,7 +179,8 @@ def test_5_1_a_frame_that_is_not_masked(ada, opcode):
     assert code_after(ada, frame(opcode, b"", mask=None)) == 1002
 
 
-@pytest.mark.parametrize("mask", [b"\0\0\0\0", b"\xff\xff\xff\xff", b"\0\1\0\0", os.urandom(4)], ids=bytes.hex)
+@pytest.mark.parametrize("mask", [b"\0\0\0\0", b"\xff\xff\xff\xff", b"\0\1\0\0", os.urandom(4)],
+                         ids=bytes.hex)
 def test_5_1_any_mask(ada, mask):
     with Socket(ada) as client:
         for length in range(8):  # the mask goes round by four
@@ -207,7 +211,8 @@ def test_5_2_lengths(ada, length):
         assert client.pongs()
 
 
-@pytest.mark.parametrize("length, form", [(0, 16), (5, 16), (125, 16), (0, 64), (125, 64), (126, 64), (65_535, 64)])
+@pytest.mark.parametrize("length, form", [(0, 16), (5, 16), (125, 16), (0, 64), (125, 64), (126, 64),
+                                          (65_535, 64)])
 def test_5_2_lengths_that_are_not_minimal(ada, length, form):
     assert code_after(ada, frame(TEXT, b" " * length, form=form)) == 1002
 
@@ -244,7 +249,8 @@ def test_5_4_fragments_are_one_message(ada, sizes):
 def test_5_4_control_frames_in_between(ada):
     with Socket(ada) as client:
         parts = fragments(PING_MESSAGE, [4, 4])
-        client.send(parts[0] + frame(PING, b"one") + parts[1] + frame(PONG, b"?") + frame(PING, b"two") + parts[2])
+        client.send(parts[0] + frame(PING, b"one") + parts[1] + frame(PONG, b"?")
+            + frame(PING, b"two") + parts[2])
         assert [client.frame().data for _ in range(2)] == [b"one", b"two"]
         assert client.message() == {"type": "pong"}
 
@@ -305,7 +311,8 @@ def test_5_5_pongs_that_nobody_asked_for(ada):
 
 
 @pytest.mark.parametrize("opcode", [CLOSE, PING, PONG])
-@pytest.mark.parametrize("how", [{"data": b"\3\xe8" + b"x" * 124}, {"data": b"\3\xe8" + b"x" * 60_000}, {"fin": False},
+@pytest.mark.parametrize("how", [{"data": b"\3\xe8" + b"x" * 124}, {"data": b"\3\xe8" + b"x" * 60_000},
+                                 {"fin": False},
                                  {"data": b"\3\xe8", "fin": False}, {"data": b"\3\xe8", "form": 16}],
                          ids=["126 bytes", "60 KB", "fragment", "fragment with data", "long form"])
 def test_5_5_control_frames_are_short_and_whole(ada, opcode, how):
@@ -320,7 +327,8 @@ def test_5_6_binary_messages_are_not_ours(ada, opcode, data):
     assert code_after(ada, frame(opcode, data)) == 1003
 
 
-TEXTS = ["é", "κόσμε", "\u0800", "\uffff", "\ud7ff", "\ue000", "\U00010000", "\U0010ffff", "😀" * 100, "\u2028\ufeff"]
+TEXTS = ["é", "κόσμε", "\u0800", "\uffff", "\ud7ff", "\ue000", "\U00010000", "\U0010ffff", "😀" * 100,
+         "\u2028\ufeff"]
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=ascii)
@@ -335,12 +343,15 @@ def test_8_1_text_cut_anywhere(ada, text):
 
 
 @pytest.mark.parametrize("data", [
-    b"\x80", b"\xbf", b"\xc0\xaf", b"\xc1\xbf", b"\xe0\x80\xaf", b"\xf0\x80\x80\xaf", b"\xf8\x88\x80\x80\x80", b"\xfe", b"\xff",
-    b"\xed\xa0\x80", b"\xed\xbf\xbf", b"\xf4\x90\x80\x80", b"\xc3", b"\xe2\x82", b"\xf0\x9f\x98", b"\xc3(", b"\xe2(\xa1",
+    b"\x80", b"\xbf", b"\xc0\xaf", b"\xc1\xbf", b"\xe0\x80\xaf", b"\xf0\x80\x80\xaf", b"\xf8\x88\x80\x80\x80",
+    b"\xfe", b"\xff",
+    b"\xed\xa0\x80", b"\xed\xbf\xbf", b"\xf4\x90\x80\x80", b"\xc3", b"\xe2\x82", b"\xf0\x9f\x98", b"\xc3(",
+    b"\xe2(\xa1",
     b"\xe2\x82(", b"ok \xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80edited"], ids=bytes.hex)
 def test_8_1_text_that_is_not_utf_8(ada, data):
     """The second case found that Beast passes half a character on when an empty fragment ends the message."""
-    for frames in ([frame(TEXT, data)], fragments(data, [len(data)]), fragments(data, [1]), fragments(data, [0])):
+    for frames in ([frame(TEXT, data)], fragments(data, [len(data)]), fragments(data, [1]),
+        fragments(data, [0])):
         assert code_after(ada, *frames) == 1007
 
 
@@ -356,14 +367,16 @@ def test_8_1_control_frames_do_not_mend_a_cut_character(ada):
 
 # ---- 7: closing ----
 
-@pytest.mark.parametrize("code", [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 3000, 3999, 4000, 4999])
+@pytest.mark.parametrize("code", [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 3000,
+                                  3999, 4000, 4999])
 @pytest.mark.parametrize("reason", [b"", "gôd bye".encode()])
 def test_7_a_close_is_answered_with_its_code(ada, code, reason):
     assert code_after(ada, close_frame(code, reason)) == code
 
 
 def test_7_1014_came_later(ada):
-    """IANA's registry has it (bad gateway), RFC 6455 reserves it; Beast refuses it, which nobody is hurt by."""
+    """IANA's registry has it (bad gateway), RFC 6455 reserves it; Beast refuses it, which nobody is hurt
+    by."""
     assert code_after(ada, close_frame(1014)) in (1002, 1014)
 
 
@@ -405,7 +418,8 @@ def test_7_the_server_ends_the_connection(ada):
         assert client.frame() is None
 
 
-@pytest.mark.parametrize("end", [b"", b"\x81", frame(TEXT, PING_MESSAGE)[:9], fragments(PING_MESSAGE, [4])[0]], ids=len)
+@pytest.mark.parametrize("end", [b"", b"\x81", frame(TEXT, PING_MESSAGE)[:9],
+                                 fragments(PING_MESSAGE, [4])[0]], ids=len)
 def test_7_clients_that_vanish(ada, end):
     """In the middle of a frame or message, by an end or a reset; the fixture sees that others live on."""
     for reset in (False, True):
@@ -419,7 +433,8 @@ def test_7_clients_that_vanish(ada, end):
 # ---- 10.4: limits ----
 
 @pytest.mark.parametrize("frames", [
-    [frame(TEXT, b" " * (MAX_BYTES + 1))], [frame(TEXT, form=64, length=2**62)], [frame(TEXT, form=64, length=2**31)],
+    [frame(TEXT, b" " * (MAX_BYTES + 1))], [frame(TEXT, form=64, length=2**62)],
+    [frame(TEXT, form=64, length=2**31)],
     fragments(b" " * (MAX_BYTES + 1), [30_000, 30_000]), fragments(b" " * (MAX_BYTES + 1), [1] * 3),
     [frame(TEXT, b" ", fin=False)] + [frame(CONTINUATION, b" " * 1_000, fin=False)] * 70],
     ids=["one frame", "2^62 announced", "2^31 announced", "fragments", "last too long", "without end"])
@@ -432,7 +447,8 @@ def test_10_4_too_large(ada, frames):
 def test_a_public_client_agrees(ada):
     """The same with the library as it is used: it offers compression and a protocol, pings, closes."""
     headers = {"Authorization": f"Bearer {ada.token}"}
-    with connect(ada.platform.ws_url, additional_headers=headers, proxy=None, subprotocols=["micropay.json"]) as client:
+    with connect(ada.platform.ws_url, additional_headers=headers, proxy=None,
+                 subprotocols=["micropay.json"]) as client:
         assert json.loads(client.recv(timeout=60))["type"] == "ready"
         assert client.ping().wait(60)
         client.send(iter(['{"type":', '"ping"}']))
