@@ -65,7 +65,8 @@ HttpResponse Exchange::complete(HttpResponse&& response) {
   RouteMetrics* counted = match.route ? match.route->metrics.get() : metrics ? metrics : &rules_.unmatched;
   counted->record(response.status, took);
   AccessLog mode = rules_.settings.access_log;
-  bool notable = response.status >= 500 || took >= rules_.settings.slow;
+  bool failed = response.status >= 500 && (!response.pause || rules_.logs_shed());
+  bool notable = failed || took >= rules_.settings.slow;
   if (mode == AccessLog::kOn || (mode == AccessLog::kErrors && notable)) log(response, took);
   return std::move(response);
 }
