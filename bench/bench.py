@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures MicroPay through its real interface and prints each figure beside a floor of the same run.
 
-    bench/bench.py [ROW ...]     rows: payments merchant single reads start build; all when none is named
+    bench/bench.py [ROW ...]     rows: payments merchant single reads overload start; all when none is named
 
 Every row starts from a fresh data folder on the loopback interface and runs for a bounded time. Load comes
 from wrk.
@@ -22,6 +22,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+import overload
 
 ROOT = Path(__file__).resolve().parent.parent
 BINARY = ROOT / "build" / "micropay"
@@ -355,7 +357,7 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("rows", nargs="*", metavar="ROW")
-    chosen = parser.parse_args().rows or ["payments", "merchant", "single", "reads", "start"]
+    chosen = parser.parse_args().rows or ["payments", "merchant", "single", "reads", "overload", "start"]
     folder = tempfile.mkdtemp(prefix="micropay-bench-", dir=os.environ.get("BENCH_DIR", ROOT / "build"))
     try:
         floors = {"http": floor_nginx(folder) or 100_000.0, "fsync": floor_fsync(folder)}
@@ -373,6 +375,8 @@ def main():
                 payments(folder, "one payment at a time", False, floors, connections=1, seconds=5)
             elif name == "reads":
                 reads(folder, floors)
+            elif name == "overload":
+                overload.measure(sys.modules[__name__], folder)
             elif name == "start":
                 start(folder)
             else:

@@ -16,12 +16,15 @@ constexpr Answer kProblems[] = {
     {402, "PaymentRequired", "The money did not move; `code` says why."},
     {403, "Forbidden", "The caller may not do this."},
     {404, "NotFound", "There is no such record, or it is another's."},
+    {408, "RequestTimeout", "The request did not arrive in time; nothing was done."},
     {409, "Conflict", "The state does not allow it, or a request with the same Idempotency-Key still runs."},
     {412, "PreconditionFailed", "The record is no longer the one that If-Match names."},
     {413, "ContentTooLarge", "The body is over the limit."},
+    {414, "UriTooLong", "Path and query are over the limit."},
     {415, "UnsupportedMediaType", "The body is not application/json."},
     {422, "UnprocessableContent", "The Idempotency-Key was used with another request."},
     {429, "TooManyRequests", "The rate limit is used up; Retry-After says when to come back."},
+    {431, "HeadersTooLarge", "The headers are over the limit, by number or size."},
     {500, "InternalError", "A fault of the platform; the correlation id finds it in the logs."},
     {503, "Unavailable", "Overloaded or draining; nothing was done. Retry-After says when to come back."},
     {504, "Timeout",
@@ -32,14 +35,19 @@ struct Header {
   std::string_view name;
   std::string_view description;
   std::string_view type;
+  bool always = false;  // never left out of an answer that lists it
 };
 constexpr Header kHeaders[] = {
-    {"X-Correlation-Id", "Follows the request through events and logs.", "string"},
+    {"X-Correlation-Id", "Follows the request through events and logs.", "string", true},
     {"ETag", "Version of the answer, for If-None-Match and If-Match.", "string"},
     {"RateLimit-Limit", "Requests that the window allows.", "integer"},
     {"RateLimit-Remaining", "Requests that are left.", "integer"},
     {"RateLimit-Reset", "Seconds until the window is full again.", "integer"},
-    {"Retry-After", "Seconds to wait.", "integer"},
+    {"Retry-After", "Seconds to wait.", "integer", true},
+    {"Location", "Where the record can be read.", "string"},
+    {"Preference-Applied", "respond-async, when that was asked for.", "string"},
+    {"WWW-Authenticate", "How to authenticate (RFC 6750).", "string", true},
+    {"Content-Disposition", "The name of the file.", "string"},
     {"Idempotent-Replayed", "true when this is the first answer once more.", "string"},
 };
 
@@ -236,6 +244,15 @@ class Document {
     });
   }
 
+  // As the gateway's router finds the route that reads what was made.
+  bool has_location(const Method& method) const {
+    const auto reads = [&](const Method* other) {
+      return other->verb == "GET" && other->resource == method.resource && other->variables.size() == 1;
+    };
+    return method.resource != nullptr && method.resource->key.size() == 1 &&
+           std::ranges::any_of(model_.methods(), reads);
+  }
+
   void headers(std::initializer_list<std::string_view> names) {
     for (const auto name : names)
       out_.object(name, [&] { out_.text("$ref", fmt::format("#/components/headers/{}", name)); });
@@ -248,6 +265,9 @@ class Document {
         headers({"X-Correlation-Id", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"});
         if (has_etag(method)) headers({"ETag"});
         if (by_key(method)) headers({"Idempotent-Replayed"});
+        if (status == 202) headers({"Preference-Applied"});
+        if ((status == 201 || status == 202) && has_location(method)) headers({"Location"});
+        if (!method.options.media_field().empty()) headers({"Content-Disposition"});
       });
       if (status == 204) return;
       const bool media = !method.options.media_field().empty();
@@ -291,6 +311,7 @@ class Document {
         for (const Header& header : kHeaders)
           out_.object(header.name, [&] {
             out_.text("description", header.description);
+            if (header.always) out_.flag("required", true);
             out_.object("schema", [&] { out_.text("type", header.type); });
           });
       });
@@ -309,7 +330,9 @@ class Document {
       out_.text("description", problem.description);
       out_.object("headers", [&] {
         headers({"X-Correlation-Id"});
-        if (problem.status == 429) headers({"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"});
+        headers({"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"});
+        if (problem.status == 402 || problem.status == 409) headers({"Idempotent-Replayed"});
+        if (problem.status == 401) headers({"WWW-Authenticate"});
         if (problem.status == 429 || problem.status == 503) headers({"Retry-After"});
       });
       out_.object("content", [&] {

@@ -113,8 +113,8 @@ TEST_F(OpenApi, DescribesParameters) {
 
 TEST_F(OpenApi, DescribesAnswers) {
   EXPECT_EQ(keys(std::string(kCreate) + "/responses"),
-            "201 202 400 401 402 403 404 409 412 413 415 422 429 500 503 504");
-  EXPECT_EQ(keys("/paths/~1w/get/responses"), "200 304 400 401 403 404 429 500 503 504");
+            "201 202 400 401 402 403 404 408 409 412 413 414 415 422 429 431 500 503 504");
+  EXPECT_EQ(keys("/paths/~1w/get/responses"), "200 304 400 401 403 404 408 414 429 431 500 503 504");
   EXPECT_EQ(keys("/paths/~1w~1{id}~1sheet/get/responses").find("401"), std::string::npos) << "public";
   EXPECT_NE(keys("/paths/~1login/post/responses").find("401"), std::string::npos) << "wrong password";
   EXPECT_EQ(keys("/paths/~1w~1{id}~1sheet/get/responses/200/content"), "*/*");

@@ -19,9 +19,11 @@ namespace asio = boost::asio;
 using Socket = asio::basic_stream_socket<asio::ip::tcp, asio::io_context::executor_type>;
 using SystemError = boost::system::error_code;
 
-constexpr size_t kMaxUnwritten = 256 << 10;  // pipelined answers gather up to here
-constexpr size_t kKeptBuffer = 64 << 10;     // larger buffers are given back
+constexpr size_t kMaxUnwritten = 64 << 10;  // pipelined answers gather up to here
+constexpr size_t kKeptBuffer = 64 << 10;    // larger buffers are given back
+constexpr size_t kReserved = 64 << 10;      // of a body that is announced: more comes with its bytes
 constexpr Duration kDrainTimeout = 2 * kSecond;
+constexpr Duration kCrowdedTimeout = kSecond;  // of who says nothing, when most connections are taken
 
 class Connection final : public LoopMember,
                          public Responder::Target,
@@ -41,6 +43,8 @@ class Connection final : public LoopMember,
     socket_.native_non_blocking(true, ignored);
     socket_.non_blocking(true, ignored);
   }
+
+  ~Connection() override { forget_arriving(); }
 
   void start() { wait_to_read(); }
   void on_tick(Time now) override;
@@ -62,6 +66,9 @@ class Connection final : public LoopMember,
   void process(std::string_view& bytes);
   bool take_head(std::string_view& bytes);
   void take_body(std::string_view& bytes);
+  bool count_arriving();
+  void forget_arriving() { core_.arriving_bytes.fetch_sub(std::exchange(arriving_, 0)); }
+  bool overstays(Time now) const;
   void dispatch(std::string_view rest);
   void refuse(const ParseError& error);
   void append_response(const HttpResponse& response);
@@ -79,6 +86,7 @@ class Connection final : public LoopMember,
   bool processing_ = false;  // inside process(): an answer given now is written by it
   bool waiting_to_read_ = false;
   bool waiting_to_write_ = false;
+  bool paused_ = false;  // what was shed comes again at once, if it is let: that work is taken from others
   bool head_started_ = false;
   bool keep_alive_ = true;
   bool http11_ = true;
@@ -91,6 +99,7 @@ class Connection final : public LoopMember,
   HeadScanner scanner_;
   RequestHead head_;
   BodyReader body_;
+  size_t arriving_ = 0;  // of this body, counted in core_.arriving_bytes
   std::string websocket_key_;
 };
 
@@ -122,13 +131,17 @@ void Connection::readable() {
 
 // Goes on with what has arrived already, then waits for more.
 void Connection::read_on() {
+  if (paused_) return;
   while (!in_.empty() && (state_ == State::kHead || state_ == State::kBody)) {
     std::string_view bytes = in_;
     process(bytes);
     bool taken = bytes.size() < in_.size();
     in_.erase(0, in_.size() - bytes.size());
+    bool much = out_.size() >= kMaxUnwritten;
     if (!flush()) return;
     if (!taken) break;
+    if (paused_) return;
+    if (much) return loop_.post([self = shared_from_this()] { self->read_on(); });  // others in between
   }
   if (in_.empty() && in_.capacity() > kKeptBuffer) std::string().swap(in_);
   wait_to_read();
@@ -136,7 +149,7 @@ void Connection::read_on() {
 
 void Connection::process(std::string_view& bytes) {
   processing_ = true;
-  while (!bytes.empty() && out_.size() < kMaxUnwritten) {
+  while (!bytes.empty() && out_.size() < kMaxUnwritten && !paused_) {
     if (state_ == State::kHead) {
       if (!take_head(bytes)) break;
     } else if (state_ == State::kBody) {
@@ -185,17 +198,26 @@ bool Connection::take_head(std::string_view& bytes) {
   }
   state_ = State::kBody;
   deadline_ = loop_.now() + core_.options.body_timeout;
-  head_.request.body.reserve(head_.content_length);
+  head_.request.body.reserve(std::min<uint64_t>(head_.content_length, kReserved));
   if (head_.expects_continue && bytes.empty()) out_ += "HTTP/1.1 100 Continue\r\n\r\n";
   return true;
 }
 
 void Connection::take_body(std::string_view& bytes) {
   if (auto error = body_.feed(bytes, head_.request.body)) return refuse(*error);
-  if (body_.done()) dispatch(bytes);
+  if (body_.done()) return dispatch(bytes);
+  if (!count_arriving()) refuse({503, "overloaded", "Too many large bodies arrive: try again shortly."});
+}
+
+// False when the bodies of all connections would fill the memory.
+bool Connection::count_arriving() {
+  size_t more = head_.request.body.size() - arriving_;
+  arriving_ += more;
+  return core_.arriving_bytes.fetch_add(more) + more <= core_.options.max_arriving_bytes;
 }
 
 void Connection::dispatch(std::string_view rest) {
+  forget_arriving();
   state_ = State::kAnswering;
   deadline_ = loop_.now() + core_.options.answer_timeout;
   ++sequence_;
@@ -210,6 +232,8 @@ void Connection::dispatch(std::string_view rest) {
 }
 
 void Connection::refuse(const ParseError& error) {
+  forget_arriving();
+  head_.request.body = {};
   HttpResponse response;
   if (core_.options.problem) {
     response = core_.options.problem(error.status, error.reason, error.detail);
@@ -226,6 +250,7 @@ void Connection::finish(uint64_t sequence, HttpResponse&& response) {
   if (state_ != State::kAnswering || sequence != sequence_) return;
   if (response.close || core_.stopping.load(std::memory_order_relaxed)) keep_alive_ = false;
   append_response(response);
+  paused_ = response.pause && keep_alive_;
   state_ = keep_alive_ ? State::kHead : State::kClosing;
   deadline_ = loop_.now() + core_.options.idle_timeout;
   if (processing_) return;
@@ -288,8 +313,16 @@ void Connection::start_draining() {
   wait_to_read();
 }
 
+// Silence is the cheapest attack: when it takes the places of others, it is not waited for as long.
+bool Connection::overstays(Time now) const {
+  if (state_ != State::kHead || waiting_to_write_ || !core_.crowded()) return false;
+  Duration allowed = head_started_ ? core_.options.header_timeout : core_.options.idle_timeout;
+  return now - (deadline_ - allowed) >= kCrowdedTimeout;
+}
+
 void Connection::on_tick(Time now) {
-  if (now < deadline_) return;
+  if (std::exchange(paused_, false) && !waiting_to_write_) read_on();
+  if (now < deadline_ && !overstays(now)) return;
   if (waiting_to_write_ || state_ == State::kDraining || state_ == State::kClosing) return close();
   if (state_ == State::kHead && !head_started_) return close();
   if (state_ == State::kAnswering) return refuse({504, "answer_timeout", "The answer took too long."});
@@ -317,6 +350,7 @@ void Connection::upgrade(uint64_t sequence, WebSocketEvents&& events, std::strin
 void Connection::close() {
   if (state_ == State::kClosed) return;
   state_ = State::kClosed;
+  forget_arriving();
   SystemError ignored;
   socket_.close(ignored);
   token_.reset();

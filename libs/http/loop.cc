@@ -12,7 +12,7 @@
 namespace micropay {
 namespace asio = boost::asio;
 
-constexpr auto kTick = std::chrono::milliseconds(250);
+constexpr Duration kTickLength = 250 * kMillisecond;
 
 struct Loop::Ticker {
   explicit Ticker(asio::io_context& context) : timer(context), work(context.get_executor()) {}
@@ -102,10 +102,13 @@ void Loop::each(const std::function<void(LoopMember&)>& visit) {
   }
 }
 
+// When the thread or the machine stalled, the clients are not to blame: of that time, two ticks count.
 void Loop::tick() {
-  now_ = system_clock().monotonic();
-  if (now_ - last_second_ >= kSecond) {
-    last_second_ = now_;
+  Time real = system_clock().monotonic();
+  now_ = ticked_at_ == 0 ? real : now_ + std::min(real - ticked_at_, 2 * kTickLength);
+  ticked_at_ = real;
+  if (real - last_second_ >= kSecond) {
+    last_second_ = real;
     std::time_t seconds = system_clock().now() / kSecond;
     std::tm parts{};
     gmtime_r(&seconds, &parts);
@@ -115,7 +118,7 @@ void Loop::tick() {
     if (core_.options.on_second && here()) core_.options.on_second(index_);
   }
   each([this](LoopMember& member) { member.on_tick(now_); });
-  ticker_->timer.expires_after(kTick);
+  ticker_->timer.expires_after(std::chrono::microseconds(kTickLength));
   ticker_->timer.async_wait([this](const boost::system::error_code& error) {
     if (!error) tick();
   });

@@ -27,8 +27,11 @@ struct ServerCore {
   HttpOptions options;
   HttpHandler handler;
   std::atomic<size_t> connections{0};
+  std::atomic<size_t> arriving_bytes{0};  // of bodies that are not complete
   std::atomic<bool> stopping{false};
   std::vector<std::unique_ptr<Loop>> loops;
+
+  bool crowded() const { return connections > options.max_connections - options.max_connections / 8; }
 };
 using ServerCorePtr = std::shared_ptr<ServerCore>;
 
@@ -78,7 +81,7 @@ class Loop {
   void remove(LoopMember& member);  // may destroy it
   void each(const std::function<void(LoopMember&)>& visit);
   char* scratch() { return scratch_.get(); }  // for one read; empty again when its handler returns
-  Time now() const { return now_; }           // monotonic, at most a tick old
+  Time now() const { return now_; }           // for deadlines: stands still while the thread stalls
   const std::string& date_line() const { return date_line_; }
 
  private:
@@ -93,6 +96,7 @@ class Loop {
   std::unique_ptr<char[]> scratch_;
   std::vector<std::shared_ptr<LoopMember>> members_;
   Time now_ = 0;
+  Time ticked_at_ = 0;
   Time last_second_ = 0;
   std::string date_line_;
   std::mutex mutex_;

@@ -44,6 +44,7 @@ struct HttpResponse {
   std::string body;
   std::shared_ptr<const std::string> shared_body = {};  // instead of body, for what many answers share
   bool close = false;                                   // end the connection afterwards
+  bool pause = false;  // the client was told to come later: read its next request up to a tick later
 
   // Neither may contain line breaks: what comes from outside is checked by the caller.
   void add(std::string_view name, std::string_view value);

@@ -36,23 +36,46 @@ bool valid_escapes(std::string_view text) {
   return true;
 }
 
+// uri-host [ ":" port ] of RFC 9112 3.2; empty is allowed.
+bool valid_host(std::string_view host) {
+  constexpr std::string_view kAlso = "-._~%!$&'()*+,;=";  // besides letters and digits, of a reg-name
+  bool bracketed = host.starts_with('[');
+  size_t end = bracketed ? host.find(']') : std::min(host.find(':'), host.size());
+  if (end == host.npos) return false;
+  std::string_view name = host.substr(bracketed ? 1 : 0, bracketed ? end - 1 : end);
+  std::string_view port = host.substr(bracketed ? end + 1 : end);
+  auto alphanumeric = [](char c) { return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z'); };
+  auto of_name = [&](char c) { return alphanumeric(c) || kAlso.find(c) != kAlso.npos; };
+  auto of_address = [&](char c) { return alphanumeric(c) || c == ':' || c == '.'; };
+  if (bracketed ? name.empty() || !std::ranges::all_of(name, of_address)
+                : !std::ranges::all_of(name, of_name))
+    return false;
+  if (port.empty()) return true;
+  port.remove_prefix(port.front() == ':' ? 1 : 0);
+  return host[bracketed ? end + 1 : end] == ':' && port.size() <= 5 &&
+         std::ranges::all_of(port, [](char c) { return c >= '0' && c <= '9'; });
+}
+
 // origin-form, absolute-form (its authority is dropped; Host says the same) or '*' of OPTIONS.
 bool parse_target(std::string_view target, HttpRequest& request) {
   bool visible =
       std::ranges::all_of(target, [](char c) { return c > ' ' && c < 127 && c != '#' && c != '\\'; });
   if (target.empty() || !visible || !valid_escapes(target)) return false;
+  bool absolute = false;
   for (std::string_view scheme : {"http://", "https://"}) {
-    if (!target.starts_with(scheme)) continue;
+    if (absolute || !equals_ignoring_case(target.substr(0, scheme.size()), scheme)) continue;
+    absolute = true;
     target.remove_prefix(scheme.size());
     size_t authority = std::min(target.find_first_of("/?"), target.size());
-    if (authority == 0 || target.substr(0, authority).find('@') != target.npos) return false;
+    if (authority == 0 || !valid_host(target.substr(0, authority))) return false;
     target.remove_prefix(authority);
     if (target.empty()) target = "/";
   }
-  if (target == "*" ? request.method != "OPTIONS" : target.front() != '/') return false;
+  bool root = absolute && target.front() == '?';  // "http://host?query" has an empty path, which means "/"
+  if (!root && (target == "*" ? request.method != "OPTIONS" : target.front() != '/')) return false;
   request.target = target;
   size_t question = std::min(target.find('?'), target.size());
-  request.path = target.substr(0, question);
+  request.path = root ? "/" : target.substr(0, question);
   request.query = target.substr(std::min(question + 1, target.size()));
   return true;
 }
@@ -117,15 +140,26 @@ std::optional<ParseError> parse_content_length(std::string_view text, uint64_t& 
   return {};
 }
 
-bool is_handshake(const HttpRequest& request) {
-  return request.method == "GET" && equals_ignoring_case(request.header("upgrade"), "websocket") &&
-         has_token(request.header("connection"), "upgrade") &&
-         request.header("sec-websocket-key").size() == 24 && request.header("sec-websocket-version") == "13";
+// 16 bytes as base64 (RFC 6455 4.1).
+bool is_websocket_key(std::string_view key) {
+  auto base64 = [](char c) {
+    return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || c == '+' || c == '/';
+  };
+  return key.size() == 24 && key.ends_with("==") && std::ranges::all_of(key.substr(0, 22), base64) &&
+         std::string_view("AQgw").find(key[21]) != key.npos;  // the last four bits are not used
 }
 
-bool valid_host(std::string_view host) {
-  return std::ranges::all_of(host,
-                             [](char c) { return c > ' ' && c < 127 && c != '/' && c != '@' && c != '\\'; });
+bool is_handshake(const HttpRequest& request) {
+  size_t keys = 0;
+  bool upgrade = false, websocket = false;
+  for (auto [name, value] : request.headers) {
+    if (name == "connection") upgrade = upgrade || has_token(value, "upgrade");
+    else if (name == "upgrade") websocket = websocket || has_token(value, "websocket");
+    else if (name == "sec-websocket-key") ++keys;
+  }
+  return upgrade && websocket && request.method == "GET" && keys == 1 &&
+         is_websocket_key(request.header("sec-websocket-key")) &&
+         request.header("sec-websocket-version") == "13";
 }
 
 // What the headers mean for reading on.

@@ -68,7 +68,11 @@ Result<int> open_listener(const std::string& listen) {
   std::unique_ptr<addrinfo, void (*)(addrinfo*)> addresses(found, freeaddrinfo);
   int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return cannot_listen(listen, errno);
-  int on = 1;
+  // What is accepted inherits the options. Without the second, the kernel would keep megabytes for each
+  // client that does not read.
+  int on = 1, unsent_bytes = 256 << 10;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes, sizeof unsent_bytes);
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (bind(fd, found->ai_addr, found->ai_addrlen) != 0 || ::listen(fd, SOMAXCONN) != 0) {
     int error = errno;
@@ -78,12 +82,20 @@ Result<int> open_listener(const std::string& listen) {
   return fd;
 }
 
-// The usual soft limit of 1,024 would be reached long before max_connections.
-void allow_many_descriptors() {
+constexpr size_t kOtherDescriptors = 256;  // files, the log, effects: connections leave them so many
+
+// The usual soft limit of 1,024 would be reached long before max_connections. Where the hard limit is lower,
+// it is the bound: without descriptors, accept() fails, and new clients would wait instead of being told.
+size_t allowed_connections(size_t wanted) {
   rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return wanted;
+  if (limit.rlim_cur != limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+  }
+  size_t allowed =
+      limit.rlim_max > 2 * kOtherDescriptors ? limit.rlim_max - kOtherDescriptors : kOtherDescriptors;
+  return std::min(wanted, allowed);
 }
 
 constexpr std::string_view kTooMany =
@@ -128,8 +140,6 @@ bool HttpServer::Impl::accept_all() {
       ::close(fd);
       continue;
     }
-    int on = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     Loop& loop = *core->loops[next_loop++ % core->loops.size()];
     if (loop.here()) {
       start_connection(core, loop, fd, numeric_address(peer));
@@ -156,7 +166,8 @@ HttpServer::~HttpServer() { stop(0); }
 
 Result<void> HttpServer::start() {
   CHECK(impl_->core->loops.empty());
-  allow_many_descriptors();
+  size_t& most = impl_->core->options.max_connections;
+  most = allowed_connections(most);
   int fd = TRY(open_listener(impl_->core->options.listen));
   sockaddr_storage bound{};
   socklen_t length = sizeof bound;

@@ -70,11 +70,13 @@ class Responder {
 struct HttpOptions {
   std::string listen = "127.0.0.1:0";  // "host:port", "[::1]:8080"; port 0 takes a free one
   size_t threads = 1;
-  size_t max_connections = 10'000;         // more are answered 503 and closed
+  // More are answered 503 and closed. Above seven eighths of it, who says nothing is let go after a second.
+  size_t max_connections = 20'000;
   size_t max_header_bytes = 16 << 10;      // request line and headers; 431
   size_t max_headers = 100;                // 431
   size_t max_target_bytes = 8 << 10;       // 414
   size_t max_body_bytes = 1 << 20;         // 413
+  size_t max_arriving_bytes = 256 << 20;   // of bodies that are not complete, all connections; beyond: 503
   Duration header_timeout = 10 * kSecond;  // from the first byte of a head to its end; 408
   Duration body_timeout = 30 * kSecond;    // for the whole body; 408
   Duration idle_timeout = 75 * kSecond;    // between requests

@@ -19,6 +19,7 @@ using Socket = asio::basic_stream_socket<asio::ip::tcp, asio::io_context::execut
 using SystemError = boost::system::error_code;
 
 constexpr auto kHandshakeTimeout = std::chrono::seconds(5);
+constexpr uint16_t kCloseCodesEnd = 5000;
 constexpr Duration kCloseTimeout = 3 * kSecond;  // then the connection is cut
 
 class Session final : public LoopMember, public WebSocket, public std::enable_shared_from_this<Session> {
@@ -33,6 +34,7 @@ class Session final : public LoopMember, public WebSocket, public std::enable_sh
     stream_.read_message_max(core_.options.max_message_bytes);
     stream_.set_option(websocket::stream_base::timeout{
         kHandshakeTimeout, std::chrono::microseconds(core_.options.websocket_idle), true});
+    stream_.control_callback([this](websocket::frame_type kind, beast::string_view) { on_control(kind); });
     stream_.text(true);
     stream_.auto_fragment(false);
   }
@@ -51,6 +53,7 @@ class Session final : public LoopMember, public WebSocket, public std::enable_sh
  private:
   void read();
   void on_read(const SystemError& error);
+  void on_control(websocket::frame_type kind);
   void write_next();
   void end();
 
@@ -101,10 +104,19 @@ void Session::on_read(const SystemError& error) {
     close(websocket::close_code::unknown_data, "Text messages only.");
   } else if (closing_at_ == 0 && events_.on_message) {
     auto data = incoming_.cdata();
-    events_.on_message({static_cast<const char*>(data.data()), data.size()});
+    std::string_view text(static_cast<const char*>(data.data()), data.size());
+    // Beast lets half a character pass when an empty fragment ends the message.
+    if (is_utf8(text)) events_.on_message(text);
+    else close(websocket::close_code::bad_payload, "Text is UTF-8.");
   }
   incoming_.consume(incoming_.size());
   if (!ended_) read();  // also after our close: the peer's close frame has to be read
+}
+
+// Beast would answer a close code of 5000 and more, which does not exist (RFC 6455 7.4.2), with the same one.
+void Session::on_control(websocket::frame_type kind) {
+  if (kind != websocket::frame_type::close || stream_.reason().code < kCloseCodesEnd) return;
+  close(websocket::close_code::protocol_error, "There is no such close code.");
 }
 
 void Session::send(std::shared_ptr<const std::string> text) {

@@ -81,6 +81,9 @@ class Engine {
 
   // Any thread. Answers through command.done; at once when the queue is full or the engine drains.
   void submit(Command command);
+  // Whether submit would refuse for want of room: asked before a request is read, so that refusing costs
+  // little.
+  bool full() const;
   // An event of another process (or of a test), with its position there: handled once however often it comes,
   // because it has to be beyond the last one of its source and partition.
   void deliver(std::shared_ptr<const EventRecord> event, uint32_t partition = 0);

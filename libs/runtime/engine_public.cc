@@ -111,6 +111,12 @@ EngineStats Engine::stats() const {
           .commit_seconds = double(impl_->commit_us_) / 1e6};
 }
 
+bool Engine::full() const {
+  const bool yes = impl_->queued_.load(std::memory_order_relaxed) >= impl_->options_.max_queued;
+  if (yes) impl_->numbers_.overload.add();
+  return yes;
+}
+
 Time Engine::next_due() const { return impl_->next_due(); }
 const std::vector<Service>& Engine::services() const { return impl_->services_; }
 

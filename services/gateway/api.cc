@@ -86,6 +86,7 @@ void Api::handle(const ExchangePtr& exchange) {
                             {.reason = "method_not_allowed", .detail = "This route takes " + allowed + "."});
   }
   const contract::Method& method = *exchange->match.route->method;
+  if (!method.query && engine_.full()) return exchange->refuse(overloaded());
   auto principal = authenticate(authenticator_, method, request);
   if (!principal) {
     // Guessing tokens costs the address what a request of a user costs the user.

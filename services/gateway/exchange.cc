@@ -12,6 +12,7 @@ namespace {
 constexpr std::string_view kHeaders =
     "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\n"
     "Referrer-Policy: no-referrer\r\nContent-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n";
+constexpr uint32_t kUnavailableStatus = 503;
 constexpr std::string_view kTlsHeader = "Strict-Transport-Security: max-age=31536000; includeSubDomains\r\n";
 
 std::string new_correlation_id(Time now) {
@@ -59,11 +60,13 @@ HttpResponse Exchange::complete(HttpResponse&& response) {
   response.headers += headers;
   if (!own_headers) response.headers += kHeaders;
   if (rules_.settings.behind_tls) response.headers += kTlsHeader;
+  response.pause = response.status == kUnavailableStatus;
   Duration took = rules_.clock.monotonic() - began_;
   RouteMetrics* counted = match.route ? match.route->metrics.get() : metrics ? metrics : &rules_.unmatched;
   counted->record(response.status, took);
   AccessLog mode = rules_.settings.access_log;
-  bool notable = response.status >= 500 || took >= rules_.settings.slow;
+  bool failed = response.status >= 500 && (!response.pause || rules_.logs_shed());
+  bool notable = failed || took >= rules_.settings.slow;
   if (mode == AccessLog::kOn || (mode == AccessLog::kErrors && notable)) log(response, took);
   return std::move(response);
 }

@@ -2,6 +2,7 @@
 // access log.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -22,6 +23,14 @@ struct ExchangeRules {
   const GatewaySettings& settings;
   const Clock& clock;
   RouteMetrics unmatched{"unmatched"};
+  std::atomic<Time> shed_logged_at = 0;
+
+  // Of what is shed one a second is logged: a line for each would cost more than the refusal, when there is
+  // least to spare. All are counted in the metrics.
+  bool logs_shed() {
+    Time now = clock.monotonic(), last = shed_logged_at.load(std::memory_order_relaxed);
+    return now - last >= kSecond && shed_logged_at.compare_exchange_strong(last, now);
+  }
 };
 
 class Exchange {

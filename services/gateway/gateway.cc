@@ -17,9 +17,11 @@ HttpOptions public_options(const GatewaySettings& settings) {
           .threads = settings.io_threads,
           .max_connections = settings.max_connections,
           .max_body_bytes = settings.max_body_bytes,
+          .max_arriving_bytes = settings.max_arriving_bytes,
           .header_timeout = std::min(settings.request_timeout, 10 * kSecond),
           .body_timeout = settings.request_timeout,
           .idle_timeout = settings.idle_timeout,
+          .write_timeout = settings.request_timeout,
           .max_queued_messages = 2'000};
 }
 
@@ -95,6 +97,10 @@ void Gateway::Impl::route(const ExchangePtr& exchange) {
   if (path.starts_with("/api/")) return api.handle(exchange);
   if (path == "/ws") return live.handle(exchange);
   if (pages.handle(*exchange)) return;
+  if (path == "*") {  // OPTIONS *: the server as a whole
+    return exchange->finish(
+        {.status = 204, .headers = "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"});
+  }
   exchange->refuse(
       {.code = Code::kNotFound, .reason = "route_not_found", .detail = "There is no such route."});
 }

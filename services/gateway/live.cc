@@ -44,6 +44,12 @@ LiveStreams::~LiveStreams() = default;
 void LiveStreams::handle(const ExchangePtr& exchange) {
   const HttpRequest& request = exchange->request();
   exchange->metrics = &metrics_;
+  bool asks = has_token(request.header("upgrade"), "websocket");
+  if (!request.websocket && asks && request.header("sec-websocket-version") == "13") {
+    return exchange->refuse({.code = Code::kInvalidArgument,
+                             .reason = "malformed_handshake",
+                             .detail = "The handshake is not as RFC 6455 4.1 says."});
+  }
   if (!request.websocket) {
     exchange->headers += "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n";
     return exchange->refuse(kUpgradeRequired,

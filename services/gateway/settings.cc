@@ -38,8 +38,12 @@ GatewaySettings GatewaySettings::read(Settings& settings) {
       count("gateway.max_connections", values.max_connections, 1, 1'000'000, "Open connections at most");
   values.max_body_bytes = count("gateway.max_body_bytes", values.max_body_bytes, 1024, 64 << 20,
                                 "Size of a request's body at most");
-  values.request_timeout = settings.duration("gateway.request_timeout", values.request_timeout,
-                                             "How long a request may take to arrive");
+  values.max_arriving_bytes =
+      count("gateway.max_arriving_bytes", values.max_arriving_bytes, 1024, int64_t{64} << 30,
+            "Memory for bodies that are still arriving, of all connections together; more are answered 503");
+  values.request_timeout =
+      settings.duration("gateway.request_timeout", values.request_timeout,
+                        "How long a request may take to arrive, or its answer to be taken");
   values.idle_timeout =
       settings.duration("gateway.idle_timeout", values.idle_timeout, "How long an idle connection is kept");
   std::string log = settings.choice("gateway.access_log", "errors", {"on", "errors", "off"},

@@ -17,9 +17,10 @@ struct GatewaySettings {
   std::string ops_listen = "127.0.0.1:9080";
   size_t io_threads = 1;
   size_t query_threads = 2;
-  size_t max_connections = 10'000;
+  size_t max_connections = 20'000;
   size_t max_body_bytes = 4 << 20;          // a full batch of transfers fits
-  Duration request_timeout = 30 * kSecond;  // for a request to arrive
+  size_t max_arriving_bytes = 256 << 20;    // of bodies that are not complete, all together
+  Duration request_timeout = 30 * kSecond;  // for a request to arrive, and for its answer to be taken
   Duration idle_timeout = 75 * kSecond;
   AccessLog access_log = AccessLog::kErrors;
   Duration slow = kSecond;                     // logged as an error is
