@@ -108,6 +108,7 @@ Result<void> TickLog::read_last_segment(const LogFile& file) {
                          fmt::format("no readable record, but tick {} follows at byte {}", rest.later_tick,
                                      rest.later_offset));
     }
+    if (rest.dirty_end > segment.used) unfinished_bytes_ = rest.dirty_end - segment.used;
     if (rest.dirty_end == 0 || options_.read_only) return {};
     return fill_with_zeros(*file_, segment.used, align_block(rest.dirty_end));
   }
