@@ -93,7 +93,8 @@ std::unique_ptr<Projector> all_projections(const std::function<bool(const std::s
   static const std::vector<Service> services = make_services({settings, ""}, {}).value();
   if (!wanted) return Engine::make_projector(services);
   std::vector<Service> some;
-  std::ranges::copy_if(services, std::back_inserter(some), [&](const Service& one) { return wanted(one.name); });
+  std::ranges::copy_if(services, std::back_inserter(some),
+                       [&](const Service& one) { return wanted(one.name); });
   return Engine::make_projector(some);
 }
 

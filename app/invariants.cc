@@ -1,5 +1,5 @@
-// One function per invariant, in the order in which they build on each other: the journal is folded as it comes,
-// balances are compared with the fold, reservations with what balances hold, payments with both.
+// One function per invariant, in the order in which they build on each other: the journal is folded as it
+// comes, balances are compared with the fold, reservations with what balances hold, payments with both.
 #include "app/invariants.h"
 
 #include <algorithm>
@@ -87,15 +87,18 @@ std::string InvariantFold::Facts::fold(const Transaction& entry, EntryFact& fact
     sum->minor += posting.amount().minor();
     account.posted += posting.amount().minor();
     fact.moved += std::max<int64_t>(0, posting.amount().minor());
-    const auto first = std::find_if(entry.postings().begin(), entry.postings().begin() + i,
-                                    [&](const Posting& other) { return other.account_id() == posting.account_id(); });
+    const auto first =
+        std::find_if(entry.postings().begin(), entry.postings().begin() + i,
+                     [&](const Posting& other) { return other.account_id() == posting.account_id(); });
     account.entries += first == entry.postings().begin() + i;
   }
   for (const Sum& sum : sums)
     if (sum.minor != 0)
-      return fmt::format("entry {}: its postings in {} leave {}", entry.id(), *sum.currency, int64_t(sum.minor));
+      return fmt::format("entry {}: its postings in {} leave {}", entry.id(), *sum.currency,
+                         int64_t(sum.minor));
   const bool own_id = entry.kind() == "payment" || entry.kind() == "refund" || entry.kind() == "top_up";
-  if (own_id && entry.id() != entry.payment_id()) return fmt::format("entry {}: is not its cause's", entry.id());
+  if (own_id && entry.id() != entry.payment_id())
+    return fmt::format("entry {}: is not its cause's", entry.id());
   return {};
 }
 
@@ -111,7 +114,8 @@ void InvariantFold::Facts::add(const Balance& balance) {
 }
 
 void InvariantFold::Facts::add(const Reservation& held) {
-  holds.push_back({held.id(), held.account_id(), held.counter_account_id(), held.kind(), held.amount().minor()});
+  holds.push_back(
+      {held.id(), held.account_id(), held.counter_account_id(), held.kind(), held.amount().minor()});
 }
 
 // ---- looking at them ----
@@ -148,7 +152,8 @@ std::string InvariantFold::Facts::compare_balance(const BalanceFact& balance) co
     return fmt::format("account {}: balance {}, its entries make {}", balance.account, balance.posted,
                        int64_t(journal.posted));
   if (journal.entries != balance.version)
-    return fmt::format("account {}: {} entries, {} applied", balance.account, journal.entries, balance.version);
+    return fmt::format("account {}: {} entries, {} applied", balance.account, journal.entries,
+                       balance.version);
   if (journal.entries > 0 && journal.currency != balance.currency)
     return fmt::format("account {}: entries in {}", balance.account, journal.currency);
   return {};
@@ -185,11 +190,11 @@ InvariantResult InvariantFold::Facts::compare_holds() {
   for (const BalanceFact& balance : balances) {
     const AccountFact& sum = sums[balance.account];
     if (sum.reserved != balance.reserved)
-      problem(fmt::format("account {}: {} reserved, its reservations make {}", balance.account, balance.reserved,
-                          int64_t(sum.reserved)));
+      problem(fmt::format("account {}: {} reserved, its reservations make {}", balance.account,
+                          balance.reserved, int64_t(sum.reserved)));
     if (sum.pending_in != balance.pending_in)
-      problem(fmt::format("account {}: {} on its way, reservations make {}", balance.account, balance.pending_in,
-                          int64_t(sum.pending_in)));
+      problem(fmt::format("account {}: {} on its way, reservations make {}", balance.account,
+                          balance.pending_in, int64_t(sum.pending_in)));
   }
   return result;
 }
@@ -220,8 +225,8 @@ std::string InvariantFold::Facts::check_holder(const HeldFact& held) const {
   return live ? std::string() : fmt::format("{} {} is final or unknown, and holds money", held.kind, held.id);
 }
 
-// Rows that say they completed against entries of that kind: each has its own, with its amount, and there are no
-// others.
+// Rows that say they completed against entries of that kind: each has its own, with its amount, and there are
+// no others.
 InvariantResult InvariantFold::Facts::match(size_t of, const char* name, const char* kind,
                                             bool (*completed)(int status)) const {
   uint64_t matched = 0, booked_entries = 0;
@@ -259,8 +264,8 @@ std::string InvariantFold::Facts::check_link(const LinkFact& one) const {
 }
 
 InvariantResult InvariantFold::Facts::check_reversals() const {
-  InvariantResult result =
-      each("every reversal takes one entry back", links, [&](const LinkFact& one) { return check_link(one); });
+  InvariantResult result = each("every reversal takes one entry back", links,
+                                [&](const LinkFact& one) { return check_link(one); });
   result.checked = entries.size();
   return result;
 }
@@ -282,7 +287,9 @@ namespace {
 template <typename F>
 void with_type(const contract::Table& table, F call) {
   const auto* descriptor = table.descriptor;
-  const auto is = [&]<typename T>(const T* type) { return descriptor == T::descriptor() && (call(type), true); };
+  const auto is = [&]<typename T>(const T* type) {
+    return descriptor == T::descriptor() && (call(type), true);
+  };
   (void)(is(static_cast<const Transaction*>(nullptr)) || is(static_cast<const Balance*>(nullptr)) ||
          is(static_cast<const Reservation*>(nullptr)) || is(static_cast<const Payment*>(nullptr)) ||
          is(static_cast<const Refund*>(nullptr)) || is(static_cast<const TopUp*>(nullptr)) ||
@@ -321,7 +328,8 @@ InvariantResult check_trail(const Store& store, const contract::Model& model) {
   result.checked = head.next_sequence - 1;
   const uint64_t end = store.end().next_position;
   if (result.problem.empty() && head.next_sequence != end)
-    result.problem = fmt::format("entry {} is missing: the log ends with event {}", head.next_sequence, end - 1);
+    result.problem =
+        fmt::format("entry {} is missing: the log ends with event {}", head.next_sequence, end - 1);
   result.ok = result.problem.empty();
   return result;
 }

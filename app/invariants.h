@@ -20,8 +20,9 @@ struct InvariantResult {
   std::string problem;  // the first one
 };
 
-// Takes every row once, in key order within a table, and keeps the few facts of it that the invariants need: about
-// 60 bytes a payment. Different tables may be given by different threads. The trail is left to the caller.
+// Takes every row once, in key order within a table, and keeps the few facts of it that the invariants need:
+// about 60 bytes a payment. Different tables may be given by different threads. The trail is left to the
+// caller.
 class InvariantFold {
  public:
   InvariantFold();

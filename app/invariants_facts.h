@@ -77,7 +77,8 @@ class InvariantFold::Facts {
   std::string check_link(const LinkFact& link) const;
   InvariantResult compare_balances() const;
   InvariantResult compare_holds();
-  InvariantResult match(size_t cause, const char* name, const char* kind, bool (*completed)(int status)) const;
+  InvariantResult match(size_t cause, const char* name, const char* kind,
+                        bool (*completed)(int status)) const;
   InvariantResult check_reversals() const;
   const CauseFact* cause(size_t of, const std::string& id) const;
   const EntryFact* entry(const Uuid& id) const;

@@ -1,5 +1,5 @@
-// The pipeline. Batches of events go from lane to lane and come back to a pool, so that their memory is used again;
-// the pool is small, so a slow lane holds up the reader and not memory.
+// The pipeline. Batches of events go from lane to lane and come back to a pool, so that their memory is used
+// again; the pool is small, so a slow lane holds up the reader and not memory.
 #include "app/log_pass.h"
 
 #include <pthread.h>
@@ -19,15 +19,16 @@
 namespace micropay::app {
 namespace {
 
-constexpr size_t kBatchEvents = 2'000;
-constexpr size_t kBatches = 12;
+constexpr size_t kBatchEvents = 400;  // few, so that what the lanes share stays in the caches
+constexpr size_t kBatches = 8;
 constexpr auto kTellEvery = std::chrono::milliseconds(100);
 constexpr char kHeavyService[] = "payment";
 constexpr char kTrailService[] = "audit";  // made here, not by its handler: see extend_trail
 
 // The batch owns the message and nobody else sees it before the next lane.
 bool parse(const EventRecord& event) {
-  return std::const_pointer_cast<google::protobuf::Message>(event.message)->ParseFromString(event.envelope.data());
+  return std::const_pointer_cast<google::protobuf::Message>(event.message)
+      ->ParseFromString(event.envelope.data());
 }
 
 }  // namespace
@@ -126,8 +127,7 @@ struct LogPass::Trail {
   const contract::Table& table = *contract::model().table_of<AuditBlock>();
 };
 
-LogPass::LogPass()
-    : rows_(contract::model().tables().size()), trail_(std::make_unique<Trail>()) {}
+LogPass::LogPass() : rows_(contract::model().tables().size()), trail_(std::make_unique<Trail>()) {}
 LogPass::~LogPass() = default;
 
 Result<void> LogPass::run(const TickLog& log, const std::optional<AuditHead>& known,
@@ -160,21 +160,25 @@ Result<void> LogPass::run(const TickLog& log, const std::optional<AuditHead>& kn
   reader.join();
   close_block();
   if (result && bad_event_ != 0)
-    return fail(Code::kFailedPrecondition, "log_damaged", fmt::format("event {} cannot be read", bad_event_.load()));
+    return fail(Code::kFailedPrecondition, "log_damaged",
+                fmt::format("event {} cannot be read", bad_event_.load()));
   return result;
 }
 
-// The trail on one lane, the projections of the service with the most handlers on another, the rest on a third.
+// The trail on one lane, the projections of the service with the most handlers on another, the rest on a
+// third.
 std::vector<std::unique_ptr<LogPass::Lane>> LogPass::start_lanes(const std::optional<AuditHead>& known) {
   std::vector<std::unique_ptr<Lane>> lanes;
-  lanes.push_back(std::make_unique<Lane>("trail", [this, known](const Pool::BatchPtr& batch) { extend_trail(*batch, known); }));
+  lanes.push_back(std::make_unique<Lane>(
+      "trail", [this, known](const Pool::BatchPtr& batch) { extend_trail(*batch, known); }));
   for (const bool heavy : {true, false}) {
     auto projector = all_projections([heavy](const std::string& service) {
       return service != kTrailService && (service == kHeavyService) == heavy;
     });
     projections_.push_back(std::make_unique<ProjectionPass>(std::move(projector), hash_, rows_));
     lanes.push_back(std::make_unique<Lane>(
-        "project", [pass = projections_.back().get()](const Pool::BatchPtr& batch) { pass->take(batch->events); }));
+        heavy ? "payment" : "others",
+        [pass = projections_.back().get()](const Pool::BatchPtr& batch) { pass->take(batch->events); }));
   }
   return lanes;
 }
@@ -183,22 +187,24 @@ Result<void> LogPass::read(const TickLog& log, Pool& pool, Lane& parser) {
   TickRecord record;
   Pool::BatchPtr batch = pool.take();
   Result<void> decoded;
-  TRY(log.read_places(1, [&](const RecordHeader& header, std::string_view stored, const TickLog::Place& place) {
-    if (!decode_record(header, stored, record)) {
-      decoded = log_damaged(std::string(place.segment), place.byte, header.tick, "a record that cannot be decoded");
-      return false;
-    }
-    note_changes(record);
-    for (Envelope& envelope : *record.mutable_events())
-      batch->add(contract::model().event(envelope.type())).envelope.Swap(&envelope);
-    ++ticks_;
-    events_ += header.event_count;
-    if (batch->events.size() >= kBatchEvents) {
-      parser.push(std::exchange(batch, nullptr));
-      batch = pool.take();
-    }
-    return true;
-  }));
+  TRY(log.read_places(1,
+                      [&](const RecordHeader& header, std::string_view stored, const TickLog::Place& place) {
+                        if (!decode_record(header, stored, record)) {
+                          decoded = log_damaged(std::string(place.segment), place.byte, header.tick,
+                                                "a record that cannot be decoded");
+                          return false;
+                        }
+                        note_changes(record);
+                        for (Envelope& envelope : *record.mutable_events())
+                          batch->add(contract::model().event(envelope.type())).envelope.Swap(&envelope);
+                        ++ticks_;
+                        events_ += header.event_count;
+                        if (batch->events.size() >= kBatchEvents) {
+                          parser.push(std::exchange(batch, nullptr));
+                          batch = pool.take();
+                        }
+                        return true;
+                      }));
   if (!batch->events.empty()) parser.push(std::move(batch));
   return decoded;
 }
@@ -213,8 +219,8 @@ void LogPass::note_changes(const TickRecord& record) {
   }
 }
 
-// The same bytes that the audit service's projection makes, by the same rules, but without a row's life around them:
-// that is half of the whole work.
+// The same bytes that the audit service's projection makes, by the same rules, but without a row's life
+// around them: that is half of the whole work.
 void LogPass::extend_trail(const Batch& batch, const std::optional<AuditHead>& known) {
   for (const auto& event : batch.events) {
     const uint64_t sequence = event->envelope.position();

@@ -1,6 +1,6 @@
-// One pass over the log, in a pipeline of threads: read, check and unpack records and note what every row of the
-// engine's tables must be | parse events | make the audit trail's blocks | make the other projections' rows. Nothing
-// is written but a scratch file of projected rows, and memory is bounded by the rows' hashes.
+// One pass over the log, in a pipeline of threads: read, check and unpack records and note what every row of
+// the engine's tables must be | parse events | make the audit trail's blocks | make the other projections'
+// rows. Nothing is written but a scratch file of projected rows, and memory is bounded by the rows' hashes.
 #pragma once
 
 #include <atomic>
@@ -29,8 +29,8 @@ class LogPass {
   LogPass();
   ~LogPass();
 
-  // `known`: its hash is compared when the chain comes by. Called once; a damaged log is the error. `tell` is called
-  // now and then with the events done so far, on the caller's thread.
+  // `known`: its hash is compared when the chain comes by. Called once; a damaged log is the error. `tell` is
+  // called now and then with the events done so far, on the caller's thread.
   Result<void> run(const TickLog& log, const std::optional<AuditHead>& known,
                    const std::function<void(uint64_t events)>& tell);
 
@@ -42,7 +42,8 @@ class LogPass {
   const KeyedHash& hash() const { return hash_; }
   RowMap& rows(const contract::Table& table) { return rows_[table.id]; }
   // A projected row as this pass made it, by RowMap::Entry::where: its key and its bytes.
-  std::optional<std::pair<std::string, std::string>> projected(const contract::Table& table, uint64_t where) const;
+  std::optional<std::pair<std::string, std::string>> projected(const contract::Table& table,
+                                                               uint64_t where) const;
   uint64_t bytes() const;  // of memory
 
  private:

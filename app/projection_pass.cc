@@ -14,7 +14,7 @@
 namespace micropay::app {
 namespace {
 
-constexpr size_t kRecentRows = 10'000;
+constexpr size_t kRecentRows = 500;  // most rows are done with the tick that made them
 constexpr size_t kWriteBytes = 1 << 20;
 
 struct Header {
@@ -22,8 +22,6 @@ struct Header {
 };
 
 }  // namespace
-
-
 
 ProjectionPass::ProjectionPass(std::unique_ptr<Projector> projector, const KeyedHash& hash,
                                std::vector<RowMap>& rows)

@@ -1,6 +1,6 @@
-// Makes the rows of some services' projections from the events alone, for comparison: each row's hash goes to a
-// RowMap, its bytes to a scratch file (of TMPDIR, gone with this object), and the rows touched last stay in memory.
-// One thread.
+// Makes the rows of some services' projections from the events alone, for comparison: each row's hash goes to
+// a RowMap, its bytes to a scratch file (of TMPDIR, gone with this object), and the rows touched last stay in
+// memory. One thread.
 #pragma once
 
 #include <deque>

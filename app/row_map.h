@@ -1,5 +1,6 @@
-// What the log says every row must be: of each row the hash of its key, the hash of its bytes, and where it came
-// from. 24 bytes a row in one open table a SQL table, so that millions fit in memory. Hashes are of one KeyedHash.
+// What the log says every row must be: of each row the hash of its key, the hash of its bytes, and where it
+// came from. 24 bytes a row in one open table a SQL table, so that millions fit in memory. Hashes are of one
+// KeyedHash.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +11,8 @@ namespace micropay::app {
 class RowMap {
  public:
   struct Entry {
-    uint64_t key = 0;  // 0: free
-    uint64_t row = 0;  // 0: erased
+    uint64_t key = 0;         // 0: free
+    uint64_t row = 0;         // 0: erased
     uint64_t where : 63 = 0;  // the tick that wrote it, or its place in a projection's scratch file
     uint64_t seen : 1 = 0;    // among the rows that are kept
   };

@@ -1,5 +1,6 @@
-// Scanning and comparing. Rows of the log are compared as the bytes that were logged; a row that differs there is
-// compared again as this program would store it, because an older log may order maps or write ids otherwise.
+// Scanning and comparing. Rows of the log are compared as the bytes that were logged; a row that differs
+// there is compared again as this program would store it, because an older log may order maps or write ids
+// otherwise.
 #include "app/table_pass.h"
 
 #include <pthread.h>
@@ -21,8 +22,8 @@ constexpr size_t kNamed = 5;  // differences that are named, of each table
 constexpr auto kTellEvery = std::chrono::milliseconds(100);
 
 struct Suspect {
-  uint64_t key = 0;   // hash
-  uint64_t row = 0;   // hash as it is kept; 0: missing, or not a row's columns
+  uint64_t key = 0;  // hash
+  uint64_t row = 0;  // hash as it is kept; 0: missing, or not a row's columns
   uint64_t where = 0;
   RowDifference::Kind kind = RowDifference::Kind::kChanged;
   std::string key_bytes;           // of the first ones, unless missing
@@ -51,7 +52,10 @@ class Comparison {
       const uint64_t row = whole ? log_.hash()(bytes_) : 0;
       RowMap::Entry* entry = expected.find(key);
       if (entry != nullptr && entry->row != 0) entry->seen = 1;
-      if (entry == nullptr || entry->row == 0) suspect(values, {.key = key, .row = row, .where = entry ? entry->where : 0, .kind = RowDifference::Kind::kExtra});
+      if (entry == nullptr || entry->row == 0)
+        suspect(
+            values,
+            {.key = key, .row = row, .where = entry ? entry->where : 0, .kind = RowDifference::Kind::kExtra});
       else if (entry->row != row) suspect(values, {.key = key, .row = row, .where = entry->where});
       if (whole && options.visit) options.visit(table_, bytes_);
       return true;
@@ -60,7 +64,8 @@ class Comparison {
     expected.each([&](const RowMap::Entry& entry) {
       if (entry.row == 0) return;
       ++result_.rows_in_log;
-      if (!entry.seen && read) suspects_.push_back({.key = entry.key, .where = entry.where, .kind = RowDifference::Kind::kMissing});
+      if (!entry.seen && read)
+        suspects_.push_back({.key = entry.key, .where = entry.where, .kind = RowDifference::Kind::kMissing});
     });
   }
 
@@ -69,7 +74,8 @@ class Comparison {
     if (!suspects_.empty()) table_.projection ? look_up_projected() : look_up_in_log();
     std::erase_if(suspects_, &Suspect::equal);
     result_.differences = suspects_.size();
-    for (size_t i = 0; i < suspects_.size() && i < kNamed; ++i) result_.first.push_back(describe(suspects_[i]));
+    for (size_t i = 0; i < suspects_.size() && i < kNamed; ++i)
+      result_.first.push_back(describe(suspects_[i]));
     return std::move(result_);
   }
 
@@ -86,7 +92,8 @@ class Comparison {
     for (size_t i = 0; i < suspects_.size() && i < kNamed * 4; ++i) {
       Suspect& suspect = suspects_[i];
       if (suspect.kind == RowDifference::Kind::kExtra) continue;
-      if (auto row = log_.projected(table_, suspect.where)) std::tie(suspect.key_bytes, suspect.expected) = std::move(*row);
+      if (auto row = log_.projected(table_, suspect.where))
+        std::tie(suspect.key_bytes, suspect.expected) = std::move(*row);
       else if (suspect.key_bytes.empty()) suspect.key_bytes = block_key(suspect.where);
     }
   }
@@ -109,21 +116,23 @@ class Comparison {
     }
     if (ticks.empty()) return;
     TickRecord record;
-    (void)store_.log().read_places(first, [&](const RecordHeader& header, std::string_view stored, const TickLog::Place& place) {
-      const auto wanted = ticks.find(header.tick);
-      if (wanted == ticks.end() || !decode_record(header, stored, record)) return true;
-      for (const Change& change : record.changes()) {
-        if (change.table() != table_.sql_name) continue;
-        const auto suspect = by_key.find(log_.hash()(change.key()));
-        if (suspect == by_key.end() || suspect->second->where != header.tick) continue;
-        compare_again(*suspect->second, change, header, place);
-      }
-      ticks.erase(wanted);
-      return !ticks.empty();
-    });
+    (void)store_.log().read_places(
+        first, [&](const RecordHeader& header, std::string_view stored, const TickLog::Place& place) {
+          const auto wanted = ticks.find(header.tick);
+          if (wanted == ticks.end() || !decode_record(header, stored, record)) return true;
+          for (const Change& change : record.changes()) {
+            if (change.table() != table_.sql_name) continue;
+            const auto suspect = by_key.find(log_.hash()(change.key()));
+            if (suspect == by_key.end() || suspect->second->where != header.tick) continue;
+            compare_again(*suspect->second, change, header, place);
+          }
+          ticks.erase(wanted);
+          return !ticks.empty();
+        });
   }
 
-  void compare_again(Suspect& suspect, const Change& change, const RecordHeader& header, const TickLog::Place& place) {
+  void compare_again(Suspect& suspect, const Change& change, const RecordHeader& header,
+                     const TickLog::Place& place) {
     suspect.found.tick = header.tick;
     suspect.found.segment = place.segment;
     suspect.found.byte = place.byte;
@@ -133,7 +142,9 @@ class Comparison {
     std::unique_ptr<google::protobuf::Message> row = table_.make();
     if (!row->ParseFromString(change.row())) return;
     column_values(contract::column_plan(table_), *row, values_, scratch_);
-    if (suspect.kind == RowDifference::Kind::kChanged && codec_.encode(values_, bytes_) && log_.hash()(bytes_) == suspect.row) suspect.equal = true;
+    if (suspect.kind == RowDifference::Kind::kChanged && codec_.encode(values_, bytes_) &&
+        log_.hash()(bytes_) == suspect.row)
+      suspect.equal = true;
     if (!suspect.values.empty()) suspect.expected = change.row();
   }
 
@@ -153,7 +164,8 @@ class Comparison {
     }
     column_values(contract::column_plan(table_), *row, values_, scratch_);
     for (size_t i = 0; i < columns.size(); ++i)
-      if (kept[i].kind != values_[i].kind || kept[i].integer != values_[i].integer || kept[i].bytes != values_[i].bytes)
+      if (kept[i].kind != values_[i].kind || kept[i].integer != values_[i].integer ||
+          kept[i].bytes != values_[i].bytes)
         found.fields += (found.fields.empty() ? "" : ", ") + columns[i].name;
     return found;
   }
@@ -171,7 +183,8 @@ class Comparison {
 
 }  // namespace
 
-std::vector<TableComparison> compare_tables(const EmbeddedStore& store, LogPass& log, const TablePassOptions& options) {
+std::vector<TableComparison> compare_tables(const EmbeddedStore& store, LogPass& log,
+                                            const TablePassOptions& options) {
   std::vector<std::unique_ptr<Comparison>> comparisons;
   std::vector<std::pair<uint64_t, Comparison*>> largest;
   for (const Table* table : contract::model().tables()) {
@@ -201,13 +214,16 @@ std::vector<TableComparison> compare_tables(const EmbeddedStore& store, LogPass&
 std::string TableComparison::text() const {
   if (equal()) return {};
   if (!problem.empty()) return problem;
-  std::string out = fmt::format("{}: {} of {} rows differ from the log", table->sql_name, differences, std::max(rows, rows_in_log));
+  std::string out = fmt::format("{}: {} of {} rows differ from the log", table->sql_name, differences,
+                                std::max(rows, rows_in_log));
   if (first.empty()) return out;
   const RowDifference& at = first.front();
   static constexpr const char* kKinds[] = {"is another", "is missing", "is not in the log"};
   out += fmt::format("; first, the row with key {} {}", at.key, kKinds[size_t(at.kind)]);
   if (!at.fields.empty()) out += fmt::format(" in {}", at.fields);
-  if (at.tick != 0) out += fmt::format(" (written by tick {}, log/{}, byte {}, event {} and on)", at.tick, at.segment, at.byte, at.first_event);
+  if (at.tick != 0)
+    out += fmt::format(" (written by tick {}, log/{}, byte {}, event {} and on)", at.tick, at.segment,
+                       at.byte, at.first_event);
   return out;
 }
 

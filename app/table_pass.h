@@ -1,6 +1,6 @@
-// One scan of every table, on several threads: each row, as the bytes of its record, against what the log says it
-// must be. What differs is named: table, key, columns, the tick that wrote the row and where that lies in the log.
-// The rows go to a visitor on the way, so that invariants need no scan of their own.
+// One scan of every table, on several threads: each row, as the bytes of its record, against what the log
+// says it must be. What differs is named: table, key, columns, the tick that wrote the row and where that
+// lies in the log. The rows go to a visitor on the way, so that invariants need no scan of their own.
 #pragma once
 
 #include <functional>
@@ -15,10 +15,10 @@ namespace micropay::app {
 
 struct RowDifference {
   enum class Kind : uint8_t { kChanged, kMissing, kExtra } kind = Kind::kChanged;
-  std::string key;       // as text, its fields separated by ", "
-  std::string fields;    // columns that differ, separated by ", "; of a changed row
-  uint64_t tick = 0;     // that wrote it last, by the log; 0: a projection's row, or none did
-  std::string segment;   // where that tick lies: "00000003.log"
+  std::string key;      // as text, its fields separated by ", "
+  std::string fields;   // columns that differ, separated by ", "; of a changed row
+  uint64_t tick = 0;    // that wrote it last, by the log; 0: a projection's row, or none did
+  std::string segment;  // where that tick lies: "00000003.log"
   uint64_t byte = 0;
   uint64_t first_event = 0;  // of that tick
 };
@@ -42,6 +42,7 @@ struct TablePassOptions {
 };
 
 // Every table of the model, in its order. `log` has run over the log of this store.
-std::vector<TableComparison> compare_tables(const EmbeddedStore& store, LogPass& log, const TablePassOptions& options);
+std::vector<TableComparison> compare_tables(const EmbeddedStore& store, LogPass& log,
+                                            const TablePassOptions& options);
 
 }  // namespace micropay::app

@@ -20,9 +20,11 @@ namespace {
 constexpr char kRestore[] =
     "keep a copy of this folder; restore the last backup that verifies (micropay restore)";
 constexpr char kRebuild[] =
-    "the log is whole and is the truth: stop the platform and make the tables anew with micropay replay --rebuild";
+    "the log is whole and is the truth: stop the platform and make the tables anew with micropay replay "
+    "--rebuild";
 constexpr char kInvestigate[] =
-    "tables and log agree, so a service did this: stop payments, keep a copy of this folder, see the events of the "
+    "tables and log agree, so a service did this: stop payments, keep a copy of this folder, see the events "
+    "of the "
     "account or payment (micropay events show)";
 
 class Stopwatch {
@@ -125,8 +127,8 @@ class Verification {
           equal ? kInvestigate : kRebuild);
   }
 
-  // The blocks that the log makes were compared with the rest of the tables: the chain follows from that. When they
-  // differ, the chain is walked to name the entry.
+  // The blocks that the log makes were compared with the rest of the tables: the chain follows from that.
+  // When they differ, the chain is walked to name the entry.
   void check_trail() {
     Stopwatch watch;
     const Check& tables = *std::ranges::find(report_.checks, "tables equal the log", &Check::name);
@@ -149,8 +151,9 @@ class Verification {
          .unit = "entries",
          .problem = log_.known_head_met()
                         ? ""
-                        : fmt::format("entry {} has another hash, or is not there: what lies before it was rewritten",
-                                      options_.known_head->sequence)},
+                        : fmt::format(
+                              "entry {} has another hash, or is not there: what lies before it was rewritten",
+                              options_.known_head->sequence)},
         "keep a copy of this folder; compare it with a backup of that time");
   }
 
@@ -214,7 +217,8 @@ class Verification {
       if (count > 0) report_.notes.push_back(fmt::format("{} {}", grouped(count), text));
     };
     for (const std::string& line : store_->open_notes()) report_.notes.push_back(line);
-    note(store_->log().unfinished_bytes(), "bytes of an unfinished write lie behind the log; the next start clears them");
+    note(store_->log().unfinished_bytes(),
+         "bytes of an unfinished write lie behind the log; the next start clears them");
     note(effects, "calls to the outside are waiting to be made");
     note(deliveries, "events wait to be handled again");
     note(letters, "dead letters are open: GET /api/v1/dead-letters");

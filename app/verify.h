@@ -1,6 +1,8 @@
-// `micropay verify`: every invariant that can be checked of a data folder at rest, each as a line of a report.
+// `micropay verify`: every invariant that can be checked of a data folder at rest, each as a line of a
+// report.
 //
-// The log is read once and every table scanned once: see docs/decisions/0005. Nothing in the folder is changed.
+// The log is read once and every table scanned once: see docs/decisions/0005. Nothing in the folder is
+// changed.
 #pragma once
 
 #include <optional>
@@ -19,9 +21,9 @@ struct Check {
   uint64_t count = 0;
   std::string unit = {};  // what was counted: "events"
   bool ok = true;
-  std::string problem = {};           // the first one, with its place
-  std::optional<Duration> took = {};  // none: part of an earlier one
-  std::string next = {};              // what to do about it
+  std::string problem = {};                  // the first one, with its place
+  std::optional<Duration> took = {};         // none: part of an earlier one
+  std::string next = {};                     // what to do about it
   std::vector<TableComparison> tables = {};  // that differ
 };
 
@@ -37,12 +39,12 @@ struct VerifyReport {
 };
 
 struct VerifyOptions {
-  std::string data;                         // a folder that no process holds
+  std::string data;                          // a folder that no process holds
   std::optional<AuditHead> known_head = {};  // one that was noted earlier must be part of the chain
 };
 
-// A damaged log or damaged tables are failed checks; an error is what keeps it from looking at all (no data folder, no
-// scratch space, a newer format).
+// A damaged log or damaged tables are failed checks; an error is what keeps it from looking at all (no data
+// folder, no scratch space, a newer format).
 Result<VerifyReport> verify_folder(const VerifyOptions& options, Progress& progress);
 
 // "1234:89ab…" as the report prints it.

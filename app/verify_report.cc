@@ -29,11 +29,11 @@ std::string json_list(const std::vector<T>& items, F text) {
 }
 
 std::string json_row(const RowDifference& row) {
-  std::string out = fmt::format(R"({{"kind":"{}","key":{},"fields":{})", kind_text(row.kind), json_text(row.key),
-                                json_text(row.fields));
+  std::string out = fmt::format(R"({{"kind":"{}","key":{},"fields":{})", kind_text(row.kind),
+                                json_text(row.key), json_text(row.fields));
   if (row.tick != 0)
-    out += fmt::format(R"(,"tick":{},"segment":"log/{}","byte":{},"event":{})", row.tick, row.segment, row.byte,
-                       row.first_event);
+    out += fmt::format(R"(,"tick":{},"segment":"log/{}","byte":{},"event":{})", row.tick, row.segment,
+                       row.byte, row.first_event);
   return out + "}";
 }
 
@@ -44,10 +44,11 @@ std::string json_table(const TableComparison& table) {
 }
 
 std::string json_check(const Check& check) {
-  std::string out = fmt::format(R"({{"name":{},"ok":{},"count":{},"unit":{})", json_text(check.name), check.ok,
-                                check.count, json_text(check.unit));
+  std::string out = fmt::format(R"({{"name":{},"ok":{},"count":{},"unit":{})", json_text(check.name),
+                                check.ok, check.count, json_text(check.unit));
   if (check.took) out += fmt::format(R"(,"seconds":{:.3f})", double(*check.took) / kSecond);
-  if (!check.ok) out += fmt::format(R"(,"problem":{},"next":{})", json_text(check.problem), json_text(check.next));
+  if (!check.ok)
+    out += fmt::format(R"(,"problem":{},"next":{})", json_text(check.problem), json_text(check.next));
   if (!check.tables.empty()) out += R"(,"tables":)" + json_list(check.tables, json_table);
   return out + "}";
 }
@@ -75,8 +76,9 @@ std::string VerifyReport::text() const {
   if (!advice.empty()) out += fmt::format("What to do: {}.\n", advice);
   for (const std::string& note : notes) out += fmt::format("note: {}\n", note);
   if (head.sequence > 0)
-    out += fmt::format("Audit head {} (kept elsewhere, it proves later that nothing before it was rewritten).\n",
-                       audit_head_text(head));
+    out +=
+        fmt::format("Audit head {} (kept elsewhere, it proves later that nothing before it was rewritten).\n",
+                    audit_head_text(head));
   const auto failed = std::ranges::count_if(checks, [](const Check& check) { return !check.ok; });
   const std::string cost = fmt::format("{}, {} of memory", seconds_text(took), bytes_text(memory_bytes));
   return out + (failed == 0 ? fmt::format("All {} checks hold ({}).\n", checks.size(), cost)
@@ -102,7 +104,8 @@ std::optional<AuditHead> parse_audit_head(std::string_view text) {
   AuditHead head;
   const char* const end = text.data() + text.size();
   const auto [colon, error] = std::from_chars(text.data(), end, head.sequence);
-  if (error != std::errc() || head.sequence == 0 || size_t(end - colon) != 1 + kHashDigits || *colon != ':') return {};
+  if (error != std::errc() || head.sequence == 0 || size_t(end - colon) != 1 + kHashDigits || *colon != ':')
+    return {};
   for (const char* digits = colon + 1; digits < end; digits += 2) {
     uint8_t byte = 0;
     const auto [stop, wrong] = std::from_chars(digits, digits + 2, byte, 16);

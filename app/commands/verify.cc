@@ -103,7 +103,16 @@ const CommandInfo kVerifyCommand{
         "entries, nothing final holds money. What fails is named with table, key, field, tick and place in "
         "the log, and with what to do next. Changes nothing. On a running platform it takes a backup first "
         "and checks that. A scratch file of about the projections' size is made below TMPDIR; a folder that "
-        "a process left in the middle of work is copied there and brought up to date first.",
+        "a process left in the middle of work is copied there and brought up to date first.\n\n"
+        "--json prints one object: ok, seconds, memoryBytes, auditHead (ENTRY:HASH), notes (texts) and "
+        "checks, "
+        "each with name, ok, count, unit, seconds (absent: part of an earlier one) and, when it failed, "
+        "problem "
+        "and next (what to do). The check of the tables has tables: those that differ, each with table, "
+        "rows, "
+        "rowsInLog, differences and first: the first few rows, each with kind (changed, missing, extra), "
+        "key, "
+        "fields and, for rows that a tick wrote, tick, segment, byte and event.",
     .options = {kDataOption,
                 {.name = "--json", .help = "One JSON object instead of a table"},
                 {.name = "--audit-head",
@@ -111,7 +120,8 @@ const CommandInfo kVerifyCommand{
                  .help = "The audit head that an earlier verify printed must be part of the chain"}},
     .examples = "micropay verify --data data\nmicropay verify --data data --json | jq .ok",
     .exit_codes =
-        "0 every check holds, 1 one fails or the folder is damaged (its first problem is printed), 2 it could "
+        "0 every check holds, 1 one fails or the folder is damaged (its first problem is printed), 2 it "
+        "could "
         "not be checked: no data folder, a newer format, no scratch space, wrong arguments",
     .run = verify};
 

@@ -1,5 +1,5 @@
-// A fast hash with a key of its own for each run: 64 bits that nobody outside of the process can foresee, so rows
-// that collide cannot be prepared. For comparing within one process; never stored, never sent.
+// A fast hash with a key of its own for each run: 64 bits that nobody outside of the process can foresee, so
+// rows that collide cannot be prepared. For comparing within one process; never stored, never sent.
 //
 //   const KeyedHash hash;      // a new random key
 //   hash(bytes) == hash(other)

@@ -69,8 +69,8 @@ class ServicesProjector final : public Projector {
 
   std::vector<RowChange> project(const std::vector<std::shared_ptr<const EventRecord>>& events,
                                  const RowReader& reader, std::string_view only_service) override {
-    // At first as one input, so that a row that many events touch is copied once and not for each of them. When one of
-    // them fails, all are done again, each as an input of its own that can be undone.
+    // At first as one input, so that a row that many events touch is copied once and not for each of them.
+    // When one of them fails, all are done again, each as an input of its own that can be undone.
     for (const bool together : {true, false}) {
       ProjectionHost host(reader);
       if (project_in(host, events, only_service, together)) return host.work.changes();

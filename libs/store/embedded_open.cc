@@ -117,12 +117,12 @@ Result<void> EmbeddedStoreImpl::catch_up_projections(Projector* projector, uint6
     auto made = TRY(applier_->tables().projected(service));
     uint64_t version = projector->version(service), from = made.tick;
     if (from > 0 && made.version != version) {
-      notes_.push_back(fmt::format("the projections of {} are of version {}, this program makes version {}", service,
-                                   made.version, version));
+      notes_.push_back(fmt::format("the projections of {} are of version {}, this program makes version {}",
+                                   service, made.version, version));
       from = 0;
     } else if (from > 0 && from < applied) {
-      notes_.push_back(fmt::format("the projections of {} are of tick {}, the tables of tick {}", service, from,
-                                   applied));
+      notes_.push_back(
+          fmt::format("the projections of {} are of tick {}, the tables of tick {}", service, from, applied));
     }
     if (from >= applied) continue;
     if (from == 0) TRY(applier_->clear_projections(model_, service));

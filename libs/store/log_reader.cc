@@ -8,9 +8,10 @@ namespace {
 constexpr size_t kReadAhead = 1 << 20;
 
 bool all_zeros(std::string_view bytes) {
-  return bytes.empty() || (bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+  return bytes.empty() ||
+         (bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
 }
-}
+}  // namespace
 
 Result<const char*> SegmentReader::window(uint64_t offset, size_t bytes, size_t ahead) {
   bool inside = offset >= buffer_offset_ && offset + bytes <= buffer_offset_ + buffer_.size();
@@ -46,7 +47,8 @@ Result<SegmentReader::Found> SegmentReader::next(RecordHeader& header, std::stri
   if (at != nullptr) {
     stored = {at + kHeaderBytes, header.stored_bytes};
     // The padding shares its block with the end of the payload and was zero before: nothing tears it.
-    std::string_view padding(stored.data() + stored.size(), header.record_bytes() - kHeaderBytes - stored.size());
+    std::string_view padding(stored.data() + stored.size(),
+                             header.record_bytes() - kHeaderBytes - stored.size());
     if (payload_matches(header, stored) && all_zeros(padding)) return Found::kRecord;
   }
   next_ = offset_;

@@ -158,8 +158,9 @@ Result<void> TickLog::walk(uint64_t Mark::* by, uint64_t from, const EachPlace& 
         if (reader.offset() >= limit) break;
         Remainder rest = TRY(scan_remainder(*file, reader.offset(), UINT64_MAX));
         if (rest.dirty_end == 0) break;
-        return log_damaged(name, reader.offset(), expected_tick,
-                           fmt::format("zeros where a record begins, but more up to byte {}", rest.dirty_end));
+        return log_damaged(
+            name, reader.offset(), expected_tick,
+            fmt::format("zeros where a record begins, but more up to byte {}", rest.dirty_end));
       }
       if (found != SegmentReader::Found::kRecord)
         return log_damaged(name, reader.offset(), expected_tick, "the record does not match its checksum");
@@ -169,8 +170,9 @@ Result<void> TickLog::walk(uint64_t Mark::* by, uint64_t from, const EachPlace& 
                            fmt::format("tick {} where {} was expected", header.tick, expected_tick));
       }
       if (expected_position != 0 && header.first_position != expected_position)
-        return log_damaged(name, reader.offset(), header.tick,
-                           fmt::format("event {} where {} was expected", header.first_position, expected_position));
+        return log_damaged(
+            name, reader.offset(), header.tick,
+            fmt::format("event {} where {} was expected", header.first_position, expected_position));
       expected_tick = header.tick + 1;
       expected_position = header.next_position();
       if (!each(header, stored, {name, reader.offset()})) return {};

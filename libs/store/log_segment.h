@@ -29,7 +29,7 @@ struct TickLogOptions {
 class TickLog {
  public:
   using Each = std::function<bool(const RecordHeader&, std::string_view stored)>;  // false: enough
-  struct Place {  // of a record
+  struct Place {                                                                   // of a record
     std::string_view segment;
     uint64_t byte = 0;
   };

@@ -15,7 +15,7 @@ constexpr uint64_t kTablesFormat = 1;
 constexpr char kReadNote[] = "SELECT value FROM micropay_note WHERE name=?";
 constexpr char kWriteNote[] = "INSERT OR REPLACE INTO micropay_note(name, value) VALUES(?,?)";
 constexpr char kProjectionNote[] = "projection_version:";  // and the service
-constexpr size_t kKeptLists = 128;  // statements; lists with many IN values make many
+constexpr size_t kKeptLists = 128;                         // statements; lists with many IN values make many
 
 std::string quoted(std::string_view name) { return fmt::format("\"{}\"", name); }
 
@@ -250,7 +250,8 @@ Result<void> SqlTables::set_applied_tick(uint64_t tick) {
   return write_note(kWriteNote, "applied_tick", tick);
 }
 Result<SqlTables::Projected> SqlTables::projected(const std::string& service) {
-  Projected projected{.tick = TRY(read_note("SELECT tick FROM micropay_projection WHERE service=?", service))};
+  Projected projected{.tick =
+                          TRY(read_note("SELECT tick FROM micropay_projection WHERE service=?", service))};
   if (projected.tick > 0) projected.version = TRY(read_note(kReadNote, kProjectionNote + service));
   return projected;
 }

@@ -58,7 +58,8 @@ StoredRow::StoredRow(const contract::Table& table)
     : table_(table), plan_(contract::column_plan(table)), key_(key_columns(table)) {
   for (size_t i = 0; i < plan_.columns().size(); ++i)
     if (plan_.columns()[i].part != Column::Part::kMinor) fields_.push_back(field_of(i));
-  std::ranges::sort(fields_, {}, [&](const Field& field) { return plan_.columns()[field.column].field->number(); });
+  std::ranges::sort(fields_, {},
+                    [&](const Field& field) { return plan_.columns()[field.column].field->number(); });
 }
 
 StoredRow::Field StoredRow::field_of(size_t place) const {
@@ -87,7 +88,8 @@ StoredRow::Field StoredRow::field_of(size_t place) const {
       }
       return field;
     }
-    return field.form = descriptor.cpp_type() == FieldDescriptor::CPPTYPE_STRING ? Form::kText : Form::kReal, field;
+    return field.form = descriptor.cpp_type() == FieldDescriptor::CPPTYPE_STRING ? Form::kText : Form::kReal,
+           field;
   }
   switch (descriptor.type()) {
     case FieldDescriptor::TYPE_BOOL: field.least = 0, field.most = 1; break;
@@ -99,7 +101,9 @@ StoredRow::Field StoredRow::field_of(size_t place) const {
     case FieldDescriptor::TYPE_SINT64: field.form = Form::kZigzag; break;
     case FieldDescriptor::TYPE_FIXED64:
     case FieldDescriptor::TYPE_SFIXED64: field.form = Form::kFixed64; break;
-    case FieldDescriptor::TYPE_FIXED32: field.form = Form::kFixed32, field.least = 0, field.most = UINT32_MAX; break;
+    case FieldDescriptor::TYPE_FIXED32:
+      field.form = Form::kFixed32, field.least = 0, field.most = UINT32_MAX;
+      break;
     case FieldDescriptor::TYPE_SFIXED32:
       field.form = Form::kFixed32, field.least = INT32_MIN, field.most = INT32_MAX;
       break;
@@ -157,13 +161,15 @@ bool StoredRow::append(const Field& field, const std::vector<Value>& values, std
 }
 
 bool StoredRow::append_integer(const Field& field, const Value& value, std::string& bytes) const {
-  if (value.kind != Value::Kind::kInteger || value.integer < field.least || value.integer > field.most) return false;
+  if (value.kind != Value::Kind::kInteger || value.integer < field.least || value.integer > field.most)
+    return false;
   if (value.integer == 0 && !field.presence) return true;
   bytes += field.tag;
   auto bits = static_cast<uint64_t>(value.integer);
   if (field.form == Form::kFixed64) append_fixed(bytes, bits);
   else if (field.form == Form::kFixed32) append_fixed(bytes, static_cast<uint32_t>(bits));
-  else if (field.form == Form::kZigzag) append_varint(bytes, bits << 1 ^ static_cast<uint64_t>(value.integer >> 63));
+  else if (field.form == Form::kZigzag)
+    append_varint(bytes, bits << 1 ^ static_cast<uint64_t>(value.integer >> 63));
   else append_varint(bytes, bits);
   return true;
 }
@@ -212,7 +218,8 @@ void StoredRow::key(const std::vector<Value>& values, std::string& key) const {
       key.append(value.bytes).push_back('\0');
     } else if (column.type == ColumnType::kInteger && value.kind == Value::Kind::kInteger) {
       auto cpp_type = column.field->cpp_type();
-      bool is_unsigned = cpp_type == FieldDescriptor::CPPTYPE_UINT64 || cpp_type == FieldDescriptor::CPPTYPE_UINT32;
+      bool is_unsigned =
+          cpp_type == FieldDescriptor::CPPTYPE_UINT64 || cpp_type == FieldDescriptor::CPPTYPE_UINT32;
       uint64_t bits = static_cast<uint64_t>(value.integer) ^ (is_unsigned ? 0 : uint64_t(1) << 63);
       for (int shift = 56; shift >= 0; shift -= 8) key.push_back(static_cast<char>(bits >> shift));
     } else {

@@ -1,7 +1,7 @@
-// The columns of a stored row as the protobuf bytes of its record, without making the record, and strictly: a value
-// that no row writes (text where a number belongs, an unknown enum name, a UUID of other length) is refused and its
-// column named. So equal bytes mean equal columns, and two stored rows that differ anywhere have different bytes.
-// Fields stand in the order of their numbers, as protobuf writes them.
+// The columns of a stored row as the protobuf bytes of its record, without making the record, and strictly: a
+// value that no row writes (text where a number belongs, an unknown enum name, a UUID of other length) is
+// refused and its column named. So equal bytes mean equal columns, and two stored rows that differ anywhere
+// have different bytes. Fields stand in the order of their numbers, as protobuf writes them.
 #pragma once
 
 #include <optional>
@@ -27,7 +27,19 @@ class StoredRow {
   const contract::Table& table() const { return table_; }
 
  private:
-  enum class Form : uint8_t { kVarint, kZigzag, kFixed32, kFixed64, kEnum, kReal, kText, kUuid, kBytes, kPart, kMoney };
+  enum class Form : uint8_t {
+    kVarint,
+    kZigzag,
+    kFixed32,
+    kFixed64,
+    kEnum,
+    kReal,
+    kText,
+    kUuid,
+    kBytes,
+    kPart,
+    kMoney
+  };
   struct Field {
     size_t column;  // of money: of its currency; its minor units are the next
     Form form;
