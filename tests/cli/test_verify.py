@@ -1,5 +1,5 @@
-"""`micropay verify` as people and machines meet it: what it prints, its exit codes, and the folders it works on: at
-rest, of a running platform, a backup, one of a platform that ran some services only, and damaged ones."""
+"""`micropay verify` as people and machines meet it: what it prints, its exit codes, and the folders it works on:
+at rest, of a running platform, a backup, one of a platform that ran some services only, and damaged ones."""
 import json
 import pathlib
 import shutil
@@ -88,7 +88,8 @@ def test_a_damaged_log_is_a_failed_check_and_no_folder_is_none(data, tmp_path):
 
 
 def test_a_folder_of_some_services_only_verifies(tmp_path):
-    platform = LocalPlatform(tmp_path / "some", flags=("--services=user,account,balance,transaction",)).start()
+    services = "--services=user,account,balance,transaction"
+    platform = LocalPlatform(tmp_path / "some", flags=(services,)).start()
     platform.stop()
     code, report = verify(platform.data)
     assert code == 0 and report["ok"]
