@@ -1,4 +1,4 @@
-"""`micropay verify` as people and machines meet it: what it prints, its exit codes, and the folders it works on:
+"""`micropay verify` as people and machines meet it: what it prints, its exit codes, the folders it works on:
 at rest, of a running platform, a backup, one of a platform that ran some services only, and damaged ones."""
 import json
 import pathlib
