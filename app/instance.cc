@@ -92,11 +92,15 @@ Instance::~Instance() {
   store_.reset();
 }
 
-std::unique_ptr<Projector> all_projections() {
+std::unique_ptr<Projector> all_projections(const std::function<bool(const std::string& service)>& wanted) {
   // Projections depend on events alone: settings at their defaults, nothing kept.
   static Settings settings;
   static const std::vector<Service> services = make_services({settings, ""}, {}).value();
-  return Engine::make_projector(services);
+  if (!wanted) return Engine::make_projector(services);
+  std::vector<Service> some;
+  std::ranges::copy_if(services, std::back_inserter(some),
+                       [&](const Service& one) { return wanted(one.name); });
+  return Engine::make_projector(some);
 }
 
 }  // namespace micropay::app

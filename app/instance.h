@@ -52,7 +52,9 @@ class Instance {
   std::unique_ptr<Engine> engine_;
 };
 
-// The projector of every service of this binary, for commands that make tables without an engine.
-std::unique_ptr<Projector> all_projections();
+// The projector of the services of this binary that are wanted (empty: of all), for commands that make tables
+// without an engine.
+std::unique_ptr<Projector> all_projections(
+    const std::function<bool(const std::string& service)>& wanted = {});
 
 }  // namespace micropay::app

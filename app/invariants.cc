@@ -1,257 +1,356 @@
-// One function per invariant, in the order in which they build on each other: the journal is folded first,
-// balances are compared with the fold, reservations with what balances hold, payments with both, and the
-// trail stands for itself.
+// One function per invariant, in the order in which they build on each other: the journal is folded as it
+// comes, balances are compared with the fold, reservations with what balances hold, payments with both.
 #include "app/invariants.h"
 
-#include <unordered_map>
+#include <algorithm>
 
+#include "app/invariants_facts.h"
 #include "contracts/account.pb.h"
 #include "contracts/audit.pb.h"
-#include "contracts/balance.pb.h"
-#include "contracts/payment.pb.h"
-#include "contracts/transaction.pb.h"
 #include "services/audit/rules.h"
 
 namespace micropay {
 namespace {
 
-// What the journal or the reservations say an account should show.
-struct Account {
-  __int128 posted = 0, reserved = 0, pending_in = 0;
-  uint64_t entries = 0;
-  std::string currency;
-};
-
-bool counts(const Transaction& entry) {
-  return entry.status() == Transaction::SETTLED || entry.status() == Transaction::REVERSED;
+bool payment_completed(int status) {
+  return status == Payment::COMPLETED || status == Payment::PARTIALLY_REFUNDED || status == Payment::REFUNDED;
 }
 
-bool completed(const Payment& payment) {
-  return payment.status() == Payment::COMPLETED || payment.status() == Payment::PARTIALLY_REFUNDED ||
-         payment.status() == Payment::REFUNDED;
+// The first problem of a list's items.
+template <typename T, typename F>
+InvariantResult each(const char* name, const std::vector<T>& items, F check) {
+  InvariantResult result{.name = name, .checked = items.size()};
+  for (const T& item : items) {
+    result.problem = check(item);
+    if (!result.problem.empty()) break;
+  }
+  return result;
 }
 
-class Invariants {
- public:
-  Invariants(const Store& store, const contract::Model& model) : store_(store), model_(model) {}
+template <typename T>
+const T* find(const std::vector<T>& sorted, const Uuid& id) {
+  const auto at = std::ranges::lower_bound(sorted, id, {}, &T::id);
+  return at != sorted.end() && at->id == id ? &*at : nullptr;
+}
 
-  std::vector<InvariantResult> all() {
-    run("every entry sums to zero in each currency", &Invariants::fold_journal);
-    run("every balance is the sum of its entries", &Invariants::compare_balances);
-    run("what is held is the sum of the live reservations", &Invariants::compare_holds);
-    run("no available balance is negative, nor a closed one in use", &Invariants::check_available);
-    run("nothing final holds money", &Invariants::check_holders);
-    run("every completed payment has exactly one entry", &Invariants::match_payments);
-    run("every completed refund has exactly one entry", &Invariants::match_refunds);
-    run("every completed top-up has exactly one entry", &Invariants::match_top_ups);
-    run("every reversal takes one entry back", &Invariants::match_reversals);
-    run("the audit chain is unbroken", &Invariants::check_trail);
-    return std::move(results_);
+template <typename T>
+void sort(std::vector<T>& facts) {
+  if (!std::ranges::is_sorted(facts, {}, &T::id)) std::ranges::sort(facts, {}, &T::id);
+}
+
+}  // namespace
+
+// ---- taking rows ----
+
+void InvariantFold::Facts::add(const Transaction& entry) {
+  EntryFact fact{.id = parse_uuid(entry.id()).value_or(Uuid{})};
+  fact.kind = kind_of(entry.kind());
+  fact.booked = entry.status() == Transaction::SETTLED || entry.status() == Transaction::REVERSED;
+  if (fact.booked) {
+    std::string problem = fold(entry, fact);
+    if (journal_problem.empty()) journal_problem = std::move(problem);
   }
+  entries.push_back(fact);
+  if (entry.kind() == "reversal" || !entry.reverses_id().empty() || !entry.reversed_by_id().empty() ||
+      entry.status() == Transaction::REVERSED || entry.status() == Transaction::CREATED)
+    links.push_back({.id = fact.id,
+                     .reversal = entry.kind() == "reversal",
+                     .created = entry.status() == Transaction::CREATED,
+                     .settled = entry.status() == Transaction::SETTLED,
+                     .reversed = entry.status() == Transaction::REVERSED,
+                     .reverses = entry.reverses_id(),
+                     .reversed_by = entry.reversed_by_id()});
+}
 
- private:
-  using Problem = std::string;  // empty: none
+uint8_t InvariantFold::Facts::kind_of(const std::string& kind) {
+  const auto at = std::ranges::find(kinds, kind);
+  if (at == kinds.end()) return kinds.push_back(kind), uint8_t(kinds.size() - 1);
+  return uint8_t(at - kinds.begin());
+}
 
-  void run(const char* name, void (Invariants::*check)()) {
-    results_.push_back({.name = name});
-    (this->*check)();
-    results_.back().ok = results_.back().problem.empty();
+// Adds an entry's postings to its accounts.
+std::string InvariantFold::Facts::fold(const Transaction& entry, EntryFact& fact) {
+  struct Sum {
+    const std::string* currency;
+    __int128 minor;
+  };
+  std::vector<Sum> sums;
+  for (int i = 0; i < entry.postings_size(); ++i) {
+    const Posting& posting = entry.postings(i);
+    const std::string& currency = posting.amount().currency();
+    AccountFact& account = accounts[posting.account_id()];
+    if (account.currency.empty()) account.currency = currency;
+    if (account.currency != currency)
+      return fmt::format("entry {}: account {} has two currencies", entry.id(), posting.account_id());
+    auto sum = std::ranges::find_if(sums, [&](const Sum& of) { return *of.currency == currency; });
+    if (sum == sums.end()) sum = sums.insert(sums.end(), {&currency, 0});
+    sum->minor += posting.amount().minor();
+    account.posted += posting.amount().minor();
+    fact.moved += std::max<int64_t>(0, posting.amount().minor());
+    const auto first =
+        std::find_if(entry.postings().begin(), entry.postings().begin() + i,
+                     [&](const Posting& other) { return other.account_id() == posting.account_id(); });
+    account.entries += first == entry.postings().begin() + i;
   }
+  for (const Sum& sum : sums)
+    if (sum.minor != 0)
+      return fmt::format("entry {}: its postings in {} leave {}", entry.id(), *sum.currency,
+                         int64_t(sum.minor));
+  const bool own_id = entry.kind() == "payment" || entry.kind() == "refund" || entry.kind() == "top_up";
+  if (own_id && entry.id() != entry.payment_id())
+    return fmt::format("entry {}: is not its cause's", entry.id());
+  return {};
+}
 
-  // Calls with every row until one has a problem.
-  template <typename T, typename F>
-  void each(F check) {
-    InvariantResult& result = results_.back();
-    if (!result.problem.empty()) return;
-    const auto read = store_.scan(*model_.table_of<T>(), [&](const Row& row) {
-      ++result.checked;
-      result.problem = check(static_cast<const T&>(*row));
-      return result.problem.empty();
-    });
-    if (!read) result.problem = fmt::format("cannot read: {} {}", read.error().reason, read.error().detail);
-  }
+void InvariantFold::Facts::add(const Balance& balance) {
+  balances.push_back({.account = balance.account_id(),
+                      .currency = balance.currency(),
+                      .posted = balance.posted_minor(),
+                      .reserved = balance.reserved_minor(),
+                      .pending_in = balance.pending_in_minor(),
+                      .version = balance.version(),
+                      .may_go_negative = balance.may_go_negative(),
+                      .closed = balance.closed()});
+}
 
-  template <typename T>
-  std::shared_ptr<const T> get(const std::string& id) const {
-    const contract::Table& table = *model_.table_of<T>();
-    const auto key = table.encode_key({id});
-    return key ? std::static_pointer_cast<const T>(store_.get(table, *key)) : nullptr;
-  }
+void InvariantFold::Facts::add(const Reservation& held) {
+  holds.push_back(
+      {held.id(), held.account_id(), held.counter_account_id(), held.kind(), held.amount().minor()});
+}
 
-  void fold_journal() {
-    each<Transaction>([this](const Transaction& entry) -> Problem {
-      if (!counts(entry)) return {};
-      std::map<std::string, __int128> sums;
-      std::set<std::string> touched;
-      for (const Posting& posting : entry.postings()) {
-        Account& account = accounts_[posting.account_id()];
-        if (account.currency.empty()) account.currency = posting.amount().currency();
-        if (account.currency != posting.amount().currency())
-          return fmt::format("entry {}: account {} has two currencies", entry.id(), posting.account_id());
-        sums[posting.amount().currency()] += posting.amount().minor();
-        account.posted += posting.amount().minor();
-        account.entries += touched.insert(posting.account_id()).second;
-      }
-      for (const auto& [currency, sum] : sums)
-        if (sum != 0)
-          return fmt::format("entry {}: its postings in {} leave {}", entry.id(), currency, int64_t(sum));
-      const bool own_id = entry.kind() == "payment" || entry.kind() == "refund" || entry.kind() == "top_up";
-      if (own_id && entry.id() != entry.payment_id())
-        return fmt::format("entry {}: is not its cause's", entry.id());
-      ++entries_[entry.kind()];
-      return {};
-    });
-  }
+// ---- looking at them ----
 
-  void compare_balances() {
-    uint64_t touched = 0;
-    each<Balance>([&](const Balance& balance) -> Problem {
-      const auto found = accounts_.find(balance.account_id());
-      const Account journal = found == accounts_.end() ? Account{} : found->second;
-      touched += journal.entries > 0;
-      if (journal.posted != balance.posted_minor())
-        return fmt::format("account {}: balance {}, its entries make {}", balance.account_id(),
-                           balance.posted_minor(), int64_t(journal.posted));
-      if (journal.entries != balance.version())
-        return fmt::format("account {}: {} entries, {} applied", balance.account_id(), journal.entries,
-                           balance.version());
-      if (journal.entries > 0 && journal.currency != balance.currency())
-        return fmt::format("account {}: entries in {}", balance.account_id(), journal.currency);
-      return {};
-    });
-    if (results_.back().problem.empty() && touched != accounts_.size())
-      results_.back().problem =
-          fmt::format("{} accounts of the journal have no balance", accounts_.size() - touched);
-  }
+std::vector<InvariantResult> InvariantFold::Facts::finish() {
+  sort(entries);
+  sort(links);
+  for (auto& list : causes) sort(list);
+  std::vector<InvariantResult> results;
+  results.push_back({.name = "every entry sums to zero in each currency",
+                     .checked = entries.size(),
+                     .problem = journal_problem});
+  results.push_back(compare_balances());
+  results.push_back(compare_holds());
+  results.push_back(each("no available balance is negative, nor a closed one in use", balances,
+                         [&](const BalanceFact& balance) { return check_available(balance); }));
+  results.push_back(
+      each("nothing final holds money", holds, [&](const HeldFact& held) { return check_holder(held); }));
+  results.push_back(match(0, "every completed payment has exactly one entry", "payment", payment_completed));
+  results.push_back(match(1, "every completed refund has exactly one entry", "refund",
+                          [](int status) { return status == Refund::COMPLETED; }));
+  results.push_back(match(2, "every completed top-up has exactly one entry", "top_up",
+                          [](int status) { return status == TopUp::COMPLETED; }));
+  results.push_back(check_reversals());
+  for (InvariantResult& result : results) result.ok = result.problem.empty();
+  return results;
+}
 
-  void compare_holds() {
-    each<Reservation>([this](const Reservation& held) -> Problem {
-      if (held.amount().minor() <= 0) return fmt::format("reservation {}: holds nothing", held.id());
-      for (const std::string* id : {&held.account_id(), &held.counter_account_id()})
-        if (get<Balance>(*id) == nullptr) return fmt::format("reservation {}: no account {}", held.id(), *id);
-      accounts_[held.account_id()].reserved += held.amount().minor();
-      accounts_[held.counter_account_id()].pending_in += held.amount().minor();
-      return {};
-    });
-    each<Balance>([this](const Balance& balance) -> Problem {
-      const Account& held = accounts_[balance.account_id()];
-      if (held.reserved != balance.reserved_minor())
-        return fmt::format("account {}: {} reserved, its reservations make {}", balance.account_id(),
-                           balance.reserved_minor(), int64_t(held.reserved));
-      if (held.pending_in != balance.pending_in_minor())
-        return fmt::format("account {}: {} on its way, reservations make {}", balance.account_id(),
-                           balance.pending_in_minor(), int64_t(held.pending_in));
-      return {};
-    });
-  }
+std::string InvariantFold::Facts::compare_balance(const BalanceFact& balance) const {
+  const auto found = accounts.find(balance.account);
+  static const AccountFact kNone;
+  const AccountFact& journal = found == accounts.end() ? kNone : found->second;
+  if (journal.posted != balance.posted)
+    return fmt::format("account {}: balance {}, its entries make {}", balance.account, balance.posted,
+                       int64_t(journal.posted));
+  if (journal.entries != balance.version)
+    return fmt::format("account {}: {} entries, {} applied", balance.account, journal.entries,
+                       balance.version);
+  if (journal.entries > 0 && journal.currency != balance.currency)
+    return fmt::format("account {}: entries in {}", balance.account, journal.currency);
+  return {};
+}
 
-  void check_available() {
-    each<Balance>([](const Balance& balance) -> Problem {
-      if (balance.reserved_minor() < 0)
-        return fmt::format("account {}: negative reservation", balance.account_id());
-      const int64_t available = balance.posted_minor() - balance.reserved_minor();
-      if (available < 0 && !balance.may_go_negative())
-        return fmt::format("account {}: available {}", balance.account_id(), available);
-      if (balance.closed() && (balance.posted_minor() != 0 || balance.reserved_minor() != 0))
-        return fmt::format("account {}: closed with {}", balance.account_id(), balance.posted_minor());
-      return {};
-    });
+InvariantResult InvariantFold::Facts::compare_balances() const {
+  InvariantResult result = each("every balance is the sum of its entries", balances,
+                                [&](const BalanceFact& balance) { return compare_balance(balance); });
+  uint64_t touched = 0;
+  for (const BalanceFact& balance : balances) {
+    const auto found = accounts.find(balance.account);
+    touched += found != accounts.end() && found->second.entries > 0;
   }
+  if (result.problem.empty() && touched != accounts.size())
+    result.problem = fmt::format("{} accounts of the journal have no balance", accounts.size() - touched);
+  return result;
+}
 
-  void check_holders() {
-    each<Reservation>([this](const Reservation& held) -> Problem {
-      bool live = false;
-      if (held.kind() == "payment") {
-        const auto payment = get<Payment>(held.id());
-        live = payment && (payment->status() == Payment::PENDING || payment->status() == Payment::IN_REVIEW ||
-                           payment->status() == Payment::PROCESSING);
-      } else if (held.kind() == "refund") {
-        const auto refund = get<Refund>(held.id());
-        live = refund && refund->status() == Refund::PENDING;
-      } else if (held.kind() == "transfer") {
-        const auto transfer = get<Transfer>(held.id());
-        live = transfer &&
-               (transfer->status() == Transfer::PENDING || transfer->status() == Transfer::REQUESTED);
-        if (const auto reversal = get<Transaction>(held.id()))
-          live = live || reversal->status() == Transaction::CREATED;
-      }
-      return live ? Problem{}
-                  : fmt::format("{} {} is final or unknown, and holds money", held.kind(), held.id());
-    });
+InvariantResult InvariantFold::Facts::compare_holds() {
+  InvariantResult result{.name = "what is held is the sum of the live reservations",
+                         .checked = holds.size() + balances.size()};
+  std::unordered_map<std::string_view, AccountFact> sums;
+  for (const BalanceFact& balance : balances) sums[balance.account];
+  const auto problem = [&result](std::string text) {
+    if (result.problem.empty()) result.problem = std::move(text);
+  };
+  for (const HeldFact& held : holds) {
+    if (held.amount <= 0) problem(fmt::format("reservation {}: holds nothing", held.id));
+    for (const std::string* id : {&held.account, &held.counter})
+      if (!sums.contains(*id)) problem(fmt::format("reservation {}: no account {}", held.id, *id));
+    sums[held.account].reserved += held.amount;
+    sums[held.counter].pending_in += held.amount;
   }
+  for (const BalanceFact& balance : balances) {
+    const AccountFact& sum = sums[balance.account];
+    if (sum.reserved != balance.reserved)
+      problem(fmt::format("account {}: {} reserved, its reservations make {}", balance.account,
+                          balance.reserved, int64_t(sum.reserved)));
+    if (sum.pending_in != balance.pending_in)
+      problem(fmt::format("account {}: {} on its way, reservations make {}", balance.account,
+                          balance.pending_in, int64_t(sum.pending_in)));
+  }
+  return result;
+}
 
-  // Rows that say they completed against entries of that kind: each has its own, with its amount, and there
-  // are no others.
-  template <typename T, typename F>
-  void match(const std::string& kind, F is_completed) {
-    uint64_t matched = 0;
-    each<T>([&](const T& row) -> Problem {
-      const auto entry = get<Transaction>(row.id());
-      const bool booked = entry != nullptr && entry->kind() == kind && counts(*entry);
-      if (booked != is_completed(row))
-        return fmt::format("{} {}: {}", kind, row.id(),
-                           booked ? "has an entry, and is not completed" : "has no entry");
-      if (!booked) return {};
-      ++matched;
-      int64_t moved = 0;
-      for (const Posting& posting : entry->postings())
-        moved += std::max<int64_t>(0, posting.amount().minor());
-      if (moved != row.amount().minor())
-        return fmt::format("{} {}: its entry moves {}", kind, row.id(), moved);
-      return {};
-    });
-    if (results_.back().problem.empty() && matched != entries_[kind])
-      results_.back().problem =
-          fmt::format("{} entries of kind {} have no {}", entries_[kind] - matched, kind, kind);
-  }
+std::string InvariantFold::Facts::check_available(const BalanceFact& balance) const {
+  if (balance.reserved < 0) return fmt::format("account {}: negative reservation", balance.account);
+  const int64_t available = balance.posted - balance.reserved;
+  if (available < 0 && !balance.may_go_negative)
+    return fmt::format("account {}: available {}", balance.account, available);
+  if (balance.closed && (balance.posted != 0 || balance.reserved != 0))
+    return fmt::format("account {}: closed with {}", balance.account, balance.posted);
+  return {};
+}
 
-  void match_payments() { match<Payment>("payment", completed); }
-  void match_refunds() {
-    match<Refund>("refund", [](const Refund& refund) { return refund.status() == Refund::COMPLETED; });
+std::string InvariantFold::Facts::check_holder(const HeldFact& held) const {
+  bool live = false;
+  const auto status = [&](size_t of, std::initializer_list<int> wanted) {
+    const CauseFact* found = cause(of, held.id);
+    live = live || (found != nullptr && std::ranges::find(wanted, found->status) != wanted.end());
+  };
+  if (held.kind == "payment") status(0, {Payment::PENDING, Payment::IN_REVIEW, Payment::PROCESSING});
+  else if (held.kind == "refund") status(1, {Refund::PENDING});
+  else if (held.kind == "transfer") {
+    status(3, {Transfer::PENDING, Transfer::REQUESTED});
+    const LinkFact* reversal = link(parse_uuid(held.id).value_or(Uuid{}));
+    live = live || (reversal != nullptr && reversal->created);
   }
-  void match_top_ups() {
-    match<TopUp>("top_up", [](const TopUp& top_up) { return top_up.status() == TopUp::COMPLETED; });
-  }
+  return live ? std::string() : fmt::format("{} {} is final or unknown, and holds money", held.kind, held.id);
+}
 
-  void match_reversals() {
-    each<Transaction>([this](const Transaction& entry) -> Problem {
-      if ((entry.status() == Transaction::REVERSED) && entry.reversed_by_id().empty())
-        return fmt::format("entry {}: reversed by none", entry.id());
-      const std::string& other_id = entry.kind() == "reversal" ? entry.reverses_id() : entry.reversed_by_id();
-      if (other_id.empty() || (entry.kind() == "reversal" && entry.status() != Transaction::SETTLED))
-        return {};
-      const auto other = get<Transaction>(other_id);
-      if (other == nullptr) return fmt::format("entry {}: {} is not there", entry.id(), other_id);
-      const std::string& back = entry.kind() == "reversal" ? other->reversed_by_id() : other->reverses_id();
-      if (back != entry.id()) return fmt::format("entry {}: {} names {}", entry.id(), other_id, back);
-      return {};
-    });
-  }
+// Rows that say they completed against entries of that kind: each has its own, with its amount, and there are
+// no others.
+InvariantResult InvariantFold::Facts::match(size_t of, const char* name, const char* kind,
+                                            bool (*completed)(int status)) const {
+  uint64_t matched = 0, booked_entries = 0;
+  const auto code = size_t(std::ranges::find(kinds, kind) - kinds.begin());
+  for (const EntryFact& fact : entries) booked_entries += fact.booked && fact.kind == code;
+  auto next = entries.begin();
+  InvariantResult result = each(name, causes[of], [&](const CauseFact& row) -> std::string {
+    while (next != entries.end() && next->id < row.id) ++next;
+    const bool booked = next != entries.end() && next->id == row.id && next->kind == code && next->booked;
+    if (booked != completed(row.status))
+      return fmt::format("{} {}: {}", kind, format_uuid(row.id),
+                         booked ? "has an entry, and is not completed" : "has no entry");
+    if (!booked) return {};
+    ++matched;
+    if (next->moved != row.amount)
+      return fmt::format("{} {}: its entry moves {}", kind, format_uuid(row.id), next->moved);
+    return {};
+  });
+  if (result.problem.empty() && matched != booked_entries)
+    result.problem = fmt::format("{} entries of kind {} have no {}", booked_entries - matched, kind, kind);
+  return result;
+}
 
-  void check_trail() {
-    audit::ChainHead head;
-    each<AuditBlock>([&head](const AuditBlock& block) -> Problem {
-      const auto problem = audit::verify_chain(block, head);
-      return problem ? fmt::format("entry {}: {}", problem->sequence, problem->text) : Problem{};
-    });
-    results_.back().checked = head.next_sequence - 1;
-    const uint64_t end = store_.end().next_position;
-    if (results_.back().problem.empty() && head.next_sequence != end)
-      results_.back().problem =
-          fmt::format("entry {} is missing: the log ends with event {}", head.next_sequence, end - 1);
-  }
+std::string InvariantFold::Facts::check_link(const LinkFact& one) const {
+  const std::string id = format_uuid(one.id);
+  if (one.reversed && one.reversed_by.empty()) return fmt::format("entry {}: reversed by none", id);
+  const std::string& other_id = one.reversal ? one.reverses : one.reversed_by;
+  if (other_id.empty() || (one.reversal && !one.settled)) return {};
+  const Uuid other = parse_uuid(other_id).value_or(Uuid{});
+  if (entry(other) == nullptr) return fmt::format("entry {}: {} is not there", id, other_id);
+  const LinkFact* linked = link(other);
+  const std::string back = linked == nullptr ? "" : one.reversal ? linked->reversed_by : linked->reverses;
+  if (back != id) return fmt::format("entry {}: {} names {}", id, other_id, back);
+  return {};
+}
 
-  const Store& store_;
-  const contract::Model& model_;
-  std::vector<InvariantResult> results_;
-  std::unordered_map<std::string, Account> accounts_;
-  std::unordered_map<std::string, uint64_t> entries_;  // by kind
-};
+InvariantResult InvariantFold::Facts::check_reversals() const {
+  InvariantResult result = each("every reversal takes one entry back", links,
+                                [&](const LinkFact& one) { return check_link(one); });
+  result.checked = entries.size();
+  return result;
+}
+
+const CauseFact* InvariantFold::Facts::cause(size_t of, const std::string& id) const {
+  return find(causes[of], parse_uuid(id).value_or(Uuid{}));
+}
+const EntryFact* InvariantFold::Facts::entry(const Uuid& id) const { return find(entries, id); }
+const LinkFact* InvariantFold::Facts::link(const Uuid& id) const { return find(links, id); }
+
+// ---- the fold, and all of it over a store ----
+
+InvariantFold::InvariantFold() : facts_(std::make_unique<Facts>()) {}
+InvariantFold::~InvariantFold() = default;
+
+namespace {
+
+// Calls with the row as its type, when it is one that matters.
+template <typename F>
+void with_type(const contract::Table& table, F call) {
+  const auto* descriptor = table.descriptor;
+  const auto is = [&]<typename T>(const T* type) {
+    return descriptor == T::descriptor() && (call(type), true);
+  };
+  (void)(is(static_cast<const Transaction*>(nullptr)) || is(static_cast<const Balance*>(nullptr)) ||
+         is(static_cast<const Reservation*>(nullptr)) || is(static_cast<const Payment*>(nullptr)) ||
+         is(static_cast<const Refund*>(nullptr)) || is(static_cast<const TopUp*>(nullptr)) ||
+         is(static_cast<const Transfer*>(nullptr)));
+}
+
+}  // namespace
+
+void InvariantFold::add(const contract::Table& table, const google::protobuf::Message& row) {
+  with_type(table, [&]<typename T>(const T*) { facts_->add(static_cast<const T&>(row)); });
+}
+
+bool InvariantFold::add_bytes(const contract::Table& table, std::string_view bytes) {
+  bool good = true;
+  with_type(table, [&]<typename T>(const T*) {
+    thread_local T row;
+    good = row.ParseFromArray(bytes.data(), int(bytes.size()));
+    if (good) facts_->add(row);
+  });
+  return good;
+}
+
+std::vector<InvariantResult> InvariantFold::finish() { return facts_->finish(); }
+
+namespace {
+
+InvariantResult check_trail(const Store& store, const contract::Model& model) {
+  InvariantResult result{.name = "the audit chain is unbroken"};
+  audit::ChainHead head;
+  const auto read = store.scan(*model.table_of<AuditBlock>(), [&](const Row& row) {
+    const auto problem = audit::verify_chain(static_cast<const AuditBlock&>(*row), head);
+    if (problem) result.problem = fmt::format("entry {}: {}", problem->sequence, problem->text);
+    return !problem;
+  });
+  if (!read) result.problem = fmt::format("cannot read: {} {}", read.error().reason, read.error().detail);
+  result.checked = head.next_sequence - 1;
+  const uint64_t end = store.end().next_position;
+  if (result.problem.empty() && head.next_sequence != end)
+    result.problem =
+        fmt::format("entry {} is missing: the log ends with event {}", head.next_sequence, end - 1);
+  result.ok = result.problem.empty();
+  return result;
+}
 
 }  // namespace
 
 std::vector<InvariantResult> check_invariants(const Store& store, const contract::Model& model) {
-  return Invariants(store, model).all();
+  InvariantFold fold;
+  std::string unreadable;
+  const google::protobuf::Descriptor* const kTables[] = {
+      Transaction::descriptor(), Balance::descriptor(), Reservation::descriptor(), Payment::descriptor(),
+      Refund::descriptor(),      TopUp::descriptor(),   Transfer::descriptor()};
+  for (const auto* descriptor : kTables) {
+    const contract::Table& table = *model.table(descriptor);
+    const auto read = store.scan(table, [&](const Row& row) { return fold.add(table, *row), true; });
+    if (!read) unreadable = fmt::format("cannot read: {} {}", read.error().reason, read.error().detail);
+  }
+  std::vector<InvariantResult> results = fold.finish();
+  if (!unreadable.empty()) results.front().ok = false, results.front().problem = unreadable;
+  results.push_back(check_trail(store, model));
+  return results;
 }
 
 }  // namespace micropay

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,24 @@ struct InvariantResult {
   std::string problem;  // the first one
 };
 
-// All of them, the failed ones too; a table that cannot be read fails its invariant.
+// Takes every row once, in key order within a table, and keeps the few facts of it that the invariants need:
+// about 60 bytes a payment. Different tables may be given by different threads. The trail is left to the
+// caller.
+class InvariantFold {
+ public:
+  InvariantFold();
+  ~InvariantFold();
+  void add(const contract::Table& table, const google::protobuf::Message& row);
+  // The row as protobuf bytes; false when they are none.
+  bool add_bytes(const contract::Table& table, std::string_view bytes);
+  std::vector<InvariantResult> finish();
+
+ private:
+  class Facts;
+  std::unique_ptr<Facts> facts_;
+};
+
+// All of them and the trail, the failed ones too; a table that cannot be read fails its invariant.
 std::vector<InvariantResult> check_invariants(const Store& store, const contract::Model& model);
 
 }  // namespace micropay

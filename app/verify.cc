@@ -2,18 +2,30 @@
 // log, the tables that follow from it, the invariants of the money, the audit chain.
 #include "app/verify.h"
 
+#include <sys/resource.h>
+
+#include <thread>
+
 #include "app/data_folder.h"
 #include "app/instance.h"
 #include "app/invariants.h"
-#include "app/replay.h"
 #include "contracts/audit.pb.h"
 #include "contracts/runtime.pb.h"
-#include "libs/contract/json.h"
 #include "libs/store/embedded.h"
 #include "services/audit/rules.h"
 
 namespace micropay::app {
 namespace {
+
+constexpr char kRestore[] =
+    "keep a copy of this folder; restore the last backup that verifies (micropay restore)";
+constexpr char kRebuild[] =
+    "the log is whole and is the truth: stop the platform and make the tables anew with micropay replay "
+    "--rebuild";
+constexpr char kInvestigate[] =
+    "tables and log agree, so a service did this: stop payments, keep a copy of this folder, see the events "
+    "of the "
+    "account or payment (micropay events show)";
 
 class Stopwatch {
  public:
@@ -26,169 +38,211 @@ class Stopwatch {
   Time started_ = system_clock().monotonic();
 };
 
-// Readable to its end, without damage or gaps.
-Check check_log(const std::string& data, Progress& progress) {
-  Stopwatch watch;
-  Check check{.name = "log is whole", .unit = "events"};
-  uint64_t tick = 0, position = 0, ticks = 0;
-  const auto read = read_log(data, 0, [&](const TickRecord& record) {
-    if (tick != 0 && record.tick() != tick + 1)
-      check.problem = fmt::format("tick {} follows tick {}", record.tick(), tick);
-    for (const Envelope& event : record.events()) {
-      if (position != 0 && event.position() != position + 1)
-        check.problem = fmt::format("event {} follows event {}", event.position(), position);
-      position = event.position();
+class Verification {
+ public:
+  Verification(const VerifyOptions& options, Progress& progress)
+      : options_(options), progress_(progress), projector_(all_projections()) {}
+
+  Result<VerifyReport> run() {
+    Stopwatch watch;
+    TRY(require_data_folder(options_.data));
+    const bool opened = TRY(open());
+    if (opened && check_log()) {
+      check_tables();
+      check_trail();
+      TRY(add_notes());
     }
-    tick = record.tick(), ++ticks, check.count += uint64_t(record.events_size());
-    progress.count(check.count, "events");
-    return check.problem.empty();
-  });
-  if (!read) check.problem = read.error().detail.empty() ? read.error().reason : read.error().detail;
-  check.ok = check.problem.empty();
-  check.unit = fmt::format("events in {} ticks", grouped(ticks));
-  check.took = watch.lap();
-  return check;
-}
+    report_.took = watch.lap();
+    rusage usage{};
+    ::getrusage(RUSAGE_SELF, &usage);
+    report_.memory_bytes = uint64_t(usage.ru_maxrss) * 1024;
+    return std::move(report_);
+  }
 
-Result<void> check_tables(const std::string& data, const Store& store, Progress& progress,
-                          VerifyReport& report) {
-  Stopwatch watch;
-  const auto projector = all_projections();
-  auto rebuilt = TRY(rebuild_tables(data, *projector, [&](const std::string& line) { progress.step(line); }));
-  Check check{.name = "tables equal the log", .unit = "rows"};
-  const auto each = [&](const TableComparison& table) {
-    check.count += table.rows, progress.count(check.count, "rows");
-  };
-  for (const TableComparison& table : TRY(compare_tables(store, *rebuilt, contract::model(), each)))
-    if (!table.difference.empty() && check.problem.empty()) check.problem = table.difference;
-  check.unit = fmt::format("rows in {} tables", contract::model().tables().size());
-  check.ok = check.problem.empty();
-  check.took = watch.lap();
-  report.checks.push_back(std::move(check));
-  return {};
-}
+ private:
+  // False: it is so damaged that it cannot be opened, which the report says.
+  Result<bool> open() {
+    Stopwatch watch;
+    auto store = EmbeddedStore::open({.folder = options_.data,
+                                      .read_only = true,
+                                      .progress = [this](const std::string& line) { progress_.step(line); }},
+                                     contract::model(), projector_.get());
+    if (store) return store_ = std::move(*store), true;
+    const Error& error = store.error();
+    const bool log = error.reason == "log_damaged";
+    if (!log && error.reason != "tables_damaged") return std::unexpected(error);
+    report_.checks.push_back({.name = log ? "log is whole" : "tables equal the log",
+                              .unit = log ? "events" : "rows",
+                              .ok = false,
+                              .problem = error.detail,
+                              .took = watch.lap(),
+                              .next = log ? kRestore : kRebuild});
+    return false;
+  }
 
-// Every event of the log has its entry, with the digest of its bytes; the chain itself is among the
-// invariants.
-Result<void> check_trail(const std::string& data, const Store& store, Progress& progress,
-                         VerifyReport& report) {
-  Stopwatch watch;
-  Check check{.name = "audit trail matches the log", .unit = "entries"};
-  const contract::Table& blocks = *contract::model().table_of<AuditBlock>();
-  AuditEntries entries;
-  uint64_t loaded = UINT64_MAX;
-  TRY(read_log(data, 0, [&](const TickRecord& tick) {
-    for (const Envelope& event : tick.events()) {
-      const uint64_t number = audit::block_of(event.position());
-      const int place = int(audit::place_in_block(event.position()));
-      if (number != std::exchange(loaded, number)) {
-        const Row row = store.get(blocks, *blocks.encode_key({fmt::format("{}", number)}));
-        entries = row ? audit::entries_of(static_cast<const AuditBlock&>(*row)).value_or(AuditEntries())
-                      : AuditEntries();
+  bool check_log() {
+    Stopwatch watch;
+    const uint64_t end = store_->end().next_position;
+    const auto read = log_.run(store_->log(), options_.known_head, [&](uint64_t events) {
+      progress_.step(fmt::format("Reading the log: {} of {} events", grouped(events), grouped(end - 1)));
+    });
+    Check check{.name = "log is whole",
+                .count = log_.events(),
+                .unit = fmt::format("events in {} ticks", grouped(log_.ticks())),
+                .took = watch.lap()};
+    if (!read) check.problem = read.error().detail.empty() ? read.error().reason : read.error().detail;
+    else if (log_.ticks() != store_->end().tick || log_.events() + 1 != end)
+      check.problem = fmt::format("it ends at tick {}, and {} were read", store_->end().tick, log_.ticks());
+    add(std::move(check), kRestore);
+    return report_.ok();
+  }
+
+  void check_tables() {
+    Stopwatch watch;
+    InvariantFold fold;
+    TablePassOptions options;
+    options.threads = std::clamp(std::thread::hardware_concurrency(), 2u, 4u);
+    options.visit = [&fold](const contract::Table& table, std::string_view bytes) {
+      return fold.add_bytes(table, bytes);
+    };
+    options.tell = [this](uint64_t rows) {
+      progress_.step(fmt::format("Comparing the tables: {} rows", grouped(rows)));
+    };
+    Check check{.name = "tables equal the log"};
+    for (TableComparison& table : compare_tables(*store_, log_, options)) {
+      check.count += table.rows;
+      if (table.equal()) continue;
+      if (check.problem.empty()) check.problem = table.text();
+      check.tables.push_back(std::move(table));
+    }
+    check.unit = fmt::format("rows in {} tables", contract::model().tables().size());
+    check.took = watch.lap();
+    const bool equal = check.problem.empty();
+    add(std::move(check), kRebuild);
+    for (InvariantResult& invariant : fold.finish())
+      add({.name = std::move(invariant.name),
+           .count = invariant.checked,
+           .unit = "rows",
+           .problem = std::move(invariant.problem)},
+          equal ? kInvestigate : kRebuild);
+  }
+
+  // The blocks that the log makes were compared with the rest of the tables: the chain follows from that.
+  // When they differ, the chain is walked to name the entry.
+  void check_trail() {
+    Stopwatch watch;
+    const Check& tables = *std::ranges::find(report_.checks, "tables equal the log", &Check::name);
+    const contract::Table& blocks = *contract::model().table_of<AuditBlock>();
+    const auto differs = std::ranges::find(tables.tables, &blocks, &TableComparison::table);
+    Check chain{.name = "the audit chain is unbroken", .count = log_.events(), .unit = "entries"};
+    Check match{.name = "audit trail matches the log", .count = log_.events(), .unit = "entries"};
+    if (differs != tables.tables.end()) {
+      chain.problem = broken_entry(blocks, chain.count);
+      match.problem = strange_entry(blocks, match.count);
+      if (chain.problem.empty() && match.problem.empty()) chain.problem = differs->text();
+    }
+    match.took = watch.lap();
+    add(std::move(chain), kRebuild);
+    add(std::move(match), kRebuild);
+    report_.head = log_.head();
+    if (!options_.known_head) return;
+    add({.name = "the noted audit head is part of the chain",
+         .count = options_.known_head->sequence,
+         .unit = "entries",
+         .problem = log_.known_head_met()
+                        ? ""
+                        : fmt::format(
+                              "entry {} has another hash, or is not there: what lies before it was rewritten",
+                              options_.known_head->sequence)},
+        "keep a copy of this folder; compare it with a backup of that time");
+  }
+
+  // The first entry that does not follow from the one before.
+  std::string broken_entry(const contract::Table& blocks, uint64_t& count) {
+    audit::ChainHead head;
+    std::string problem;
+    const auto read = store_->scan(blocks, [&](const Row& row) {
+      if (const auto found = audit::verify_chain(static_cast<const AuditBlock&>(*row), head))
+        problem = fmt::format("entry {}: {}", found->sequence, found->text);
+      return problem.empty();
+    });
+    if (!read) problem = read.error().detail;
+    count = head.next_sequence - 1;
+    if (problem.empty() && head.next_sequence != store_->end().next_position)
+      problem = fmt::format("entry {} is missing", head.next_sequence);
+    return problem;
+  }
+
+  // The first entry that is not its event's.
+  std::string strange_entry(const contract::Table& blocks, uint64_t& count) {
+    std::string problem;
+    AuditEntries entries;
+    uint64_t loaded = UINT64_MAX;
+    count = 0;
+    (void)read_log(options_.data, 0, [&](const TickRecord& tick) {
+      for (const Envelope& event : tick.events()) {
+        const uint64_t number = audit::block_of(event.position());
+        const int place = int(audit::place_in_block(event.position()));
+        if (number != std::exchange(loaded, number)) {
+          const Row row = store_->get(blocks, *blocks.encode_key({fmt::format("{}", number)}));
+          entries = row ? audit::entries_of(static_cast<const AuditBlock&>(*row)).value_or(AuditEntries())
+                        : AuditEntries();
+        }
+        if (place >= entries.entries_size()) problem = fmt::format("entry {} is missing", event.position());
+        else if (const auto found = audit::verify_entry(entries.entries(place), event))
+          problem = fmt::format("entry {}: {}", event.position(), found->text);
+        if (!problem.empty()) return false;
+        ++count;
       }
-      if (place >= entries.entries_size())
-        check.problem = fmt::format("entry {} is missing", event.position());
-      else if (const auto problem = audit::verify_entry(entries.entries(place), event))
-        check.problem = fmt::format("entry {}: {}", problem->sequence, problem->text);
-      if (!check.problem.empty()) return false;
-      progress.count(++check.count, "entries");
-    }
-    return true;
-  }));
-  check.ok = check.problem.empty();
-  check.took = watch.lap();
-  report.checks.push_back(std::move(check));
-  return {};
-}
+      return true;
+    });
+    return problem;
+  }
 
-Result<uint64_t> count_rows(const Store& store, const google::protobuf::Descriptor* descriptor) {
-  uint64_t count = 0;
-  TRY(store.scan(*contract::model().table(descriptor), [&](const Row&) { return ++count > 0; }));
-  return count;
-}
+  Result<uint64_t> count_rows(const google::protobuf::Descriptor* descriptor) {
+    uint64_t count = 0;
+    TRY(store_->scan(*contract::model().table(descriptor), [&](const Row&) { return ++count > 0; }));
+    return count;
+  }
 
-Result<void> add_notes(const Store& store, VerifyReport& report) {
-  const uint64_t effects = TRY(count_rows(store, EffectRecord::descriptor()));
-  const uint64_t deliveries = TRY(count_rows(store, DeliveryRecord::descriptor()));
-  uint64_t letters = 0;
-  TRY(store.scan(*contract::model().table_of<DeadLetter>(), [&](const Row& row) {
-    letters += static_cast<const DeadLetter&>(*row).status() == DeadLetter::OPEN;
-    return true;
-  }));
-  if (effects > 0)
-    report.notes.push_back(fmt::format("{} calls to the outside are waiting to be made", grouped(effects)));
-  if (deliveries > 0)
-    report.notes.push_back(fmt::format("{} events wait to be handled again", grouped(deliveries)));
-  if (letters > 0)
-    report.notes.push_back(
-        fmt::format("{} dead letters are open: GET /api/v1/dead-letters", grouped(letters)));
-  return {};
-}
+  Result<void> add_notes() {
+    const uint64_t effects = TRY(count_rows(EffectRecord::descriptor()));
+    const uint64_t deliveries = TRY(count_rows(DeliveryRecord::descriptor()));
+    uint64_t letters = 0;
+    TRY(store_->scan(*contract::model().table_of<DeadLetter>(), [&](const Row& row) {
+      letters += static_cast<const DeadLetter&>(*row).status() == DeadLetter::OPEN;
+      return true;
+    }));
+    const auto note = [&](uint64_t count, std::string_view text) {
+      if (count > 0) report_.notes.push_back(fmt::format("{} {}", grouped(count), text));
+    };
+    for (const std::string& line : store_->open_notes()) report_.notes.push_back(line);
+    note(store_->log().unfinished_bytes(),
+         "bytes of an unfinished write lie behind the log; the next start clears them");
+    note(effects, "calls to the outside are waiting to be made");
+    note(deliveries, "events wait to be handled again");
+    note(letters, "dead letters are open: GET /api/v1/dead-letters");
+    return {};
+  }
+
+  void add(Check check, const char* next) {
+    check.ok = check.problem.empty();
+    if (!check.ok) check.next = next;
+    report_.checks.push_back(std::move(check));
+  }
+
+  const VerifyOptions& options_;
+  Progress& progress_;
+  const std::unique_ptr<Projector> projector_;
+  LogPass log_;
+  std::unique_ptr<EmbeddedStore> store_;
+  VerifyReport report_;
+};
 
 }  // namespace
 
-Result<VerifyReport> verify_folder(const std::string& data, Progress& progress) {
-  TRY(require_data_folder(data));
-  Stopwatch watch;
-  VerifyReport report;
-  report.checks.push_back(check_log(data, progress));
-  if (!report.ok()) {  // everything else rests on it
-    report.took = watch.lap();
-    return report;
-  }
-  const auto projector = all_projections();
-  const auto store =
-      TRY(EmbeddedStore::open({.folder = data, .read_only = true}, contract::model(), projector.get()));
-  TRY(check_tables(data, *store, progress, report));
-  for (InvariantResult& invariant : check_invariants(*store, contract::model()))
-    report.checks.push_back({.name = std::move(invariant.name),
-                             .count = invariant.checked,
-                             .unit = "",
-                             .ok = invariant.ok,
-                             .problem = std::move(invariant.problem)});
-  TRY(check_trail(data, *store, progress, report));
-  TRY(add_notes(*store, report));
-  report.took = watch.lap();
-  return report;
-}
-
-bool VerifyReport::ok() const {
-  return std::ranges::all_of(checks, [](const Check& check) { return check.ok; });
-}
-
-std::string VerifyReport::text() const {
-  std::vector<std::vector<std::string>> rows{{"", "check", "count", "time"}};
-  for (const Check& check : checks) {
-    rows.push_back({check.ok ? "ok" : "FAILED", check.name,
-                    check.unit.empty() ? grouped(check.count) : grouped(check.count) + " " + check.unit,
-                    check.took ? seconds_text(*check.took) : ""});
-  }
-  std::string out = text_table(rows) + "\n";
-  for (const Check& check : checks)
-    if (!check.ok) out += fmt::format("{}: {}\n", check.name, check.problem);
-  for (const std::string& note : notes) out += fmt::format("note: {}\n", note);
-  const auto failed = std::ranges::count_if(checks, [](const Check& check) { return !check.ok; });
-  out += failed == 0
-             ? fmt::format("All {} checks hold ({}).\n", checks.size(), seconds_text(took))
-             : fmt::format("{} of {} checks failed ({}).\n", failed, checks.size(), seconds_text(took));
-  return out;
-}
-
-std::string VerifyReport::json() const {
-  std::string out = fmt::format("{{\"ok\":{},\"seconds\":{:.3f},\"checks\":[", ok(), double(took) / kSecond);
-  for (size_t i = 0; i < checks.size(); ++i) {
-    out += i == 0 ? "{\"name\":" : ",{\"name\":";
-    contract::append_json_string(out, checks[i].name);
-    out += fmt::format(",\"ok\":{},\"count\":{},\"problem\":", checks[i].ok, checks[i].count);
-    contract::append_json_string(out, checks[i].problem);
-    out += "}";
-  }
-  out += "],\"notes\":[";
-  for (size_t i = 0; i < notes.size(); ++i) {
-    if (i > 0) out += ",";
-    contract::append_json_string(out, notes[i]);
-  }
-  return out + "]}\n";
+Result<VerifyReport> verify_folder(const VerifyOptions& options, Progress& progress) {
+  return Verification(options, progress).run();
 }
 
 }  // namespace micropay::app

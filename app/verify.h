@@ -1,5 +1,8 @@
 // `micropay verify`: every invariant that can be checked of a data folder at rest, each as a line of a
 // report.
+//
+// The log is read once and every table scanned once: see docs/decisions/0005. Nothing in the folder is
+// changed.
 #pragma once
 
 #include <optional>
@@ -7,6 +10,7 @@
 #include <vector>
 
 #include "app/console.h"
+#include "app/table_pass.h"
 #include "libs/base/error.h"
 #include "libs/base/time.h"
 
@@ -15,22 +19,36 @@ namespace micropay::app {
 struct Check {
   std::string name;  // "log is whole"
   uint64_t count = 0;
-  std::string unit;  // what was counted: "events"
+  std::string unit = {};  // what was counted: "events"
   bool ok = true;
-  std::string problem;                // the first one
-  std::optional<Duration> took = {};  // none: part of the whole
+  std::string problem = {};                  // the first one, with its place
+  std::optional<Duration> took = {};         // none: part of an earlier one
+  std::string next = {};                     // what to do about it
+  std::vector<TableComparison> tables = {};  // that differ
 };
 
 struct VerifyReport {
   std::vector<Check> checks;
   Duration took = 0;
+  uint64_t memory_bytes = 0;       // the most that was in use
+  AuditHead head;                  // of the chain as the log makes it
   std::vector<std::string> notes;  // worth knowing, and no fault: work that waits, dead letters
   bool ok() const;
   std::string text() const;  // a table
-  std::string json() const;
+  std::string json() const;  // docs/cli.md has its shape
 };
 
-// Of a folder that no process holds. An error: it could not be opened at all.
-Result<VerifyReport> verify_folder(const std::string& data, Progress& progress);
+struct VerifyOptions {
+  std::string data;                          // a folder that no process holds
+  std::optional<AuditHead> known_head = {};  // one that was noted earlier must be part of the chain
+};
+
+// A damaged log or damaged tables are failed checks; an error is what keeps it from looking at all (no data
+// folder, no scratch space, a newer format).
+Result<VerifyReport> verify_folder(const VerifyOptions& options, Progress& progress);
+
+// "1234:89ab…" as the report prints it.
+std::optional<AuditHead> parse_audit_head(std::string_view text);
+std::string audit_head_text(const AuditHead& head);
 
 }  // namespace micropay::app

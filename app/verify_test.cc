@@ -49,7 +49,7 @@ class VerifyTest : public testing::Test {
 
   VerifyReport verify() {
     Progress progress("Verifying");
-    auto report = verify_folder(folder_, progress);
+    auto report = verify_folder({.data = folder_}, progress);
     EXPECT_TRUE(report) << report.error().reason << ": " << report.error().detail;
     return report ? *report : VerifyReport{};
   }

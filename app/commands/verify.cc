@@ -5,7 +5,7 @@
 #include "app/commands/commands.h"
 #include "app/data_folder.h"
 #include "app/instance.h"
-#include "app/replay.h"
+#include "app/table_pass.h"
 
 namespace micropay::app {
 namespace {
@@ -27,8 +27,15 @@ int verify(const Arguments& arguments) {
   Progress progress("Verifying");
   std::optional<ScratchFolder> scratch;
   const auto report = [&]() -> Result<VerifyReport> {
-    const std::string folder = TRY(folder_at_rest(arguments.text("--data"), scratch, progress));
-    return verify_folder(folder, progress);
+    VerifyOptions options;
+    if (arguments.has("--audit-head")) {
+      options.known_head = parse_audit_head(arguments.text("--audit-head"));
+      if (!options.known_head)
+        return fail(Code::kInvalidArgument, "invalid_audit_head",
+                    "give ENTRY:HASH as an earlier verify printed it", "--audit-head");
+    }
+    options.data = TRY(folder_at_rest(arguments.text("--data"), scratch, progress));
+    return verify_folder(options, progress);
   }();
   if (!report) {
     print_error("verify", report.error());
@@ -44,15 +51,16 @@ Result<int> compare_with_log(const std::string& data, Progress& progress) {
   const auto projector = all_projections();
   const auto store =
       TRY(EmbeddedStore::open({.folder = folder, .read_only = true}, contract::model(), projector.get()));
-  const auto rebuilt =
-      TRY(rebuild_tables(folder, *projector, [&](const std::string& line) { progress.step(line); }));
+  LogPass log;
+  TRY(log.run(store->log(), {}, [&](uint64_t events) { progress.count(events, "events"); }));
   std::vector<std::vector<std::string>> rows{{"", "table", "rows", "from the log"}};
   std::string differences;
-  for (const TableComparison& table : TRY(compare_tables(*store, *rebuilt, contract::model(), {}))) {
-    rows.push_back({table.difference.empty() ? "equal" : "DIFFERS",
+  for (const TableComparison& table :
+       compare_tables(*store, log, {.tell = [&](uint64_t count) { progress.count(count, "rows"); }})) {
+    rows.push_back({table.equal() ? "equal" : "DIFFERS",
                     table.table->sql_name + (table.table->projection ? " (projection)" : ""),
-                    grouped(table.rows), grouped(table.rebuilt_rows)});
-    if (!table.difference.empty()) differences += table.difference + "\n";
+                    grouped(table.rows), grouped(table.rows_in_log)});
+    if (!table.equal()) differences += table.text() + "\n";
   }
   fmt::print("{}\n{}", text_table(rows),
              differences.empty() ? "Every table is byte for byte what the log says.\n" : differences);
@@ -90,25 +98,38 @@ const CommandInfo kVerifyCommand{
     .path = "verify",
     .summary = "Checks that every invariant of a data folder holds",
     .description =
-        "Reads the whole log, makes every table and projection from it anew in a scratch folder and compares "
-        "them "
-        "with the ones kept, byte for byte; sums the ledger, folds every balance, looks for reservations "
-        "without a "
-        "payment, and recomputes the audit chain. Changes nothing. On a running platform it takes a backup "
-        "first and "
-        "checks that. The scratch folder is made below TMPDIR.",
-    .options = {kDataOption, {.name = "--json", .help = "One JSON object instead of a table"}},
+        "Reads the whole log once and every table once: each row is what the log says, byte for byte, "
+        "projections and audit trail included; the ledger sums to zero, every balance is the fold of its "
+        "entries, nothing final holds money. What fails is named with table, key, field, tick and place in "
+        "the log, and with what to do next. Changes nothing. On a running platform it takes a backup first "
+        "and checks that. A scratch file of about the projections' size is made below TMPDIR; a folder that "
+        "a process left in the middle of work is copied there and brought up to date first.\n\n"
+        "--json prints one object: ok, seconds, memoryBytes, auditHead (ENTRY:HASH), notes (texts) and "
+        "checks, "
+        "each with name, ok, count, unit, seconds (absent: part of an earlier one) and, when it failed, "
+        "problem "
+        "and next (what to do). The check of the tables has tables: those that differ, each with table, "
+        "rows, "
+        "rowsInLog, differences and first: the first few rows, each with kind (changed, missing, extra), "
+        "key, "
+        "fields and, for rows that a tick wrote, tick, segment, byte and event.",
+    .options = {kDataOption,
+                {.name = "--json", .help = "One JSON object instead of a table"},
+                {.name = "--audit-head",
+                 .value = "ENTRY:HASH",
+                 .help = "The audit head that an earlier verify printed must be part of the chain"}},
     .examples = "micropay verify --data data\nmicropay verify --data data --json | jq .ok",
     .exit_codes =
-        "0 every check holds, 1 one fails (its first problem is printed), 2 the folder cannot be opened",
+        "0 every check holds, 1 one fails or the folder is damaged (its first problem is printed), 2 it "
+        "could "
+        "not be checked: no data folder, a newer format, no scratch space, wrong arguments",
     .run = verify};
 
 const CommandInfo kReplayCommand{
     .path = "replay",
     .summary = "Makes all tables from the log and compares, or replaces them",
     .description =
-        "Without --rebuild: replays the log into a scratch folder and compares every table with the one "
-        "kept; nothing "
+        "Without --rebuild: works out from the log what every row must be and compares every table; nothing "
         "is changed. With --rebuild: removes the tables (state.db) of a stopped platform and makes them "
         "anew; the log "
         "is the truth and stays as it is.",

@@ -54,6 +54,7 @@ class ServicesProjector final : public Projector {
     for (const Service& service : services) {
       if (service.projections.empty()) continue;
       names_.push_back(service.name);
+      versions_[service.name] = service.projection_version;
       for (const auto& handler : service.projections)
         (handler.event ? by_event_[handler.event] : every_)
             .push_back({service.name, service.contract, handler});
@@ -61,51 +62,76 @@ class ServicesProjector final : public Projector {
   }
 
   std::vector<std::string> services() const override { return names_; }
+  uint64_t version(std::string_view service) const override {
+    const auto found = versions_.find(service);
+    return found == versions_.end() ? 0 : found->second;
+  }
 
   std::vector<RowChange> project(const std::vector<std::shared_ptr<const EventRecord>>& events,
                                  const RowReader& reader, std::string_view only_service) override {
-    ProjectionHost host(reader);
-    for (const auto& event : events) {
-      if (const auto at = by_event_.find(event->type); at != by_event_.end())
-        for (const Entry& entry : at->second) run(entry, *event, host, only_service);
-      for (const Entry& entry : every_) run(entry, *event, host, only_service);
+    // At first as one input, so that a row that many events touch is copied once and not for each of them.
+    // When one of them fails, all are done again, each as an input of its own that can be undone.
+    for (const bool together : {true, false}) {
+      ProjectionHost host(reader);
+      if (project_in(host, events, only_service, together)) return host.work.changes();
     }
-    return host.work.changes();
+    return {};
   }
 
  private:
+  // False: one failed, and they were done together.
+  bool project_in(ProjectionHost& host, const std::vector<std::shared_ptr<const EventRecord>>& events,
+                  std::string_view only_service, bool together) {
+    host.work.begin_input();
+    for (const auto& event : events) {
+      if (const auto at = by_event_.find(event->type); at != by_event_.end())
+        for (const Entry& entry : at->second)
+          if (!run(entry, *event, host, only_service, together) && together) return false;
+      for (const Entry& entry : every_)
+        if (!run(entry, *event, host, only_service, together) && together) return false;
+    }
+    return true;
+  }
+
   struct Entry {
     std::string service;
     const contract::Service* contract;
     Service::EventHandler handler;
   };
 
-  void run(const Entry& entry, const EventRecord& event, ProjectionHost& host,
-           std::string_view only_service) {
-    if (!only_service.empty() && only_service != entry.service) return;
+  // False when it failed.
+  bool run(const Entry& entry, const EventRecord& event, ProjectionHost& host, std::string_view only_service,
+           bool together) {
+    if (!only_service.empty() && only_service != entry.service) return true;
     const Context::Input input{.service = entry.contract,
                                .principal = &system_principal(),
                                .now = event.envelope.time(),
                                .correlation_id = event.envelope.correlation_id(),
                                .envelope = &event.envelope};
     Context context(host, input);
-    host.work.begin_input();
+    if (!together) host.work.begin_input();
     Result<void> result;
     try {
       result = entry.handler.handle(context, event);
     } catch (const std::exception& error) {
       result = fail(Code::kInternal, "handler_threw", error.what());
     }
-    if (result) return host.work.accept();
+    if (result) {
+      if (!together) host.work.accept();
+      return true;
+    }
+    if (together) return false;
     host.work.undo();
     failures_.add();
     log_error("projection.failed", result.error().detail,
               {{"service", entry.service},
                {"event_type", event.envelope.type()},
                {"position", int64_t(event.envelope.position())}});
+    return false;
   }
 
   std::vector<std::string> names_;
+  std::map<std::string, uint64_t, std::less<>> versions_;
   std::map<const contract::Event*, std::vector<Entry>> by_event_;
   std::vector<Entry> every_;
   Counter& failures_ =

@@ -61,6 +61,9 @@ struct Service {
   std::vector<EventHandler> reactions;    // in the tick
   std::vector<EventHandler> followers;    // behind the hot path, may emit
   std::vector<EventHandler> projections;  // behind the hot path, on the applier
+  // Count it up with every change of a projection that makes other rows of the same events: a data folder
+  // whose rows another version made gets them anew at its next start.
+  uint64_t projection_version = 0;
   std::vector<TimerHandler> timers;
   std::vector<EffectHandler> effects;
   std::vector<std::function<Result<void>(Context&)>> seeds;

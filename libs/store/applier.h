@@ -42,6 +42,8 @@ class Applier {
   Result<void> apply(std::span<const TickPtr> ticks);
   // Gives the events of ticks that are applied already to one service that is new here, or behind.
   Result<void> project_only(const std::string& service, std::span<const TickPtr> ticks);
+  // Before the whole log is given to it again; a crash in between starts over.
+  Result<void> clear_projections(const contract::Model& model, const std::string& service);
   SqlTables& tables() { return *tables_; }
 
   void start();

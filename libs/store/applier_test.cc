@@ -66,7 +66,7 @@ TEST(Applier, GivesProjectionsManyTicksAtOnceInBoundedCalls) {
   EXPECT_EQ(test.projector.seen, 4'500u);
   EXPECT_LE(test.projector.most_events, 2'000u);
   EXPECT_EQ(test.projector.calls, 3u);
-  EXPECT_EQ(*test.applier.tables().projected_tick("audit"), 500u);
+  EXPECT_EQ(test.applier.tables().projected("audit")->tick, 500u);
   // Each block of four events was counted whole, also those that lie over the border of two calls.
   uint64_t blocks = 0;
   ASSERT_TRUE(test.applier.tables().scan(test::table<AuditBlock>(), [&](const Row& row) {

@@ -41,7 +41,8 @@ Result<void> Applier::apply(std::span<const TickPtr> ticks) {
   TRY(in_transaction([&]() -> Result<void> {
     TRY(write_changes(ticks));
     TRY(project(ticks, {}));
-    for (const std::string& service : services_) TRY(tables_->set_projected_tick(service, last));
+    for (const std::string& service : services_)
+      TRY(tables_->set_projected(service, {last, projector_->version(service)}));
     return tables_->set_applied_tick(last);
   }));
   for (const RowChange* change : changes_) cache_.applied(*change->table, change->key, last);
@@ -56,10 +57,18 @@ Result<void> Applier::apply(std::span<const TickPtr> ticks) {
 Result<void> Applier::project_only(const std::string& service, std::span<const TickPtr> ticks) {
   TRY(in_transaction([&]() -> Result<void> {
     TRY(project(ticks, service));
-    return tables_->set_projected_tick(service, ticks.back()->number);
+    return tables_->set_projected(service, {ticks.back()->number, projector_->version(service)});
   }));
   forget_projected(true);
   return {};
+}
+
+Result<void> Applier::clear_projections(const contract::Model& model, const std::string& service) {
+  return in_transaction([&]() -> Result<void> {
+    for (const contract::Table* table : model.tables())
+      if (table->projection && table->service->name == service) TRY(tables_->clear(*table));
+    return tables_->set_projected(service, {});
+  });
 }
 
 Result<void> Applier::in_transaction(const std::function<Result<void>()>& work) {

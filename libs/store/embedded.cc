@@ -125,6 +125,11 @@ Result<void> EmbeddedStoreImpl::scan(const contract::Table& table,
   return TRY(readers_.take())->scan(table, each);
 }
 
+Result<void> EmbeddedStoreImpl::scan_values(const contract::Table& table, const EachValues& each) const {
+  TRY(catch_up());
+  return TRY(readers_.take())->scan_values(table, each);
+}
+
 Result<void> EmbeddedStoreImpl::catch_up() const { return applier_->wait_for(log_->end().tick); }
 
 Result<std::vector<std::shared_ptr<const EventRecord>>> EmbeddedStoreImpl::read_events(uint64_t position,

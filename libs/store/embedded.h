@@ -11,10 +11,12 @@
 // list() waits for the applier.
 #pragma once
 
+#include "libs/contract/columns.h"
 #include "libs/store/store.h"
 
 namespace micropay {
 
+class TickLog;
 class LogFolder;  // libs/store/log_file.h: the log's files, replaceable by a simulator's
 
 struct EmbeddedOptions {
@@ -40,6 +42,12 @@ class EmbeddedStore : public Store {
   static Result<std::unique_ptr<EmbeddedStore>> open(EmbeddedOptions options, const contract::Model& model,
                                                      Projector* projector);
   virtual EmbeddedStats stats() const = 0;
+  // Rows of a table in key order as the values of their columns, as they are stored.
+  using EachValues = std::function<bool(const std::vector<contract::Value>&)>;
+  virtual Result<void> scan_values(const contract::Table& table, const EachValues& each) const = 0;
+  // What open() found behind the log, or of another version, and brought up to date.
+  virtual const std::vector<std::string>& open_notes() const = 0;
+  virtual const TickLog& log() const = 0;
   // A copy that opens as a data folder, taken while ticks go on.
   virtual Result<void> backup(const std::string& folder,
                               const std::function<void(double done)>& progress) = 0;

@@ -75,6 +75,9 @@ class EmbeddedStoreImpl final : public EmbeddedStore {
                                                                       size_t limit) const override;
   Result<void> scan(const contract::Table& table, const std::function<bool(const Row&)>& each) const override;
   Result<void> catch_up() const override;
+  Result<void> scan_values(const contract::Table& table, const EachValues& each) const override;
+  const std::vector<std::string>& open_notes() const override { return notes_; }
+  const TickLog& log() const override { return *log_; }
   EmbeddedStats stats() const override;
   Result<void> backup(const std::string& folder, const std::function<void(double done)>& progress) override;
 
@@ -95,6 +98,7 @@ class EmbeddedStoreImpl final : public EmbeddedStore {
   std::unique_ptr<TickLog> log_;
   std::string tables_path_;
   std::string scratch_folder_;  // of a read-only store whose tables had to be brought up to date
+  std::vector<std::string> notes_;
   mutable RowCache cache_;
   mutable ReaderPool readers_;
   std::unique_ptr<Applier> applier_;

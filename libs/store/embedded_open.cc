@@ -25,7 +25,9 @@ Result<bool> is_up_to_date(SqlTables& tables, const contract::Model& model, Proj
   if (!TRY(tables.schema_is_current(model)) || TRY(tables.applied_tick()) != end_tick) return false;
   if (projector == nullptr) return true;
   for (const std::string& service : projector->services())
-    if (TRY(tables.projected_tick(service)) != end_tick) return false;
+    if (auto made = TRY(tables.projected(service));
+        made.tick != end_tick || made.version != projector->version(service))
+      return false;
   return true;
 }
 
@@ -46,6 +48,8 @@ Result<void> EmbeddedStoreImpl::open(Projector* projector) {
                                                       .max_unapplied_bytes = options_.max_unapplied_bytes,
                                                       .checkpoint_bytes = options_.checkpoint_bytes},
                                        std::move(tables), cache_, projector, applied);
+  if (options_.read_only && applied < end_tick && applied > 0)
+    notes_.push_back(fmt::format("{} ticks of the log were not in the tables yet", end_tick - applied));
   TRY(catch_up_projections(projector, applied));
   TRY(replay(applied + 1, end_tick,
              applied == 0 ? "Making the tables from the log" : "Bringing the tables up to date",
@@ -114,11 +118,18 @@ Result<std::unique_ptr<SqlTables>> EmbeddedStoreImpl::open_read_only(Projector* 
 Result<void> EmbeddedStoreImpl::catch_up_projections(Projector* projector, uint64_t applied) {
   if (projector == nullptr || applied == 0) return {};
   for (const std::string& service : projector->services()) {
-    uint64_t from = TRY(applier_->tables().projected_tick(service));
+    auto made = TRY(applier_->tables().projected(service));
+    uint64_t version = projector->version(service), from = made.tick;
+    if (from > 0 && made.version != version) {
+      notes_.push_back(fmt::format("the projections of {} are of version {}, this program makes version {}",
+                                   service, made.version, version));
+      from = 0;
+    } else if (from > 0 && from < applied) {
+      notes_.push_back(
+          fmt::format("the projections of {} are of tick {}, the tables of tick {}", service, from, applied));
+    }
     if (from >= applied) continue;
-    if (from == 0)
-      for (const contract::Table* table : model_.tables())
-        if (table->projection && table->service->name == service) TRY(applier_->tables().clear(*table));
+    if (from == 0) TRY(applier_->clear_projections(model_, service));
     TRY(replay(
         from + 1, applied, "Bringing the projections of " + service + " up to date",
         [&](std::span<const Applier::TickPtr> ticks) { return applier_->project_only(service, ticks); }));

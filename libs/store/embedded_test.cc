@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "contracts/audit.pb.h"
-#include "libs/store/sqlite.h"
+#include "libs/store/sql_tables.h"
 #include "libs/store/store_twin.h"
 
 namespace micropay {
@@ -106,6 +106,30 @@ TEST(Embedded, DeletedTablesAreRebuiltEqual) {
   EXPECT_EQ(test::dump(*store), before);
   EXPECT_EQ(store->stats().applied_tick, 700u);
   EXPECT_GE(lines, 2u);  // what it begins, what it ended
+}
+
+// Of the service alone whose version is another; a reader says so, and the next start makes them anew.
+TEST(Embedded, ProjectionsOfAnotherVersionAreMadeAnew) {
+  Folder folder;
+  auto store = *folder.open();
+  Folder::commit(*store, 300);
+  std::string before = test::dump(*store);
+  store.reset();
+  auto tables = *SqlTables::open(folder.options.folder + "/state.db", SqlConnection::Mode::kWrite);
+  ASSERT_TRUE(tables->connection().exec("UPDATE audit_block SET last_hash = x'00'"));
+  tables.reset();
+  folder.projector.audit_version = 7;
+  folder.options.read_only = true;
+  EXPECT_EQ((*folder.open())->open_notes().size(), 1u);
+  folder.options.read_only = false;
+  size_t seen = folder.projector.seen;
+  store = *folder.open();
+  EXPECT_EQ(store->open_notes().size(), 1u);
+  EXPECT_EQ(test::dump(*store), before);
+  EXPECT_GT(folder.projector.seen, seen);
+  store.reset();
+  store = *folder.open();
+  EXPECT_TRUE(store->open_notes().empty());
 }
 
 TEST(Embedded, MemoryDoesNotGrowWithTheTables) {

@@ -6,7 +6,12 @@
 namespace micropay {
 namespace {
 constexpr size_t kReadAhead = 1 << 20;
+
+bool all_zeros(std::string_view bytes) {
+  return bytes.empty() ||
+         (bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
 }
+}  // namespace
 
 Result<const char*> SegmentReader::window(uint64_t offset, size_t bytes, size_t ahead) {
   bool inside = offset >= buffer_offset_ && offset + bytes <= buffer_offset_ + buffer_.size();
@@ -38,10 +43,13 @@ Result<SegmentReader::Found> SegmentReader::next(RecordHeader& header, std::stri
   if (next_ < limit_) TRY(window(next_, kHeaderBytes, kReadAhead));
   Found found = TRY(hop(header));
   if (found != Found::kRecord) return found;
-  const char* at = TRY(window(offset_, kHeaderBytes + header.stored_bytes, kReadAhead));
+  const char* at = TRY(window(offset_, header.record_bytes(), kReadAhead));
   if (at != nullptr) {
     stored = {at + kHeaderBytes, header.stored_bytes};
-    if (payload_matches(header, stored)) return Found::kRecord;
+    // The padding shares its block with the end of the payload and was zero before: nothing tears it.
+    std::string_view padding(stored.data() + stored.size(),
+                             header.record_bytes() - kHeaderBytes - stored.size());
+    if (payload_matches(header, stored) && all_zeros(padding)) return Found::kRecord;
   }
   next_ = offset_;
   return Found::kBad;

@@ -1,6 +1,8 @@
 // Encoding and decoding of log records.
 #include "libs/store/log_record.h"
 
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <zstd.h>
 
 #include <cstring>
@@ -66,6 +68,15 @@ bool payload_matches(const RecordHeader& header, std::string_view stored) {
   return stored.size() == header.stored_bytes && xxh64(stored) == header.payload_checksum;
 }
 
+std::string row_bytes(const google::protobuf::Message& row) {
+  std::string bytes(row.ByteSizeLong(), '\0');
+  google::protobuf::io::ArrayOutputStream stream(bytes.data(), static_cast<int>(bytes.size()));
+  google::protobuf::io::CodedOutputStream coded(&stream);
+  coded.SetSerializationDeterministic(true);
+  row.SerializeWithCachedSizes(&coded);
+  return bytes;
+}
+
 struct TickEncoder::Zstd {
   ZSTD_CCtx* context = ZSTD_createCCtx();
   Zstd() { ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, 1); }
@@ -90,7 +101,7 @@ Result<std::string_view> TickEncoder::encode(const Tick& tick, RecordHeader& hea
     Change& stored = *record_.add_changes();
     stored.set_table(change.table->sql_name);
     stored.set_key(change.key);
-    if (change.row) change.row->SerializeToString(stored.mutable_row());
+    if (change.row) *stored.mutable_row() = row_bytes(*change.row);
     stored.set_erased(change.row == nullptr);
   }
   size_t raw_bytes = record_.ByteSizeLong();
@@ -136,7 +147,8 @@ bool decode_record(const RecordHeader& header, std::string_view stored, TickReco
   } else if (!record.ParseFromArray(stored.data(), static_cast<int>(stored.size()))) {
     return false;
   }
-  if (record.tick() != header.tick || record.events_size() != static_cast<int>(header.event_count))
+  if (record.tick() != header.tick || record.events_size() != static_cast<int>(header.event_count) ||
+      record.first_position() != header.first_position || record.time() != header.time)
     return false;
   uint64_t position = header.first_position;
   for (Envelope& envelope : *record.mutable_events()) envelope.set_position(position++);

@@ -40,6 +40,9 @@ HeaderState read_header(const char* at, RecordHeader& header);  // kHeaderBytes 
 void write_header(char* at, const RecordHeader& header);
 bool payload_matches(const RecordHeader& header, std::string_view stored);
 
+// A row as protobuf bytes; maps in the order of their keys, so equal rows have equal bytes.
+std::string row_bytes(const google::protobuf::Message& row);
+
 // Makes records. Keeps its buffers and the zstd context; one thread.
 class TickEncoder {
  public:

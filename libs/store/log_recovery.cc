@@ -132,6 +132,7 @@ Result<void> TickLog::read_last_segment(const LogFile& file) {
                          fmt::format("no readable record, but tick {} follows at byte {}", rest.later_tick,
                                      rest.later_offset));
     }
+    if (rest.dirty_end > segment.used) unfinished_bytes_ = rest.dirty_end - segment.used;
     if (rest.dirty_end == 0 || options_.read_only) return {};
     TRY(check_complete());  // what is not a torn tail is left for whoever repairs it
     return fill_with_zeros(*file_, segment.used, align_block(rest.dirty_end));

@@ -102,18 +102,26 @@ std::vector<TickLog::Extent> TickLog::extents() const {
 }
 
 Result<void> TickLog::read(uint64_t from_tick, const Each& each) const {
-  return walk(&Mark::tick, from_tick, [&](const RecordHeader& header, std::string_view stored) {
-    return header.tick < from_tick || each(header, stored);
+  return read_places(from_tick, [&](const RecordHeader& header, std::string_view stored, const Place&) {
+    return each(header, stored);
   });
+}
+
+Result<void> TickLog::read_places(uint64_t from_tick, const EachPlace& each) const {
+  return walk(&Mark::tick, from_tick,
+              [&](const RecordHeader& header, std::string_view stored, const Place& place) {
+                return header.tick < from_tick || each(header, stored, place);
+              });
 }
 
 Result<void> TickLog::read_position(uint64_t from_position, const Each& each) const {
-  return walk(&Mark::position, from_position, [&](const RecordHeader& header, std::string_view stored) {
-    return header.next_position() <= from_position || each(header, stored);
-  });
+  return walk(&Mark::position, from_position,
+              [&](const RecordHeader& header, std::string_view stored, const Place&) {
+                return header.next_position() <= from_position || each(header, stored);
+              });
 }
 
-Result<void> TickLog::walk(uint64_t Mark::* by, uint64_t from, const Each& each) const {
+Result<void> TickLog::walk(uint64_t Mark::* by, uint64_t from, const EachPlace& each) const {
   size_t index = 0, last = 0;
   uint64_t last_used = 0;
   {
@@ -128,7 +136,7 @@ Result<void> TickLog::walk(uint64_t Mark::* by, uint64_t from, const Each& each)
       ++index;
   }
   Mark start = TRY(start_in(index, by, from));
-  uint64_t expected_tick = start.tick, offset = start.offset;
+  uint64_t expected_tick = start.tick, expected_position = start.position, offset = start.offset;
   Extent before{};  // where the segment before ended
   for (; index <= last; ++index, offset = 0) {
     std::string name;
@@ -146,7 +154,14 @@ Result<void> TickLog::walk(uint64_t Mark::* by, uint64_t from, const Each& each)
     for (;;) {
       auto found = TRY(reader.next(header, stored));
       if (found == SegmentReader::Found::kNewer) return log_newer(name);
-      if (found == SegmentReader::Found::kEnd && (index < last || reader.offset() == limit)) break;
+      if (found == SegmentReader::Found::kEnd && (index < last || reader.offset() == limit)) {
+        if (reader.offset() >= limit) break;
+        Remainder rest = TRY(scan_remainder(*file, reader.offset(), UINT64_MAX));
+        if (rest.dirty_end == 0) break;
+        return log_damaged(
+            name, reader.offset(), expected_tick,
+            fmt::format("zeros where a record begins, but more up to byte {}", rest.dirty_end));
+      }
       if (found != SegmentReader::Found::kRecord)
         return log_damaged(name, reader.offset(), expected_tick, "the record does not match its checksum");
       if (header.tick != expected_tick) {
@@ -154,8 +169,13 @@ Result<void> TickLog::walk(uint64_t Mark::* by, uint64_t from, const Each& each)
         return log_damaged(gap ? before.name : name, gap ? before.bytes : reader.offset(), expected_tick,
                            fmt::format("tick {} where {} was expected", header.tick, expected_tick));
       }
+      if (expected_position != 0 && header.first_position != expected_position)
+        return log_damaged(
+            name, reader.offset(), header.tick,
+            fmt::format("event {} where {} was expected", header.first_position, expected_position));
       expected_tick = header.tick + 1;
-      if (!each(header, stored)) return {};
+      expected_position = header.next_position();
+      if (!each(header, stored, {name, reader.offset()})) return {};
     }
     before = {name, reader.offset()};
   }

@@ -30,6 +30,11 @@ struct TickLogOptions {
 class TickLog {
  public:
   using Each = std::function<bool(const RecordHeader&, std::string_view stored)>;  // false: enough
+  struct Place {                                                                   // of a record
+    std::string_view segment;
+    uint64_t byte = 0;
+  };
+  using EachPlace = std::function<bool(const RecordHeader&, std::string_view stored, const Place&)>;
   struct Extent {
     std::string name;
     uint64_t bytes;
@@ -44,10 +49,13 @@ class TickLog {
   LogEnd end() const;
   // Records from the tick or the event position on, in order, up to what was durable at the call.
   Result<void> read(uint64_t from_tick, const Each& each) const;
+  Result<void> read_places(uint64_t from_tick, const EachPlace& each) const;
   Result<void> read_position(uint64_t from_position, const Each& each) const;
   // The files of the log up to its present end, for a backup.
   std::vector<Extent> extents() const;
   uint64_t bytes() const;
+  // Of a log opened for reading: what lies behind the last record, of a write that did not end.
+  uint64_t unfinished_bytes() const { return unfinished_bytes_; }
 
  private:
   struct Mark {  // every so many records, where one begins
@@ -74,7 +82,7 @@ class TickLog {
   Result<void> rotate();
   void prepare_next(std::unique_ptr<LogFile> finished, uint64_t finished_bytes);
   void note(const RecordHeader& header, uint64_t offset);
-  Result<void> walk(uint64_t Mark::* by, uint64_t from, const Each& each) const;
+  Result<void> walk(uint64_t Mark::* by, uint64_t from, const EachPlace& each) const;
   Result<Mark> start_in(size_t index, uint64_t Mark::* by, uint64_t from) const;
   Result<void> mark_segment(size_t index) const;
 
@@ -86,6 +94,7 @@ class TickLog {
   uint64_t older_bytes_ = 0;       // of segments before the last
   std::unique_ptr<LogFile> file_;  // the last segment, for writing
   uint64_t capacity_ = 0;          // of it
+  uint64_t unfinished_bytes_ = 0;
   uint32_t since_mark_ = 0;
   std::unique_ptr<SegmentPreparer> preparer_;
 };

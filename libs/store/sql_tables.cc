@@ -14,7 +14,8 @@ using contract::Value;
 constexpr uint64_t kTablesFormat = 1;
 constexpr char kReadNote[] = "SELECT value FROM micropay_note WHERE name=?";
 constexpr char kWriteNote[] = "INSERT OR REPLACE INTO micropay_note(name, value) VALUES(?,?)";
-constexpr size_t kKeptLists = 128;  // statements; lists with many IN values make many
+constexpr char kProjectionNote[] = "projection_version:";  // and the service
+constexpr size_t kKeptLists = 128;                         // statements; lists with many IN values make many
 
 std::string quoted(std::string_view name) { return fmt::format("\"{}\"", name); }
 
@@ -119,12 +120,16 @@ Result<Row> SqlTables::get(const Table& table, const std::string& key) {
   return row;
 }
 
-Row SqlTables::read_row(const Table& table, const SqlStatement& statement) {
-  const contract::ColumnPlan& plan = contract::column_plan(table);
+void SqlTables::read_values(const Table& table, const SqlStatement& statement) {
   values_.clear();
-  for (size_t i = 0; i < plan.columns().size(); ++i) values_.push_back(statement.value(static_cast<int>(i)));
+  for (size_t i = 0; i < contract::column_plan(table).columns().size(); ++i)
+    values_.push_back(statement.value(static_cast<int>(i)));
+}
+
+Row SqlTables::read_row(const Table& table, const SqlStatement& statement) {
+  read_values(table, statement);
   std::shared_ptr<google::protobuf::Message> row = table.make();
-  plan.read(values_, *row);
+  contract::column_plan(table).read(values_, *row);
   return row;
 }
 
@@ -161,14 +166,24 @@ Result<void> SqlTables::clear(const Table& table) {
 }
 
 Result<void> SqlTables::scan(const Table& table, const std::function<bool(const Row&)>& each) {
+  return scan_values(table, [&](const std::vector<Value>& values) {
+    std::shared_ptr<google::protobuf::Message> row = table.make();
+    contract::column_plan(table).read(values, *row);
+    return each(row);
+  });
+}
+
+Result<void> SqlTables::scan_values(const Table& table, const EachValues& each) {
   std::string order;
   for (size_t place : key_columns(table))
     order += (order.empty() ? "" : ",") + quoted(contract::column_plan(table).columns()[place].name);
   auto statement = TRY(connection_->prepare(
       fmt::format("SELECT {} FROM {} ORDER BY {}", all_columns(table), quoted(table.sql_name), order),
       table.service->name));
-  while (TRY(statement->step()))
-    if (!each(read_row(table, *statement))) break;
+  while (TRY(statement->step())) {
+    read_values(table, *statement);
+    if (!each(values_)) break;
+  }
   return {};
 }
 
@@ -234,11 +249,16 @@ Result<uint64_t> SqlTables::applied_tick() { return read_note(kReadNote, "applie
 Result<void> SqlTables::set_applied_tick(uint64_t tick) {
   return write_note(kWriteNote, "applied_tick", tick);
 }
-Result<uint64_t> SqlTables::projected_tick(const std::string& service) {
-  return read_note("SELECT tick FROM micropay_projection WHERE service=?", service);
+Result<SqlTables::Projected> SqlTables::projected(const std::string& service) {
+  Projected projected{.tick =
+                          TRY(read_note("SELECT tick FROM micropay_projection WHERE service=?", service))};
+  if (projected.tick > 0) projected.version = TRY(read_note(kReadNote, kProjectionNote + service));
+  return projected;
 }
-Result<void> SqlTables::set_projected_tick(const std::string& service, uint64_t tick) {
-  return write_note("INSERT OR REPLACE INTO micropay_projection(service, tick) VALUES(?,?)", service, tick);
+Result<void> SqlTables::set_projected(const std::string& service, Projected projected) {
+  TRY(write_note("INSERT OR REPLACE INTO micropay_projection(service, tick) VALUES(?,?)", service,
+                 projected.tick));
+  return write_note(kWriteNote, kProjectionNote + service, projected.version);
 }
 
 }  // namespace micropay

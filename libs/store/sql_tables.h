@@ -26,6 +26,9 @@ class SqlTables {
   Result<Row> get(const contract::Table& table, const std::string& key);  // null: no such row
   Result<Page> list(const ListQuery& query);
   Result<void> scan(const contract::Table& table, const std::function<bool(const Row&)>& each);
+  // The same as the values of the columns, without making rows.
+  using EachValues = std::function<bool(const std::vector<contract::Value>&)>;
+  Result<void> scan_values(const contract::Table& table, const EachValues& each);
 
   Result<void> begin();
   Result<void> commit();
@@ -36,9 +39,12 @@ class SqlTables {
 
   Result<uint64_t> applied_tick();
   Result<void> set_applied_tick(uint64_t tick);
-  // 0 for a service that never was.
-  Result<uint64_t> projected_tick(const std::string& service);
-  Result<void> set_projected_tick(const std::string& service, uint64_t tick);
+  // Of a service that never was: 0, 0.
+  struct Projected {
+    uint64_t tick = 0, version = 0;
+  };
+  Result<Projected> projected(const std::string& service);
+  Result<void> set_projected(const std::string& service, Projected projected);
 
   SqlConnection& connection() { return *connection_; }
 
@@ -52,6 +58,7 @@ class SqlTables {
   TableStatements& of(const contract::Table& table);
   Result<void> extend(const contract::Table& table);
   Row read_row(const contract::Table& table, const SqlStatement& statement);
+  void read_values(const contract::Table& table, const SqlStatement& statement);
   Result<SqlStatement*> list_statement(const ListPlan& plan);
   Result<uint64_t> read_note(const std::string& sql, const std::string& text);
   Result<void> write_note(const std::string& sql, const std::string& text, uint64_t value);

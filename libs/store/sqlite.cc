@@ -56,6 +56,7 @@ Value SqlStatement::value(int column) const {
   switch (sqlite3_column_type(statement, column)) {
     case SQLITE_INTEGER:
       return {.kind = Value::Kind::kInteger, .integer = sqlite3_column_int64(statement, column), .bytes = {}};
+    case SQLITE_FLOAT:  // nothing of ours: as text it equals no number
     case SQLITE_TEXT: {
       auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement, column));
       return {.kind = Value::Kind::kText, .integer = 0, .bytes = {text, size()}};

@@ -120,6 +120,8 @@ class Projector {
   // The services that have projections. One that is new to a data folder gets the whole log before open
   // returns.
   virtual std::vector<std::string> services() const = 0;
+  // Of the code that makes a service's projections: tables of another version are made anew at open.
+  virtual uint64_t version(std::string_view /*service*/) const { return 0; }
   // `only_service`: of this service alone (it catches up); empty: of all.
   virtual std::vector<RowChange> project(const std::vector<std::shared_ptr<const EventRecord>>& events,
                                          const RowReader& reader, std::string_view only_service) = 0;

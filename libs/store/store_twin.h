@@ -66,7 +66,9 @@ class CountingProjector final : public Projector {
   std::vector<std::string> services() const override { return services_; }
   std::vector<RowChange> project(const std::vector<std::shared_ptr<const EventRecord>>& events,
                                  const RowReader& reader, std::string_view only_service) override;
+  uint64_t version(std::string_view service) const override { return service == "audit" ? audit_version : 0; }
   size_t calls = 0, most_events = 0, seen = 0;
+  uint64_t audit_version = 0;
 
  private:
   bool runs(std::string_view service, std::string_view only) const;
