@@ -29,8 +29,8 @@ bool transient(const std::string& reason) {
 }  // namespace
 
 Clients::Clients(Known& known, Coverage& coverage, const Clock& clock,
-                 std::vector<const contract::Method*> methods)
-    : known_(known), coverage_(coverage), drafts_(known, clock, std::move(methods)) {}
+                 std::vector<const contract::Method*> methods, Random& random)
+    : known_(known), coverage_(coverage), drafts_(known, clock, std::move(methods), random) {}
 
 Request& Clients::choose(Random& random) {
   const size_t first = requests_.size() - std::min(requests_.size(), kRemembered);

@@ -28,7 +28,8 @@ struct Request {
 
 class Clients {
  public:
-  Clients(Known& known, Coverage& coverage, const Clock& clock, std::vector<const contract::Method*> methods);
+  Clients(Known& known, Coverage& coverage, const Clock& clock, std::vector<const contract::Method*> methods,
+          Random& random);
 
   // What to ask next: something new, or one of those that were not answered or are worth repeating.
   Request& choose(Random& random);

@@ -19,7 +19,7 @@ using google::protobuf::Message;
 const std::map<std::string, uint32_t, std::less<>> kWeights = {
     {"CreatePayment", 60}, {"CreateTopUp", 25},    {"CreateRefund", 20}, {"CreateTransfers", 16},
     {"CancelPayment", 8},  {"DecideFraudCase", 8}, {"ConfirmTopUp", 8},  {"FreezeAccount", 3},
-    {"CloseAccount", 3},   {"CreateUser", 3},      {"ListUsers", 1},     {"ReverseTransaction", 6}};
+    {"CloseAccount", 6},   {"CreateUser", 3},      {"ListUsers", 1},     {"ReverseTransaction", 6}};
 
 constexpr size_t kFewUsers = 4, kFewFunded = 4;
 
@@ -27,7 +27,8 @@ std::string random_id(Random& random) {
   return derived_uuid(fmt::format("{}", random.next()));
 }
 
-int64_t amount(Random& random) {
+int64_t amount(Random& random, bool small) {
+  if (small && random.chance(40)) return random.between(1, 3);
   if (random.chance(3)) return random.of<int64_t>({0, -5, INT64_MAX, INT64_MIN, 1'000'000'000'000});
   if (random.chance(10)) return random.between(400'000, 900'000);  // large enough to be held for review
   if (random.chance(10)) return random.between(1, 3);
@@ -45,12 +46,22 @@ T& as(Message& message) {
 
 }  // namespace
 
-Drafts::Drafts(Known& known, const Clock& clock, std::vector<const contract::Method*> methods)
+Drafts::Drafts(Known& known, const Clock& clock, std::vector<const contract::Method*> methods, Random& random)
     : known_(known), clock_(clock), methods_(std::move(methods)) {
   for (const contract::Method* method : methods_) {
     const auto weight = kWeights.find(method->name);
     weights_.push_back(weight != kWeights.end() ? weight->second : method->query ? 2 : 4);
   }
+  if (!random.chance(50)) return;
+  std::vector<size_t> favourites, limited;
+  for (size_t i = 0; i < methods_.size(); ++i) {
+    if (!methods_[i]->query) favourites.push_back(i);
+    for (const std::string& reason : methods_[i]->options.reasons())
+      if (reason.starts_with("too_many_")) limited.push_back(i);
+  }
+  const bool to_the_limit = random.chance(25) && !limited.empty();
+  if (!favourites.empty()) weights_[random.pick(to_the_limit ? limited : favourites)] += 400;
+  known_.few = to_the_limit ? 1 : random.chance(60) ? 3 : 0;
 }
 
 const contract::Method* Drafts::choose(Random& random) const {
@@ -113,7 +124,7 @@ void Drafts::fill_field(Message& message, const FieldDescriptor& field, const co
                                             : *reflection->MutableMessage(&message, &field);
         if (contract::is_money(field)) {
           as<Money>(part).set_currency(currency(random));
-          as<Money>(part).set_minor(amount(random));
+          as<Money>(part).set_minor(amount(random, known_.few > 1));
         } else if (contract::is_metadata(field)) {
           (*as<Metadata>(part).mutable_values())["order"] = fmt::format("{}", random.below(100));
         } else {
@@ -144,6 +155,7 @@ std::string Drafts::id_for(const std::string& field, const contract::Method& met
   else if (ends("top_up_id")) type = TopUp::descriptor();
   else if (ends("user_id")) type = User::descriptor();
   else if (ends("pending_id")) type = Transfer::descriptor();
+  else if (method.name == "ListPaymentEvents") type = Payment::descriptor();
   else if (method.resource != nullptr) type = method.resource->descriptor;
   else if (method.owner.table != nullptr) type = method.owner.table->descriptor;
   const Known::Record* record = type ? known_.any(type, random) : nullptr;
@@ -175,7 +187,7 @@ std::string Drafts::text_for(const FieldDescriptor& field, const contract::Metho
   if (name == "page_token") return random.chance(70) ? "" : random.of<const char*>({"offset:3", "bm9uc2Vuc2U"});
   if (name == "order_by") return random.chance(60) ? options.example() : random.of<const char*>({"", "id desc", "nonsense"});
   if (name == "status") return random.of<const char*>({"COMPLETED", "OPEN", "PENDING", "NONSENSE"});
-  if (name == "scopes") return random.of<const char*>({"payments:read", "payments:write", "ledger:read", "ledger:write", "everything"});
+  if (name == "scopes") return random.of<const char*>({"payments:read", "payments:write", "payments:read", "payments:write", "ledger:read", "ledger:write", "everything"});
   if (name == "muted") return random.of<const char*>({"payment_sent", "payment_received", "welcome", "nonsense"});
   if (name == "feature") return random.of<const char*>({"amount_minor", "amount_minor", "nonsense"});
   if (!options.example().empty() && random.chance(60)) return options.example();

@@ -17,7 +17,9 @@ struct Draft {
 
 class Drafts {
  public:
-  Drafts(Known& known, const Clock& clock, std::vector<const contract::Method*> methods);
+  // Some runs ask for one command more than for all others, so that what only many repeats bring about
+  // (a limit of a hundred) is brought about.
+  Drafts(Known& known, const Clock& clock, std::vector<const contract::Method*> methods, Random& random);
   // What somebody asks for next. Early in a run that builds a small world: users, funded wallets.
   Draft next(Random& random);
 

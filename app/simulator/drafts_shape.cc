@@ -2,6 +2,7 @@
 #include "app/simulator/drafts.h"
 #include "contracts/account.pb.h"
 #include "contracts/fraud.pb.h"
+#include "contracts/notification.pb.h"
 #include "contracts/payment.pb.h"
 #include "contracts/transaction.pb.h"
 #include "contracts/user.pb.h"
@@ -82,10 +83,19 @@ void shape_refund(CreateRefundRequest& request, const Known& known, Random& rand
     if (payment == nullptr) return;
     if (payment->status() == Payment::COMPLETED || payment->status() == Payment::PARTIALLY_REFUNDED) break;
   }
+  if (known.few > 0) {  // again and again the oldest that can be refunded, by one
+    for (const Known::Record& record : known.all(Payment::descriptor())) {
+      const auto& old = static_cast<const Payment&>(*record.row);
+      if (old.status() != Payment::COMPLETED && old.status() != Payment::PARTIALLY_REFUNDED) continue;
+      payment = &old;
+      break;
+    }
+    request.mutable_amount()->set_minor(1);
+  }
   request.set_payment_id(payment->id());
   if (!request.has_amount()) return;
   if (random.chance(95)) request.mutable_amount()->set_currency(payment->amount().currency());
-  if (random.chance(80))
+  if (known.few == 0 && random.chance(80))
     request.mutable_amount()->set_minor(random.between(1, std::max<int64_t>(1, payment->amount().minor())));
 }
 
@@ -173,6 +183,9 @@ Principal Drafts::asker(const contract::Method& method, const Message& message, 
     const Known::Record* record =
         known_.find(method.owner.table->descriptor, contract::field_text(message, *method.owner.by));
     if (record != nullptr) principal.user_id = contract::field_text(*record->row, *method.owner.table->owner);
+  } else if (message.GetDescriptor() == ReadNotificationRequest::descriptor()) {
+    const auto* notification = known_.get<Notification>(static_cast<const ReadNotificationRequest&>(message).id());
+    if (notification != nullptr) principal.user_id = notification->user_id();
   } else if (message.GetDescriptor() == CreateRefundRequest::descriptor()) {
     const auto* payment = known_.get<Payment>(static_cast<const CreateRefundRequest&>(message).payment_id());
     if (payment != nullptr) principal.user_id = payment->payee_user_id();

@@ -34,6 +34,7 @@ class Known {
     return record ? static_cast<const T*>(record->row.get()) : nullptr;
   }
 
+  size_t few = 0;  // this run's clients mostly come back to so many records; 0: to any
   std::map<std::string, std::string> passwords;  // by e-mail address
   std::vector<std::string> refresh_tokens;
 

@@ -15,7 +15,10 @@ class AllTables final : public Store {
   Result<void> commit(Tick) override { return fail(Code::kFailedPrecondition, "read_only", ""); }
   LogEnd end() const override { return of("audit").end(); }
   Row get(const contract::Table& table, const std::string& key) const override {
-    return of(table.service->name).get(table, key);
+    if (table.service->name != "runtime") return of(table.service->name).get(table, key);
+    for (const auto& site : sites_)
+      if (Row row = site->state().get(table, key)) return row;
+    return nullptr;
   }
   Result<Page> list(const ListQuery& query) const override {
     return of(query.table->service->name).list(query);

@@ -9,34 +9,50 @@ namespace {
 
 using google::protobuf::Message;
 
-// The state machines of the contracts, as sets of allowed steps (from, to).
 using Steps = std::set<std::pair<int, int>>;
-const Steps kPaymentSteps = {
-    {Payment::PENDING, Payment::IN_REVIEW},      {Payment::PENDING, Payment::PROCESSING},
-    {Payment::PENDING, Payment::COMPLETED},      {Payment::PENDING, Payment::FAILED},
-    {Payment::PENDING, Payment::CANCELLED},      {Payment::IN_REVIEW, Payment::PROCESSING},
-    {Payment::IN_REVIEW, Payment::COMPLETED},    {Payment::IN_REVIEW, Payment::FAILED},
-    {Payment::IN_REVIEW, Payment::CANCELLED},    {Payment::PROCESSING, Payment::COMPLETED},
-    {Payment::COMPLETED, Payment::REFUNDED},     {Payment::COMPLETED, Payment::PARTIALLY_REFUNDED},
-    {Payment::PARTIALLY_REFUNDED, Payment::REFUNDED}};
-const Steps kRefundSteps = {{Refund::PENDING, Refund::PROCESSING},
-                            {Refund::PENDING, Refund::COMPLETED},
-                            {Refund::PENDING, Refund::FAILED},
-                            {Refund::PROCESSING, Refund::COMPLETED}};
-const Steps kTopUpSteps = {{TopUp::PENDING, TopUp::ACTION_REQUIRED}, {TopUp::PENDING, TopUp::CAPTURED},
-                           {TopUp::PENDING, TopUp::COMPLETED},       {TopUp::PENDING, TopUp::FAILED},
-                           {TopUp::ACTION_REQUIRED, TopUp::PENDING}, {TopUp::ACTION_REQUIRED, TopUp::FAILED},
-                           {TopUp::ACTION_REQUIRED, TopUp::COMPLETED},
-                           {TopUp::CAPTURED, TopUp::COMPLETED},      {TopUp::FAILED, TopUp::PENDING},
-                           {TopUp::FAILED, TopUp::ACTION_REQUIRED}, {TopUp::FAILED, TopUp::CAPTURED},
-                           {TopUp::FAILED, TopUp::COMPLETED}};
-const Steps kEntrySteps = {{Transaction::CREATED, Transaction::SETTLED},
-                           {Transaction::CREATED, Transaction::FAILED},
-                           {Transaction::SETTLED, Transaction::REVERSED}};
-const Steps kTransferSteps = {{Transfer::REQUESTED, Transfer::POSTED},  {Transfer::REQUESTED, Transfer::REJECTED},
-                              {Transfer::REQUESTED, Transfer::PENDING}, {Transfer::REQUESTED, Transfer::VOIDED},
-                              {Transfer::REQUESTED, Transfer::EXPIRED}, {Transfer::PENDING, Transfer::POSTED},
-                              {Transfer::PENDING, Transfer::VOIDED},    {Transfer::PENDING, Transfer::EXPIRED}};
+
+// A tick may take several steps at once, so what can be reached is allowed.
+Steps closed(Steps steps) {
+  for (bool grown = true; grown;) {
+    grown = false;
+    for (const auto& [from, over] : Steps(steps))
+      for (const auto& [start, to] : Steps(steps))
+        if (start == over && from != to) grown |= steps.insert({from, to}).second;
+  }
+  return steps;
+}
+
+// The state machines of the contracts, as sets of allowed steps (from, to).
+const Steps kPaymentSteps = closed({{Payment::PENDING, Payment::IN_REVIEW},
+                                    {Payment::PENDING, Payment::PROCESSING},
+                                    {Payment::PENDING, Payment::FAILED},
+                                    {Payment::PENDING, Payment::CANCELLED},
+                                    {Payment::IN_REVIEW, Payment::PROCESSING},
+                                    {Payment::IN_REVIEW, Payment::FAILED},
+                                    {Payment::IN_REVIEW, Payment::CANCELLED},
+                                    {Payment::PROCESSING, Payment::COMPLETED},
+                                    {Payment::COMPLETED, Payment::REFUNDED},
+                                    {Payment::COMPLETED, Payment::PARTIALLY_REFUNDED},
+                                    {Payment::PARTIALLY_REFUNDED, Payment::REFUNDED}});
+const Steps kRefundSteps = closed({{Refund::PENDING, Refund::PROCESSING},
+                                   {Refund::PENDING, Refund::FAILED},
+                                   {Refund::PROCESSING, Refund::COMPLETED}});
+const Steps kTopUpSteps = closed({{TopUp::PENDING, TopUp::ACTION_REQUIRED},
+                                  {TopUp::PENDING, TopUp::CAPTURED},
+                                  {TopUp::PENDING, TopUp::FAILED},
+                                  {TopUp::ACTION_REQUIRED, TopUp::PENDING},
+                                  {TopUp::ACTION_REQUIRED, TopUp::FAILED},
+                                  {TopUp::CAPTURED, TopUp::COMPLETED},
+                                  {TopUp::FAILED, TopUp::PENDING}});
+const Steps kEntrySteps = closed({{Transaction::CREATED, Transaction::SETTLED},
+                                  {Transaction::CREATED, Transaction::FAILED},
+                                  {Transaction::SETTLED, Transaction::REVERSED}});
+const Steps kTransferSteps = closed({{Transfer::REQUESTED, Transfer::POSTED},
+                                     {Transfer::REQUESTED, Transfer::REJECTED},
+                                     {Transfer::REQUESTED, Transfer::PENDING},
+                                     {Transfer::PENDING, Transfer::POSTED},
+                                     {Transfer::PENDING, Transfer::VOIDED},
+                                     {Transfer::PENDING, Transfer::EXPIRED}});
 
 const Steps* steps_of(const google::protobuf::Descriptor* type) {
   if (type == Payment::descriptor()) return &kPaymentSteps;

@@ -22,7 +22,7 @@ SimulatedWorld::SimulatedWorld(const SimulationOptions& options, Coverage& cover
     }
   for (const contract::Method* method : contract::model().methods())
     if (method->service->name == "runtime") methods.push_back(method);
-  clients_ = std::make_unique<Clients>(known_, coverage, clock_, methods);
+  clients_ = std::make_unique<Clients>(known_, coverage, clock_, methods, random);
   if (options.tell)
     clients_->on_answer = [this](const Request& request) {
       options_.tell({number_, clock_.monotonic() - began_, "",
@@ -112,7 +112,7 @@ void SimulatedWorld::wrap_effects(std::vector<Service>& services, Coverage& cove
           return say(Kind::kUnknown, "unknown");
         }
         if (roll >= 76) return say(Kind::kRetry, "retry");
-        if (roll >= 74 && !poll) return say(Kind::kFailed, "failed");
+        if (roll >= 71 && !poll) return say(Kind::kFailed, "failed");
         AnyOutcome outcome = inner(request, key, poll);
         if (outcome.kind == Kind::kDone) coverage.reached(name + "done");
         return outcome;

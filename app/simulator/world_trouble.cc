@@ -182,7 +182,7 @@ void SimulatedWorld::finish(uint32_t number) {
     if (!settle(random, horizon)) watch_.blame("it does not come to rest: " + unrest());
     after_step();
   };
-  rest(kMinute);
+  rest(random.chance(50) ? kMinute : 4 * kDay);
   if (problem().empty()) answer_open(random);
   if (problem().empty()) rest(4 * kDay);
   for (const auto& site : sites_)  // and once more from what is kept alone
