@@ -7,7 +7,7 @@ export BUILD
 # ccache may use the precompiled header.
 export CCACHE_SLOPPINESS = pch_defines,time_macros,include_file_mtime,include_file_ctime
 
-.PHONY: run build build-all test soak-kills check tidy format bench clean help setup setup-test
+.PHONY: run build build-all test soak soak-kills check tidy format bench clean help setup setup-test
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -22,6 +22,9 @@ build-all: $(BUILD)/build.ninja  ## build the binary, the unit tests and the ben
 
 test: setup-test build-all  ## set up, build everything and run every test and check
 	@tools/test.py
+
+soak: build  ## simulate fresh seeds with every invariant checked, SECONDS=600 long (SEED=first one)
+	@$(BUILD)/micropay simulate --seed $(or $(SEED),$(shell date +%s)) --seeds 1000000000 --seconds $(or $(SECONDS),600)
 
 soak-kills: setup-test build  ## kill the platform with -9 under load, KILLS=500 times (ARGS="--seed 7")
 	@.venv/bin/python tests/reliability/kill_campaign.py --kills $(or $(KILLS),500) $(ARGS)

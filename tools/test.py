@@ -16,6 +16,8 @@ LOGS = BUILD / "test-logs"
 UNIT_SECONDS = 300
 FLOW_SECONDS = 900
 SHOWN_LINES = 60
+SUITES = {"flows": ["tests/flow", "tests/cli"], "reliability": ["tests/reliability"],
+          "simulation": ["tests/simulation"]}
 
 
 def count_junit(path):
@@ -82,7 +84,8 @@ def main():
         results.append((0, 1))
     results.append(run("checks", ["tools/check.py"], FLOW_SECONDS))
     results.append(run("tools", pytest + ["tools"], UNIT_SECONDS))
-    results.append(run("flows", pytest + ["tests"], FLOW_SECONDS))
+    for suite, folders in SUITES.items():
+        results.append(run(suite, pytest + folders, FLOW_SECONDS))
     passed, failed = (sum(counts) for counts in zip(*results))
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0

@@ -143,6 +143,9 @@ class Document {
     out_.object(verb, [&] {
       out_.text("operationId", lower_first(method.name));
       out_.text("summary", method.options.summary());
+      if (method.options.reasons_size() > 0)
+        out_.text("description", fmt::format("Failures of its own, by `code`: {}.",
+                                             fmt::join(method.options.reasons(), ", ")));
       out_.list("tags", [&] { out_.item(method.service->name); });
       security(method.options.access());
       parameters(method);

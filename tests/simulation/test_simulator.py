@@ -21,6 +21,7 @@ def simulate(*arguments, seconds=600):
     return done.returncode, done.stdout + done.stderr
 
 
+@pytest.mark.timeout(1800)
 def test_300_seeds_hold_every_invariant_and_reach_everything():
     code, text = simulate("--seed", 1, "--seeds", 300, "--steps", 2000, "--no-shrink")
     assert code == 0, text
@@ -29,6 +30,7 @@ def test_300_seeds_hold_every_invariant_and_reach_everything():
     assert int(steps.replace(",", "")) == 300 * 2000
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("profile", ["embedded", "cluster"])
 def test_the_same_seed_gives_the_same_run(profile):
     digests = set()
@@ -39,6 +41,7 @@ def test_the_same_seed_gives_the_same_run(profile):
     assert len(digests) == 1
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_found(fault):
     code, text = simulate("--seeds", 60, "--plant", fault, "--no-shrink")
@@ -52,6 +55,7 @@ def test_every_fault_is_planted_here():
     assert set(re.findall(r"[a-z]+(?:-[a-z]+)+", text.split("there are")[1].split("(")[0])) == set(FAULTS)
 
 
+@pytest.mark.timeout(600)
 def test_a_failure_is_shrunk_told_and_repeatable():
     code, text = simulate("--seeds", 20, "--plant", "skips-audit-entry", "--profile", "embedded")
     assert code == 1
