@@ -115,6 +115,7 @@ TEST(Live, EndsWithTheToken) {
 TEST(Live, KeepsManySocketsAndForgetsThem) {
   TestGateway gateway({.io_threads = 2});
   std::vector<std::unique_ptr<Stream>> streams;
+  streams.reserve(40);
   for (int i = 0; i < 40; ++i) streams.push_back(std::make_unique<Stream>(gateway, "/ws?access_token=anna"));
   for (auto& stream : streams) EXPECT_THAT(stream->next(), StartsWith(R"({"type":"ready")"));
   std::string id = make_account(gateway, "anna");
