@@ -5,6 +5,7 @@
 #include "contracts/payment.pb.h"
 #include "libs/base/check.h"
 #include "libs/contract/json.h"
+#include "libs/contract/sample_twin.h"
 #include "libs/contract/validate.h"
 
 namespace micropay {
@@ -26,25 +27,8 @@ void measure(const char* name, Body body) {
   fmt::print("{}: {} ns\n", name, (cpu_ns() - start) / kRounds);
 }
 
-Payment sample_payment() {
-  Payment payment;
-  payment.set_id("0190c5b2-7e0c-7000-8000-000000000001");
-  for (auto* id :
-       {payment.mutable_payer_account_id(), payment.mutable_payee_account_id(),
-        payment.mutable_payer_user_id(), payment.mutable_payee_user_id(), payment.mutable_transaction_id()})
-    *id = "0190c5b2-7e0c-7000-8000-000000000002";
-  payment.mutable_amount()->set_currency("EUR");
-  payment.mutable_amount()->set_minor(1234);
-  payment.set_description("Lunch with Ada");
-  (*payment.mutable_metadata()->mutable_values())["order"] = "A-1";
-  payment.set_status(Payment::COMPLETED);
-  payment.set_created_at(1'700'000'000'123'456);
-  payment.set_updated_at(1'700'000'000'200'000);
-  return payment;
-}
-
 void run() {
-  const Payment payment = sample_payment();
+  const Payment payment = contract::sample_payment();
   std::string out;
   measure("write a payment", [&] { out.clear(), contract::append_json(out, payment); });
   const std::string body = out;

@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 # Runs the fuzz targets of build-fuzz/ (`make fuzz SECONDS=60` builds them), each that long, two at a time; a
-# line for each with runs, speed, edges reached. It begins with fuzz/corpus/<target>; what it finds interesting
-# is kept in build-fuzz/corpus for the next run, what crashed in build-fuzz/crashes. Ends with 1 when one
-# crashed.
+# line for each with runs, speed, edges reached. Begins with fuzz/corpus/<target>; keeps interesting inputs in
+# build-fuzz/corpus for the next run, crashing ones in build-fuzz/crashes. Ends with 1 when one crashed.
 #   fuzz.py SECONDS [TARGET ...]
 import concurrent.futures
 import os
@@ -75,8 +74,7 @@ def main():
     dictionary = BUILD / "words.dict"
     write_dictionary(dictionary)
     jobs = min(os.cpu_count(), 2)
-    print(f"fuzz: {len(targets)} targets, {seconds} s each, about {seconds * -(-len(targets) // jobs)} s in all",
-          flush=True)
+    print(f"fuzz: {len(targets)} targets, {seconds} s each, {jobs} at a time", flush=True)
     began = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         failed = sum(pool.map(lambda target: run(target, seconds, dictionary), targets))

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Builds and runs the unit tests under the sanitizers, for `make sanitize`: all with address, undefined and leak
-# in build-asan, those that use threads with thread in build-tsan. `sanitize.sh asan` or `… tsan` for one.
+# Builds and runs the unit tests under the sanitizers, for `make sanitize`: all with address, undefined and
+# leak in build-asan, those that use threads with thread in build-tsan. `sanitize.sh asan` or `tsan` for one.
 # A finding ends the test with its report; what we leave to others stands in tools/tsan.supp, with the reason.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,8 +1,8 @@
 #!/bin/bash
 # Installs what MicroPay needs on Debian 12, once: `setup.sh` to build and run, `setup.sh test` for tests and
-# checks too (that also makes .venv from tests/requirements.txt), `setup.sh fuzz` for libFuzzer. A stamp below
-# build/ holds the hash of these lists: when it fits, this returns in milliseconds; when every package is there
-# already, it needs neither network nor root.
+# checks too (that also makes .venv from tests/requirements.txt), `setup.sh fuzz` for libFuzzer. A stamp
+# below build/ holds the hash of these lists: when it fits, this returns in milliseconds; when every package
+# is there already, it needs neither network nor root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${BUILD:-build}
