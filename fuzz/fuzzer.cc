@@ -1,4 +1,5 @@
-// What libFuzzer calls: the one target that this binary was linked with. What the product would log is dropped.
+// What libFuzzer calls: the one target that this binary was linked with. What the product would log is
+// dropped.
 #include <cstdint>
 
 #include "fuzz/target.h"

@@ -132,8 +132,8 @@ TEST_F(Tokens, HaveOneTextOnly) {
   }
 }
 
-// Issued before 1970 and expiring in the last second there is: the difference wrapped to less than no time, and
-// the token was good for ever. Only who holds the key can make it. Found while fuzz/token.cc was written.
+// Issued before 1970 and expiring in the last second there is: the difference wrapped to less than no time,
+// and the token was good for ever. Only who holds the key can make it. Found while fuzz/token.cc was written.
 TEST_F(Tokens, OfAnEndlessLifeAreRefused) {
   std::string endless = replaced(payload(), R"("iat":1700000000)", R"("iat":-9223372036854)");
   endless = replaced(endless, R"("iat_us":1700000000123456)", R"("iat_us":-9223372036854775808)");

@@ -202,8 +202,8 @@ TEST(Log, BeginsWithTheFirstTickOnly) {
   test.log.reset();
   const std::string sound = test.folder->bytes(kFirst);
   std::string copied = sound;
-  for (const std::string& damaged : {copied.replace(0, kLogBlock, sound, 2 * kLogBlock, kLogBlock),
-                                     sound.substr(2 * kLogBlock)}) {
+  for (const std::string& damaged :
+       {copied.replace(0, kLogBlock, sound, 2 * kLogBlock, kLogBlock), sound.substr(2 * kLogBlock)}) {
     test.folder->bytes(kFirst) = damaged;
     auto opened = test.open();
     ASSERT_FALSE(opened);

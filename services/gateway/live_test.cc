@@ -91,8 +91,8 @@ TEST(Live, LetsStaffSubscribeWiderAndOthersNot) {
   EXPECT_EQ(staff.next(), R"({"type":"pong"})");  // nothing of accounts in between
 }
 
-// The limit of patterns held for a list of them only: "events" written a thousand times was a thousand patterns to
-// compare with every event. Found by fuzz/live.cc.
+// The limit of patterns held for a list of them only: "events" written a thousand times was a thousand
+// patterns to compare with every event. Found by fuzz/live.cc.
 TEST(Live, TakesNoMoreThanAHundredPatternsHoweverWritten) {
   std::string often = R"({"type":"subscribe")", list;
   for (int i = 0; i < 130; ++i) {
