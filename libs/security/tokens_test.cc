@@ -128,7 +128,8 @@ TEST_F(Tokens, HaveOneTextOnly) {
   EXPECT_EQ(from_base64url("QUFB"), "AAA");
   for (int byte = 0; byte < 256; ++byte) {
     const std::string text{'Q', 'U', 'F', char(byte)};
-    if (const auto bytes = from_base64url(text)) EXPECT_EQ(to_base64url(*bytes), text) << byte;
+    const auto bytes = from_base64url(text);
+    EXPECT_TRUE(!bytes || to_base64url(*bytes) == text) << byte;
   }
 }
 
