@@ -21,7 +21,8 @@ run() {
 
 export UBSAN_OPTIONS=print_stacktrace=1
 export ASAN_OPTIONS=detect_stack_use_after_return=1
-export TSAN_OPTIONS=suppressions=$PWD/tools/tsan.supp:second_deadlock_stack=1
+# die_after_fork: the crash tests fork a process that they kill.
+export TSAN_OPTIONS=suppressions=$PWD/tools/tsan.supp:second_deadlock_stack=1:die_after_fork=0
 if [ "$which" != tsan ]; then run build-asan address,undefined . tests; fi
 if [ "$which" != asan ]; then
   run build-tsan thread '^(libs_(base|store|runtime|http|security)|services_gateway|app)$' "${concurrent[@]}"
