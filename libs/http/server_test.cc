@@ -40,8 +40,8 @@ TEST(Server, AnswersOverOneConnection) {
 
 TEST(Server, AnswersPipelinedRequestsInOrder) {
   std::vector<std::thread> threads;
-  Running running([&](HttpRequest&& request, Responder responder) {
-    if (request.path != "/late") return echo(std::move(request), std::move(responder));
+  Running running([&](HttpRequest&& request, const Responder& responder) {
+    if (request.path != "/late") return echo(std::move(request), responder);
     threads.emplace_back([responder] { responder.send({.status = 200, .headers = {}, .body = "late"}); });
   });
   TestClient client(running.server.address());

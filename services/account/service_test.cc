@@ -27,8 +27,8 @@ class AccountTest : public testing::Test {
     return services;
   }
   // `provider`: in place of the sandbox.
-  explicit AccountTest(std::initializer_list<const char*> given = {}, Provider provider = nullptr)
-      : world(services(given, std::move(provider))) {
+  explicit AccountTest(std::initializer_list<const char*> given = {}, const Provider& provider = nullptr)
+      : world(services(given, provider)) {
     UserCreated created;
     created.set_user_id(kAlice);
     created.set_email("alice@example.com");
