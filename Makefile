@@ -3,11 +3,13 @@
 BUILD ?= build
 DATA ?= data
 ARGS ?=
+SECONDS ?= 60
 export BUILD
 # ccache may use the precompiled header.
 export CCACHE_SLOPPINESS = pch_defines,time_macros,include_file_mtime,include_file_ctime
 
-.PHONY: run build build-all test soak soak-kills check tidy format bench clean help setup setup-test
+.PHONY: run build build-all test soak soak-kills check tidy format bench fuzz sanitize clean help setup setup-test \
+  setup-fuzz
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -40,11 +42,22 @@ tidy: setup-test $(BUILD)/build.ninja  ## clang-tidy over every source, not only
 format: setup-test  ## rewrite the C++ sources as .clang-format says
 	@tools/check.py format --fix
 
+fuzz: setup-fuzz  ## libFuzzer on every parser of outside bytes, each for SECONDS=60 (TARGETS="json request" for some)
+	@mkdir -p build-fuzz
+	@cmake -S . -B build-fuzz -G Ninja -DMICROPAY_FUZZ=ON -DMICROPAY_TESTS=OFF \
+	  -DCMAKE_CXX_COMPILER=clang++-19 > build-fuzz/configure.log 2>&1 || { cat build-fuzz/configure.log; exit 1; }
+	@ninja -C build-fuzz fuzz
+	@tools/fuzz.py $(SECONDS) $(TARGETS)
+
+sanitize: setup-test  ## the unit tests with address, undefined and leak checks, the concurrent ones with thread's
+	@tools/sanitize.sh
+
 bench: setup-test build  ## measure, each figure beside its floor (BENCH="row ..." for some)
+	@ninja -C $(BUILD) bench
 	@bench/bench.py $(BENCH)
 
 clean:  ## remove what was built; data/ stays
-	rm -rf $(BUILD) .venv
+	rm -rf $(BUILD) build-fuzz build-asan build-tsan .venv
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -54,6 +67,9 @@ setup:
 
 setup-test:
 	@tools/setup.sh test
+
+setup-fuzz:
+	@tools/setup.sh fuzz
 
 # The first configuration; afterwards ninja itself notices new files and changed CMakeLists.txt.
 $(BUILD)/build.ninja: | setup

@@ -77,6 +77,7 @@ TEST(Cli, HelpTeaches) {
       rest.remove_prefix(std::min(space + 1, rest.size()));
     }
     std::vector<const char*> argv;
+    argv.reserve(words.size() + 1);
     for (const std::string& word : words) argv.push_back(word.c_str());
     argv.push_back("--help");
     const Ran ran = run(argv);

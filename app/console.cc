@@ -5,7 +5,8 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <numeric>
+
+#include "libs/base/words.h"
 
 namespace micropay::app {
 namespace {
@@ -17,20 +18,6 @@ constexpr Duration kRewrite = 200 * kMillisecond;
 size_t width(std::string_view text) {
   return size_t(
       std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-}
-
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), 0);
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i);
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
 }
 
 }  // namespace
@@ -81,14 +68,11 @@ std::string bytes_text(uint64_t bytes) {
 std::string seconds_text(Duration taken) { return fmt::format("{:.2f} s", double(taken) / kSecond); }
 
 std::string nearest(std::string_view word, const std::vector<std::string>& words) {
-  std::string best;
-  size_t least = std::max<size_t>(2, word.size() / 2) + 1;
-  for (const std::string& candidate : words) {
-    const size_t distance =
-        candidate.starts_with(word) && word.size() > 1 ? 1 : edit_distance(word, candidate);
-    if (distance < least) least = distance, best = candidate;
-  }
-  return best;
+  const std::string* found =
+      nearest_of(words, std::max<size_t>(2, word.size() / 2), [&](const std::string& candidate) {
+        return candidate.starts_with(word) && word.size() > 1 ? 1 : edit_distance(word, candidate);
+      });
+  return found == nullptr ? "" : *found;
 }
 
 Progress::Progress(std::string what)

@@ -122,6 +122,7 @@ TEST_F(ControlTest, ServesSeveralAtOnceAndOutlivesRudeClients) {
     const auto silent = ControlClient::connect(data_);
   }  // connects and goes away
   std::vector<std::thread> clients;
+  clients.reserve(8);
   for (int i = 0; i < 8; ++i)
     clients.emplace_back([&] { EXPECT_TRUE(ControlClient::connect(data_)->ask(request("stats"))); });
   for (std::thread& client : clients) client.join();

@@ -16,6 +16,7 @@ using testing::HasSubstr;
 
 std::vector<std::string> names_of(const std::vector<Service>& services) {
   std::vector<std::string> names;
+  names.reserve(services.size());
   for (const Service& service : services) names.push_back(service.name);
   return names;
 }
@@ -32,6 +33,7 @@ TEST(Modules, EveryContractHasItsService) {
   }
   for (const Service& service : *services) {
     std::vector<const contract::Method*> served;
+    served.reserve(service.commands.size() + service.queries.size());
     for (const auto& command : service.commands) served.push_back(command.method);
     for (const auto& query : service.queries) served.push_back(query.method);
     for (const contract::Method* method : service.contract->methods)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures MicroPay through its real interface and prints each figure beside a floor of the same run.
 
-    bench/bench.py [ROW ...]     rows: payments merchant single reads overload start; all when none is named
+    bench/bench.py [ROW ...]     rows: payments merchant single reads overload start json store; all when none
 
 Every row starts from a fresh data folder on the loopback interface and runs for a bounded time. Load comes
 from wrk.
@@ -352,12 +352,22 @@ def start(folder):
     row("start of an empty folder / again", f"{first:.2f} s / {again:.2f} s", "")
 
 
+def program(name):
+    """A part by itself, bench/NAME.cc: each of its lines is a row of its own."""
+    ran = subprocess.run([str(BINARY.parent / f"bench_{name}")], capture_output=True, text=True, timeout=600)
+    if ran.returncode != 0:
+        sys.exit(f"bench_{name} failed:\n" + ran.stdout + ran.stderr)
+    for line in ran.stdout.splitlines():
+        print(f"  {line}", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("rows", nargs="*", metavar="ROW")
-    chosen = parser.parse_args().rows or ["payments", "merchant", "single", "reads", "overload", "start"]
+    every = ["payments", "merchant", "single", "reads", "overload", "start", "json", "store"]
+    chosen = parser.parse_args().rows or every
     folder = tempfile.mkdtemp(prefix="micropay-bench-", dir=os.environ.get("BENCH_DIR", ROOT / "build"))
     try:
         floors = {"http": floor_nginx(folder) or 100_000.0, "fsync": floor_fsync(folder)}
@@ -379,6 +389,8 @@ def main():
                 overload.measure(sys.modules[__name__], folder)
             elif name == "start":
                 start(folder)
+            elif name in ("json", "store"):
+                program(name)
             else:
                 sys.exit(f"unknown row {name}")
     finally:

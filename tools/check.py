@@ -17,12 +17,12 @@ import time
 
 from check_cpp import code_only, functions
 
-LAYERS = {"contracts": 0, "libs": 1, "services": 2, "app": 3, "bench": 4, "tests": 4}
+LAYERS = {"contracts": 0, "libs": 1, "services": 2, "app": 3, "bench": 4, "fuzz": 4, "tests": 4}
 COLUMNS = 110
 LINES = {".h": 200, ".cc": 400, ".proto": 400, ".py": 400, ".sh": 200}
 TEST_LINES = 600
 FUNCTION_LINES = 60
-TIDY_FOLDERS = ("app/", "libs/", "services/", "bench/")
+TIDY_FOLDERS = ("app/", "libs/", "services/", "bench/", "fuzz/")
 TIDY_SECONDS = 150  # of `make check`: it starts no further file after these
 
 # What would make a handler's outcome depend on anything but its input: it has the context for all of these.

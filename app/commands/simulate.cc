@@ -3,8 +3,8 @@
 
 #include "app/commands/commands.h"
 #include "app/console.h"
-#include "app/simulator/campaign.h"
 #include "app/modules.h"
+#include "app/simulator/campaign.h"
 #include "libs/base/log.h"
 
 namespace micropay::app {
@@ -38,7 +38,8 @@ Result<std::set<uint32_t>> ranges(const std::string& text) {
       if (from > to || to > 10'000'000) throw std::out_of_range(part);
       for (unsigned long step = from; step <= to; ++step) steps.insert(uint32_t(step));
     } catch (const std::exception&) {
-      return fail(Code::kInvalidArgument, "invalid_steps", fmt::format("\"{}\" is no step or range of steps", part), "--keep");
+      return fail(Code::kInvalidArgument, "invalid_steps",
+                  fmt::format("\"{}\" is no step or range of steps", part), "--keep");
     }
   }
   return steps;
@@ -50,7 +51,8 @@ std::string as_ranges(const std::set<uint32_t>& steps) {
     const uint32_t from = *at;
     uint32_t to = from;
     while (++at != steps.end() && *at == to + 1) to = *at;
-    text += fmt::format("{}{}", text.empty() ? "" : ",", from == to ? fmt::format("{}", from) : fmt::format("{}-{}", from, to));
+    text += fmt::format("{}{}", text.empty() ? "" : ",",
+                        from == to ? fmt::format("{}", from) : fmt::format("{}-{}", from, to));
   }
   return text;
 }
@@ -66,14 +68,17 @@ Result<CampaignOptions> read_options(const Arguments& arguments) {
   options.jobs = uint32_t(std::min<uint64_t>(options.jobs, std::max<uint64_t>(1, options.seeds)));
   options.services = split_names(arguments.all("--services"));
   const std::string profile = arguments.text("--profile");
-  options.profile = profile == "embedded" ? Profile::kEmbedded : profile == "cluster" ? Profile::kCluster : Profile::kBoth;
+  options.profile = profile == "embedded"  ? Profile::kEmbedded
+                    : profile == "cluster" ? Profile::kCluster
+                                           : Profile::kBoth;
   if (const std::string name = arguments.text("--plant"); !name.empty()) {
     const auto fault = fault_named(name);
     if (!fault) {
       std::vector<std::string> names;
       for (const FaultInfo& info : all_faults()) names.emplace_back(info.name);
       return fail(Code::kInvalidArgument, "unknown_fault",
-                  fmt::format("there is no fault \"{}\"; there are {}", name, fmt::join(names, ", ")), "--plant");
+                  fmt::format("there is no fault \"{}\"; there are {}", name, fmt::join(names, ", ")),
+                  "--plant");
     }
     options.fault = *fault;
   }
@@ -83,36 +88,40 @@ Result<CampaignOptions> read_options(const Arguments& arguments) {
 }
 
 void print_line(const TraceLine& line) {
-  fmt::print("{:>7}  {:>14}  {:<22}  {}\n", line.step, fmt::format("{:.3f} s", double(line.time) / 1e6), line.where,
-             line.what.substr(0, kMostText));
+  fmt::print("{:>7}  {:>14}  {:<22}  {}\n", line.step, fmt::format("{:.3f} s", double(line.time) / 1e6),
+             line.where, line.what.substr(0, kMostText));
   std::fflush(stdout);
 }
 
 // The history of one run, shrunk first when asked for.
-void explain(const CampaignOptions& campaign, uint64_t seed, const std::optional<std::set<uint32_t>>& keep, Progress& progress) {
+void explain(const CampaignOptions& campaign, uint64_t seed, const std::optional<std::set<uint32_t>>& keep,
+             Progress& progress) {
   SimulationOptions options = options_of(campaign, seed);
   options.keep = keep;
   if (!keep) {
     const SimulationResult failed = run_apart(options);
     if (failed.problem.empty()) return;
-    options.keep = shrink(options, failed, kShrinkSeconds,
-                          [&](size_t left) { progress.step(fmt::format("shrinking: {} steps are left", left)); });
+    options.keep = shrink(options, failed, kShrinkSeconds, [&](size_t left) {
+      progress.step(fmt::format("shrinking: {} steps are left", left));
+    });
   }
   options.tell = print_line;
   fmt::print("{:>7}  {:>14}  {:<22}  what\n", "step", "time", "where");
   const SimulationResult result = run_apart(options);
   fmt::print("\n{}\n", result.problem.empty() ? "Every invariant held." : "WRONG: " + result.problem);
-  std::string command = fmt::format("micropay simulate --seed {} --steps {} --profile {} --keep {}", seed, options.steps,
-                                    options.cluster ? "cluster" : "embedded", as_ranges(*options.keep));
+  std::string command =
+      fmt::format("micropay simulate --seed {} --steps {} --profile {} --keep {}", seed, options.steps,
+                  options.cluster ? "cluster" : "embedded", as_ranges(*options.keep));
   for (const FaultInfo& info : all_faults())
     if (info.fault == options.fault) command += fmt::format(" --plant {}", info.name);
   fmt::print("To see it again:\n  {}\n", command);
 }
 
 int print_result(const CampaignOptions& options, const CampaignResult& result, bool details) {
-  fmt::print("{} runs, {} steps, {} requests, {} events in {:.1f} s: {} steps/s; digest {:016x}\n", grouped(result.runs),
-             grouped(result.steps), grouped(result.requests), grouped(result.events), result.seconds,
-             grouped(uint64_t(double(result.steps) / std::max(result.seconds, 0.001))), result.digest);
+  fmt::print("{} runs, {} steps, {} requests, {} events in {:.1f} s: {} steps/s; digest {:016x}\n",
+             grouped(result.runs), grouped(result.steps), grouped(result.requests), grouped(result.events),
+             result.seconds, grouped(uint64_t(double(result.steps) / std::max(result.seconds, 0.001))),
+             result.digest);
   if (result.failed_seed != 0) return kFailed;
   const auto missed = result.coverage.missed(), undeclared = result.coverage.undeclared();
   fmt::print("coverage: {} of {} commands, reasons, handlers, timers and outcomes\n", result.coverage.hit(),
@@ -158,25 +167,33 @@ const CommandInfo kSimulateCommand = {
     .path = "simulate",
     .summary = "Runs the platform in a simulated world and checks every invariant",
     .description =
-        "Runs all services in one thread on a virtual clock, with clients that ask for everything the contracts\n"
-        "allow and a world that crashes, delays, repeats, reorders and lies, and checks the invariants after\n"
+        "Runs all services in one thread on a virtual clock, with clients that ask for everything the "
+        "contracts\n"
+        "allow and a world that crashes, delays, repeats, reorders and lies, and checks the invariants "
+        "after\n"
         "every step. The same seed gives the same run on every machine. A seed that fails is shrunk to the\n"
         "shortest history that still does, which is printed with the command that repeats it.",
     .options = {{.name = "--seed", .value = "N", .help = "The first seed", .standard = "1"},
                 {.name = "--seeds", .value = "N", .help = "How many, one after another", .standard = "1"},
                 {.name = "--steps", .value = "N", .help = "Steps of a run", .standard = "2000"},
-                {.name = "--profile", .value = "NAME", .help = "How services reach each other; both: by turns",
-                 .standard = "both", .choices = "both embedded cluster"},
+                {.name = "--profile",
+                 .value = "NAME",
+                 .help = "How services reach each other; both: by turns",
+                 .standard = "both",
+                 .choices = "both embedded cluster"},
                 {.name = "--services", .value = "LIST", .help = "Only these", .repeatable = true},
                 {.name = "--seconds", .value = "S", .help = "End early; 0: do not", .standard = "0"},
                 {.name = "--jobs", .value = "N", .help = "Processes; 0: one a core", .standard = "0"},
                 {.name = "--coverage", .help = "List what was not reached"},
                 {.name = "--plant", .value = "FAULT", .help = "A fault that has to be found"},
-                {.name = "--keep", .value = "STEPS", .help = "Only these steps of one seed, told step by step"},
+                {.name = "--keep",
+                 .value = "STEPS",
+                 .help = "Only these steps of one seed, told step by step"},
                 {.name = "--no-shrink", .help = "Do not look for a shorter history"}},
-    .examples = "micropay simulate --seed 7\n"
-                "micropay simulate --seeds 300 --coverage\n"
-                "micropay simulate --seeds 50 --plant rounds-a-cent",
+    .examples =
+        "micropay simulate --seed 7\n"
+        "micropay simulate --seeds 300 --coverage\n"
+        "micropay simulate --seeds 50 --plant rounds-a-cent",
     .exit_codes = "0 every invariant held, 1 one did not or something was never reached, 2 wrong arguments",
     .run = simulate};
 

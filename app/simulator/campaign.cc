@@ -23,13 +23,13 @@ double now_seconds() { return double(system_clock().monotonic()) / 1e6; }
 void report(FILE* out, uint64_t seed, const SimulationResult& result) {
   std::string problem = result.problem;
   std::replace(problem.begin(), problem.end(), '\n', ' ');
-  fmt::print(out, "run {} {} {} {} {} {} {}\n", seed, result.steps, result.events, result.requests, result.digest,
-             result.step, problem);
+  fmt::print(out, "run {} {} {} {} {} {} {}\n", seed, result.steps, result.events, result.requests,
+             result.digest, result.step, problem);
   std::fflush(out);
 }
 
-void work(const CampaignOptions& options, uint32_t worker, double deadline, const std::atomic<uint64_t>& stop_at,
-          FILE* out) {
+void work(const CampaignOptions& options, uint32_t worker, double deadline,
+          const std::atomic<uint64_t>& stop_at, FILE* out) {
   Coverage coverage;
   for (uint64_t i = worker; i < options.seeds; i += options.jobs) {
     const uint64_t seed = options.first_seed + i;
@@ -117,7 +117,8 @@ std::string kind_of(const std::string& problem) {
 }  // namespace
 
 SimulationOptions options_of(const CampaignOptions& options, uint64_t seed) {
-  SimulationOptions one{.seed = seed, .steps = options.steps, .services = options.services, .fault = options.fault};
+  SimulationOptions one{
+      .seed = seed, .steps = options.steps, .services = options.services, .fault = options.fault};
   one.cluster = options.profile == Profile::kCluster || (options.profile == Profile::kBoth && seed % 2 == 0);
   return one;
 }
@@ -125,10 +126,13 @@ SimulationOptions options_of(const CampaignOptions& options, uint64_t seed) {
 CampaignResult run_campaign(const CampaignOptions& options) {
   CampaignResult result;
   const double began = now_seconds(), deadline = began + options.seconds;
-  { Simulation(options_of({.steps = 0, .services = options.services}, 1), result.coverage).run(); }
+  {
+    Simulation(options_of({.steps = 0, .services = options.services}, 1), result.coverage).run();
+  }
   std::vector<std::pair<pid_t, int>> workers;
   // Read by the workers: nobody begins a seed behind one that failed.
-  void* shared = mmap(nullptr, sizeof(std::atomic<uint64_t>), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* shared =
+      mmap(nullptr, sizeof(std::atomic<uint64_t>), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   CHECK(shared != MAP_FAILED);
   auto* stop_at = new (shared) std::atomic<uint64_t>(UINT64_MAX);
   for (uint32_t worker = 0; worker < options.jobs; ++worker) {

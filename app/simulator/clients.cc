@@ -17,7 +17,8 @@ uint64_t fnv(uint64_t hash, std::string_view text) {
 
 std::string digest_of(const Answer& answer) {
   if (!answer.result) return "error " + answer.result.error().reason;
-  return fmt::format("{} {:016x}", answer.status, fnv(14695981039346656037u, (*answer.result)->SerializeAsString()));
+  return fmt::format("{} {:016x}", answer.status,
+                     fnv(14695981039346656037u, (*answer.result)->SerializeAsString()));
 }
 
 // Nothing is remembered of these: the same key may be tried again.
@@ -87,7 +88,8 @@ std::string Clients::ask(Request& request, Engine& engine, const void* process, 
     Request& asked = requests_[number];
     if (other_body) {
       if (answer.result && !asked.answered_by.empty())
-        problem_ = fmt::format("request {}: another body under the same key was answered {}", asked.number, answer.status);
+        problem_ = fmt::format("request {}: another body under the same key was answered {}", asked.number,
+                               answer.status);
       asked.state = asked.answered_by.empty() ? Request::State::kUnknown : Request::State::kAnswered;
       coverage_.reached("another body under the same key");
       return;
@@ -95,7 +97,9 @@ std::string Clients::ask(Request& request, Engine& engine, const void* process, 
     answered(asked, answer);
   };
   engine.submit(std::move(command));
-  return request.state == Request::State::kAsked ? "asked" : request.reason.empty() ? "answered" : request.reason;
+  return request.state == Request::State::kAsked ? "asked"
+         : request.reason.empty()                ? "answered"
+                                                 : request.reason;
 }
 
 void Clients::answered(Request& request, const Answer& answer) {
@@ -150,7 +154,8 @@ void Clients::learn(const Request& request) {
   } else if (request.message->GetDescriptor() == ChangePasswordRequest::descriptor()) {
     const auto* user = known_.get<User>(request.principal.user_id);
     if (user != nullptr)
-      known_.passwords[user->email()] = static_cast<const ChangePasswordRequest&>(*request.message).new_password();
+      known_.passwords[user->email()] =
+          static_cast<const ChangePasswordRequest&>(*request.message).new_password();
   }
 }
 

@@ -8,14 +8,32 @@ namespace micropay::app {
 namespace {
 
 // What any call may be answered with, whatever it asks for; the gateway's and the runtime's own.
-const std::set<std::string, std::less<>> kCommonReasons = {
-    "required", "too_short", "too_long", "pattern_mismatch", "out_of_range", "invalid_format",
-    "unknown_currency", "not_positive", "not_found", "forbidden", "unauthenticated", "overloaded",
-    "storage_failed", "storage_full", "storage_contended", "idempotency_key_reused",
-    "idempotency_in_progress", "etag_mismatch", "invalid_filter", "invalid_order", "invalid_page_token",
-    "unknown_field", "not_served"};
+const std::set<std::string, std::less<>> kCommonReasons = {"required",
+                                                           "too_short",
+                                                           "too_long",
+                                                           "pattern_mismatch",
+                                                           "out_of_range",
+                                                           "invalid_format",
+                                                           "unknown_currency",
+                                                           "not_positive",
+                                                           "not_found",
+                                                           "forbidden",
+                                                           "unauthenticated",
+                                                           "overloaded",
+                                                           "storage_failed",
+                                                           "storage_full",
+                                                           "storage_contended",
+                                                           "idempotency_key_reused",
+                                                           "idempotency_in_progress",
+                                                           "etag_mismatch",
+                                                           "invalid_filter",
+                                                           "invalid_order",
+                                                           "invalid_page_token",
+                                                           "unknown_field",
+                                                           "not_served"};
 
-std::string handler_name(const Service& service, std::string_view kind, const Service::EventHandler& handler) {
+std::string handler_name(const Service& service, std::string_view kind,
+                         const Service::EventHandler& handler) {
   return fmt::format("{} {} {}", service.name, kind, handler.event ? handler.event->type : "every event");
 }
 
@@ -30,7 +48,8 @@ void Coverage::expect(const std::vector<Service>& services) {
     }
     for (const auto& query : service.queries)
       expected_[fmt::format("query {} succeeds", query.method->name)] = true;
-    for (const auto& handler : service.reactions) expected_[handler_name(service, "reacts to", handler)] = true;
+    for (const auto& handler : service.reactions)
+      expected_[handler_name(service, "reacts to", handler)] = true;
     for (const auto& handler : service.followers) expected_[handler_name(service, "follows", handler)] = true;
     for (const auto& handler : service.projections)
       expected_[handler_name(service, "projects", handler)] = true;

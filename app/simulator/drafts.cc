@@ -23,9 +23,7 @@ const std::map<std::string, uint32_t, std::less<>> kWeights = {
 
 constexpr size_t kFewUsers = 4, kFewFunded = 4;
 
-std::string random_id(Random& random) {
-  return derived_uuid(fmt::format("{}", random.next()));
-}
+std::string random_id(Random& random) { return derived_uuid(fmt::format("{}", random.next())); }
 
 int64_t amount(Random& random, bool small) {
   if (small && random.chance(40)) return random.between(1, 3);
@@ -114,7 +112,8 @@ void Drafts::fill_field(Message& message, const FieldDescriptor& field, const co
         break;
       }
       case FieldDescriptor::CPPTYPE_ENUM: {
-        const int value = field.enum_type()->value(int(random.below(size_t(field.enum_type()->value_count()))))->number();
+        const int value =
+            field.enum_type()->value(int(random.below(size_t(field.enum_type()->value_count()))))->number();
         if (field.is_repeated()) reflection->AddEnumValue(&message, &field, value);
         else reflection->SetEnumValue(&message, &field, value);
         break;
@@ -138,8 +137,13 @@ void Drafts::fill_field(Message& message, const FieldDescriptor& field, const co
                              int32_t(random.between(options.min(), std::min<int64_t>(options.max(), 1'000))));
         break;
       case FieldDescriptor::CPPTYPE_INT64:
-        if (options.format() == TIME) reflection->SetInt64(&message, &field, clock_.now() + random.between(-kDay, kDay));
-        else reflection->SetInt64(&message, &field, random.between(options.min(), std::min<int64_t>(std::max(options.max(), options.min()), 100'000)));
+        if (options.format() == TIME)
+          reflection->SetInt64(&message, &field, clock_.now() + random.between(-kDay, kDay));
+        else
+          reflection->SetInt64(
+              &message, &field,
+              random.between(options.min(),
+                             std::min<int64_t>(std::max(options.max(), options.min()), 100'000)));
         break;
       default: break;
     }
@@ -179,19 +183,28 @@ std::string Drafts::text_for(const FieldDescriptor& field, const contract::Metho
     default: break;
   }
   if (name == "refresh_token" && !known_.refresh_tokens.empty() && random.chance(90))
-    return known_.refresh_tokens[known_.refresh_tokens.size() - 1 - random.below(std::min<size_t>(4, known_.refresh_tokens.size()))];
+    return known_.refresh_tokens[known_.refresh_tokens.size() - 1 -
+                                 random.below(std::min<size_t>(4, known_.refresh_tokens.size()))];
   if (name == "payment_method")
-    return random.chance(70) ? "card_ok" : random.of<const char*>({"card_declined", "card_timeout", "card_challenge", "bank_ok", "cheque"});
+    return random.chance(70) ? "card_ok"
+                             : random.of<const char*>(
+                                   {"card_declined", "card_timeout", "card_challenge", "bank_ok", "cheque"});
   if (name == "challenge_code") return random.chance(70) ? "123456" : "654321";
   if (name == "provider") return random.of<const char*>({"", "sandbox", "sandbox", "sandbox", "acme"});
-  if (name == "page_token") return random.chance(70) ? "" : random.of<const char*>({"offset:3", "bm9uc2Vuc2U"});
-  if (name == "order_by") return random.chance(60) ? options.example() : random.of<const char*>({"", "id desc", "nonsense"});
+  if (name == "page_token")
+    return random.chance(70) ? "" : random.of<const char*>({"offset:3", "bm9uc2Vuc2U"});
+  if (name == "order_by")
+    return random.chance(60) ? options.example() : random.of<const char*>({"", "id desc", "nonsense"});
   if (name == "status") return random.of<const char*>({"COMPLETED", "OPEN", "PENDING", "NONSENSE"});
-  if (name == "scopes") return random.of<const char*>({"payments:read", "payments:write", "payments:read", "payments:write", "ledger:read", "ledger:write", "everything"});
-  if (name == "muted") return random.of<const char*>({"payment_sent", "payment_received", "welcome", "nonsense"});
+  if (name == "scopes")
+    return random.of<const char*>({"payments:read", "payments:write", "payments:read", "payments:write",
+                                   "ledger:read", "ledger:write", "everything"});
+  if (name == "muted")
+    return random.of<const char*>({"payment_sent", "payment_received", "welcome", "nonsense"});
   if (name == "feature") return random.of<const char*>({"amount_minor", "amount_minor", "nonsense"});
   if (!options.example().empty() && random.chance(60)) return options.example();
-  return std::string(std::max<size_t>(options.min_length(), 1 + random.below(12)), char('a' + random.below(26)));
+  return std::string(std::max<size_t>(options.min_length(), 1 + random.below(12)),
+                     char('a' + random.below(26)));
 }
 
 }  // namespace micropay::app

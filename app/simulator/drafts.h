@@ -1,6 +1,6 @@
-// Makes requests: any method of the contracts, with values that its options allow, records that exist, and now
-// and then something wrong. The generic part reads the contract; the few methods that move money have a hand
-// that makes them succeed often.
+// Makes requests: any method of the contracts, with values that its options allow, records that exist, and
+// now and then something wrong. The generic part reads the contract; the few methods that move money have a
+// hand that makes them succeed often.
 #pragma once
 
 #include "app/simulator/clock.h"

@@ -37,8 +37,9 @@ void shape_payment(CreatePaymentRequest& request, const Known& known, Random& ra
 void shape_top_up(CreateTopUpRequest& request, const Known& known, Random& random) {
   const auto* account = known.get<Account>(request.account_id());
   if (account != nullptr && random.chance(97)) request.mutable_amount()->set_currency(account->currency());
-  if (request.amount().minor() > 0) request.mutable_amount()->set_minor(std::min<int64_t>(
-      request.amount().minor(), INT64_MAX / 64) * random.of<int64_t>({1, 10, 50}));
+  if (request.amount().minor() > 0)
+    request.mutable_amount()->set_minor(std::min<int64_t>(request.amount().minor(), INT64_MAX / 64) *
+                                        random.of<int64_t>({1, 10, 50}));
 }
 
 void shape_transfer(NewTransfer& transfer, const Known& known, Random& random) {
@@ -55,12 +56,14 @@ void shape_transfer(NewTransfer& transfer, const Known& known, Random& random) {
     transfer.set_pending_id(pending->id());
     if (transfer.action() == TransferStep::POST_PENDING && random.chance(40)) {
       *transfer.mutable_amount() = pending->amount();
-      transfer.mutable_amount()->set_minor(std::max<int64_t>(1, pending->amount().minor() - int64_t(random.below(3))));
+      transfer.mutable_amount()->set_minor(
+          std::max<int64_t>(1, pending->amount().minor() - int64_t(random.below(3))));
     }
     return;
   }
   if (random.chance(90)) transfer.clear_pending_id();
-  if (random.chance(90)) transfer.set_action(random.chance(60) ? TransferStep::POST_NOW : TransferStep::RESERVE);
+  if (random.chance(90))
+    transfer.set_action(random.chance(60) ? TransferStep::POST_NOW : TransferStep::RESERVE);
   if (transfer.action() != TransferStep::RESERVE && random.chance(90)) transfer.clear_timeout_seconds();
   const auto* debit = known.any_of<Account>(random);
   const auto* credit = known.any_of<Account>(random);
@@ -152,8 +155,9 @@ void Drafts::spoil(Message& message, Random& random) {
   if (field.is_repeated()) return reflection->ClearField(&message, &field);
   switch (field.cpp_type()) {
     case FieldDescriptor::CPPTYPE_STRING:
-      return reflection->SetString(&message, &field,
-                                   random.of<std::string>({"", std::string("a\0b", 3), std::string(5'000, 'x'), "0", "DROP TABLE"}));
+      return reflection->SetString(
+          &message, &field,
+          random.of<std::string>({"", std::string("a\0b", 3), std::string(5'000, 'x'), "0", "DROP TABLE"}));
     case FieldDescriptor::CPPTYPE_INT64:
       return reflection->SetInt64(&message, &field, random.of<int64_t>({INT64_MIN, INT64_MAX, -1}));
     case FieldDescriptor::CPPTYPE_INT32:
@@ -174,7 +178,8 @@ Principal Drafts::asker(const contract::Method& method, const Message& message, 
   if (user != nullptr) principal.user_id = user->id();
   const bool staff = access.roles_size() > 0 && random.chance(method.owner.by ? 20 : 92);
   if (staff) {
-    principal.role_bits = contract::role_bit(Role(access.roles(int(random.below(size_t(access.roles_size()))))));
+    principal.role_bits =
+        contract::role_bit(Role(access.roles(int(random.below(size_t(access.roles_size()))))));
     principal.user_id = "00000000-0000-7000-8000-000000000001";
     return principal;
   }
@@ -184,7 +189,8 @@ Principal Drafts::asker(const contract::Method& method, const Message& message, 
         known_.find(method.owner.table->descriptor, contract::field_text(message, *method.owner.by));
     if (record != nullptr) principal.user_id = contract::field_text(*record->row, *method.owner.table->owner);
   } else if (message.GetDescriptor() == ReadNotificationRequest::descriptor()) {
-    const auto* notification = known_.get<Notification>(static_cast<const ReadNotificationRequest&>(message).id());
+    const auto* notification =
+        known_.get<Notification>(static_cast<const ReadNotificationRequest&>(message).id());
     if (notification != nullptr) principal.user_id = notification->user_id();
   } else if (message.GetDescriptor() == CreateRefundRequest::descriptor()) {
     const auto* payment = known_.get<Payment>(static_cast<const CreateRefundRequest&>(message).payment_id());

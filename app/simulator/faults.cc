@@ -17,9 +17,8 @@ void wrap_reaction(std::vector<Service>& services, std::string_view name, F wrap
   for (Service& service : services)
     for (auto& reaction : service.reactions)
       if (service.name == name && reaction.event == contract::model().event_of<E>())
-        reaction.handle = [inner = std::move(reaction.handle), wrapped](Context& ctx, const EventRecord& event) {
-          return wrapped(inner, ctx, event);
-        };
+        reaction.handle = [inner = std::move(reaction.handle), wrapped](
+                              Context& ctx, const EventRecord& event) { return wrapped(inner, ctx, event); };
 }
 
 Result<void> book_a_cent_less(const Handle& inner, Context& ctx, const EventRecord& event) {
@@ -95,7 +94,8 @@ void Tampering::operator()(Tick& tick) {
   if (fault_ == Fault::kRemembersTooLate) {
     std::vector<RowChange> now = std::exchange(kept_back_, {});
     for (RowChange& change : tick.changes)
-      (change.table->descriptor == IdempotencyRecord::descriptor() ? kept_back_ : now).push_back(std::move(change));
+      (change.table->descriptor == IdempotencyRecord::descriptor() ? kept_back_ : now)
+          .push_back(std::move(change));
     tick.changes = std::move(now);
   }
 }

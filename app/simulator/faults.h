@@ -14,16 +14,16 @@ namespace micropay::app {
 
 enum class Fault : uint8_t {
   kNone,
-  kActsOnDuplicate,       // a consumer does not remember what it has taken in
-  kReleasesTwice,         // what a released reservation held is given back twice
-  kLosesOutboxRow,        // a committed event is never published
-  kRoundsACent,           // an odd amount is booked a cent short
-  kKeepsStaleCache,       // after a conflict, rows that were read before it are used again
-  kDropsTimer,            // a reservation's expiry does nothing
-  kRemembersTooLate,      // the idempotency record is written after the answer
-  kSkipsAuditEntry,       // an event is left out of the trail
-  kPublishesBeforeCommit, // events of a tick that failed are heard
-  kIgnoresReserved,       // a payment is checked against all the money, held or not
+  kActsOnDuplicate,        // a consumer does not remember what it has taken in
+  kReleasesTwice,          // what a released reservation held is given back twice
+  kLosesOutboxRow,         // a committed event is never published
+  kRoundsACent,            // an odd amount is booked a cent short
+  kKeepsStaleCache,        // after a conflict, rows that were read before it are used again
+  kDropsTimer,             // a reservation's expiry does nothing
+  kRemembersTooLate,       // the idempotency record is written after the answer
+  kSkipsAuditEntry,        // an event is left out of the trail
+  kPublishesBeforeCommit,  // events of a tick that failed are heard
+  kIgnoresReserved,        // a payment is checked against all the money, held or not
 };
 
 struct FaultInfo {

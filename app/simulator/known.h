@@ -1,5 +1,5 @@
-// What the simulator's clients know of the world: the ids of every record that was ever written, gathered from
-// committed ticks, and the secrets that only clients hold (passwords, tokens).
+// What the simulator's clients know of the world: the ids of every record that was ever written, gathered
+// from committed ticks, and the secrets that only clients hold (passwords, tokens).
 #pragma once
 
 #include <map>

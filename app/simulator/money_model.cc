@@ -22,7 +22,8 @@ class MoneyModel {
     for (const Request& request : requests) take(request);
     take_transfers();
     take_reversals();
-    if (problem_.empty()) count_rows<Payment>(payments_), count_rows<Refund>(refunds_), count_rows<TopUp>(top_ups_);
+    if (problem_.empty())
+      count_rows<Payment>(payments_), count_rows<Refund>(refunds_), count_rows<TopUp>(top_ups_);
     if (problem_.empty()) compare();
     return problem_;
   }
@@ -66,7 +67,8 @@ class MoneyModel {
     const auto payment = get<Payment>(request.resource_id);
     if (payment == nullptr) return blame(fmt::format("payment {} is not there", request.resource_id));
     const auto status = payment->status();
-    if (status != Payment::COMPLETED && status != Payment::PARTIALLY_REFUNDED && status != Payment::REFUNDED) return;
+    if (status != Payment::COMPLETED && status != Payment::PARTIALLY_REFUNDED && status != Payment::REFUNDED)
+      return;
     // Where money for an e-mail address goes is the service's to say.
     const std::string& payee =
         asked.payee_account_id().empty() ? payment->payee_account_id() : asked.payee_account_id();
@@ -125,11 +127,12 @@ class MoneyModel {
     each<T>([&](const T& row) {
       ++rows;
       if (!asked.contains(row.id()))
-        blame(fmt::format("{} {} is there, and no client that asked for one was told of it", T::descriptor()->name(),
-                          row.id()));
+        blame(fmt::format("{} {} is there, and no client that asked for one was told of it",
+                          T::descriptor()->name(), row.id()));
     });
     if (rows != asked.size())
-      blame(fmt::format("{} {}s are there, clients asked for {}", rows, T::descriptor()->name(), asked.size()));
+      blame(
+          fmt::format("{} {}s are there, clients asked for {}", rows, T::descriptor()->name(), asked.size()));
   }
 
   void compare() {
@@ -142,8 +145,8 @@ class MoneyModel {
       const __int128 expected = sums.contains(id) ? sums[id] : 0;
       sums.erase(id);
       if (expected != balance.posted_minor())
-        blame(fmt::format("account {} {}: what clients asked for makes {}, its balance is {}", balance.account_id(),
-                          balance.name(), int64_t(expected), balance.posted_minor()));
+        blame(fmt::format("account {} {}: what clients asked for makes {}, its balance is {}",
+                          balance.account_id(), balance.name(), int64_t(expected), balance.posted_minor()));
     });
     for (const auto& [id, sum] : sums)
       if (sum != 0) blame(fmt::format("account {} has no balance, and should have {}", id, int64_t(sum)));

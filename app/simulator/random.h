@@ -14,7 +14,8 @@ namespace micropay::app {
 class Random {
  public:
   explicit Random(uint64_t seed) : state_(seed) {}
-  Random(uint64_t seed, uint64_t stream) : state_(seed * 0x9E3779B97F4A7C15 ^ (stream + 1) * 0xD1B54A32D192ED03) {
+  Random(uint64_t seed, uint64_t stream)
+      : state_(seed * 0x9E3779B97F4A7C15 ^ (stream + 1) * 0xD1B54A32D192ED03) {
     next();
   }
 
@@ -27,7 +28,7 @@ class Random {
   }
   uint64_t below(uint64_t bound) {  // 0 <= result < bound
     CHECK(bound > 0);
-    return uint64_t((unsigned __int128)(next()) * bound >> 64);
+    return uint64_t((unsigned __int128)(next())*bound >> 64);
   }
   int64_t between(int64_t low, int64_t high) { return low + int64_t(below(uint64_t(high - low) + 1)); }
   bool chance(uint32_t percent) { return below(100) < percent; }

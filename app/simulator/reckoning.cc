@@ -49,7 +49,8 @@ std::string first_of(const Store& tables, F is_bad, std::string_view what) {
   std::string found;
   const auto read = tables.scan(*contract::model().table_of<T>(), [&](const Row& row) {
     const T& record = static_cast<const T&>(*row);
-    if (is_bad(record)) found = fmt::format("{} {}: {}", T::descriptor()->name(), what, record.ShortDebugString());
+    if (is_bad(record))
+      found = fmt::format("{} {}: {}", T::descriptor()->name(), what, record.ShortDebugString());
     return found.empty();
   });
   return read ? found : read.error().detail;
@@ -64,15 +65,22 @@ std::string check_rest(const Store& tables) {
           tables, [](const Payment& row) { return row.status() <= Payment::PROCESSING; }, "is not final"),
       first_of<Refund>(
           tables,
-          [](const Refund& row) { return row.status() == Refund::PENDING || row.status() == Refund::PROCESSING; },
+          [](const Refund& row) {
+            return row.status() == Refund::PENDING || row.status() == Refund::PROCESSING;
+          },
           "is not final"),
-      first_of<TopUp>(tables, [](const TopUp& row) { return row.status() <= TopUp::CAPTURED; }, "is not final"),
+      first_of<TopUp>(
+          tables, [](const TopUp& row) { return row.status() <= TopUp::CAPTURED; }, "is not final"),
       first_of<Transaction>(
-          tables, [](const Transaction& row) { return row.status() == Transaction::CREATED; }, "is not final"),
+          tables, [](const Transaction& row) { return row.status() == Transaction::CREATED; },
+          "is not final"),
       first_of<Transfer>(
           tables, [](const Transfer& row) { return row.status() == Transfer::REQUESTED; }, "is not decided"),
       first_of<IdempotencyRecord>(
-          tables, [](const IdempotencyRecord& row) { return row.state() == IdempotencyRecord::PENDING && row.resource_key().empty(); },
+          tables,
+          [](const IdempotencyRecord& row) {
+            return row.state() == IdempotencyRecord::PENDING && row.resource_key().empty();
+          },
           "names nothing")};
   for (const std::string& problem : found)
     if (!problem.empty()) return problem;
@@ -83,7 +91,8 @@ std::string check_heard(const Sites& sites, const Watch& watch) {
   for (const auto& site : sites)
     for (const auto& [event, count] : watch.emitted())
       if (site->hears(*event) && watch.heard(*site, event) != count)
-        return fmt::format("{} heard {} of {} {}", site->name(), watch.heard(*site, event), count, event->type);
+        return fmt::format("{} heard {} of {} {}", site->name(), watch.heard(*site, event), count,
+                           event->type);
   return {};
 }
 
@@ -111,8 +120,8 @@ std::string check_replay(const Site& site) {
     };
     if (!site.state().scan(*table, into(rows)) || !again->scan(*table, into(made))) return "cannot scan";
     if (rows != made)
-      return fmt::format("{}: replaying the log gives {} rows, the table has {}, or they differ", table->sql_name,
-                         made.size(), rows.size());
+      return fmt::format("{}: replaying the log gives {} rows, the table has {}, or they differ",
+                         table->sql_name, made.size(), rows.size());
   }
   return {};
 }
@@ -125,7 +134,8 @@ std::string check_answers(const Store& tables, const std::deque<Request>& reques
     if (key && tables.get(*request.method->resource, *key) == nullptr)
       return fmt::format("request {} was answered with {} {}, which is not there", request.number,
                          request.method->resource->descriptor->name(), request.resource_id);
-    if (request.message->GetDescriptor() != CreatePaymentRequest::descriptor() || request.response == nullptr ||
+    if (request.message->GetDescriptor() != CreatePaymentRequest::descriptor() ||
+        request.response == nullptr ||
         static_cast<const Payment&>(*request.response).status() != Payment::COMPLETED)
       continue;
     const Row row = tables.get(*request.method->resource, *key);

@@ -27,8 +27,8 @@ struct SimulationOptions {
   bool cluster = false;
   std::vector<std::string> services = {};  // empty: all
   Fault fault = Fault::kNone;
-  std::optional<std::set<uint32_t>> keep = {};  // only these steps happen
-  std::function<void(const TraceLine&)> tell = {};         // what happens, step by step
+  std::optional<std::set<uint32_t>> keep = {};      // only these steps happen
+  std::function<void(const TraceLine&)> tell = {};  // what happens, step by step
 };
 
 struct SimulationResult {

@@ -61,8 +61,8 @@ class Process {
 
   Site& site_;
   const uint32_t instance_;
-  bool paused = false;   // SIGSTOP: it does nothing, and does not know
-  uint64_t starts = 0;   // incarnations so far
+  bool paused = false;        // SIGSTOP: it does nothing, and does not know
+  uint64_t starts = 0;        // incarnations so far
   uint64_t skip_publish = 0;  // a planted fault: so many events are not published
 
  private:
@@ -92,7 +92,7 @@ class Site {
   const std::set<std::string>& topics() const { return topics_; }
   std::string name() const;
   Process& any(Random& random) { return *processes[random.below(processes.size())]; }
-  Process* running();     // one that is up and not paused, or null
+  Process* running();          // one that is up and not paused, or null
   const Store& state() const;  // what is durable, once all is applied
 
   uint64_t published = 1;  // how far its events are known to be published; trails behind

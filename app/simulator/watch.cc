@@ -145,8 +145,8 @@ void Watch::take_change(const RowChange& change) {
   if (type == DeadLetter::descriptor() && change.row != nullptr) {
     const auto& letter = static_cast<const DeadLetter&>(*change.row);
     if (letter.kind() != DeadLetter::EFFECT)
-      blame(fmt::format("{} {} of {} failed for good: {} {}", DeadLetter::Kind_Name(letter.kind()), letter.type(),
-                        letter.service(), letter.reason(), letter.detail()));
+      blame(fmt::format("{} {} of {} failed for good: {} {}", DeadLetter::Kind_Name(letter.kind()),
+                        letter.type(), letter.service(), letter.reason(), letter.detail()));
     return;
   }
   if (steps_of(type) == nullptr && type != IdempotencyRecord::descriptor()) return;
@@ -178,7 +178,8 @@ void Watch::check_step(const RowChange& change, const Message* before) {
   if (type == Transaction::descriptor()) {
     const auto bytes = [](const Message& row) {
       std::string all;
-      for (const Posting& posting : static_cast<const Transaction&>(row).postings()) all += posting.SerializeAsString();
+      for (const Posting& posting : static_cast<const Transaction&>(row).postings())
+        all += posting.SerializeAsString();
       return all;
     };
     if (bytes(*before) != bytes(*change.row)) say("has other postings than it was written with");

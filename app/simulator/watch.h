@@ -53,9 +53,9 @@ class Watch {
 
   const bool cluster_;
   std::string problem_;
-  std::unordered_map<std::string, Origin> origins_;                      // by event id
+  std::unordered_map<std::string, Origin> origins_;                        // by event id
   std::map<const Site*, std::unordered_map<std::string, uint64_t>> last_;  // service and key: position seen
-  std::map<const Site*, std::set<std::string>> seen_;                    // event ids in a site's log
+  std::map<const Site*, std::set<std::string>> seen_;                      // event ids in a site's log
   std::map<const Site*, std::map<const contract::Event*, uint64_t>> heard_;
   std::map<const contract::Event*, uint64_t> emitted_;
   std::unordered_map<std::string, TransactionSettled> settled_;  // not in effect yet

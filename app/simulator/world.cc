@@ -25,8 +25,9 @@ SimulatedWorld::SimulatedWorld(const SimulationOptions& options, Coverage& cover
   clients_ = std::make_unique<Clients>(known_, coverage, clock_, methods, random);
   if (options.tell)
     clients_->on_answer = [this](const Request& request) {
-      options_.tell({number_, clock_.monotonic() - began_, "",
-                     fmt::format("  request {} is answered {} {}", request.number, request.status, request.reason)});
+      options_.tell(
+          {number_, clock_.monotonic() - began_, "",
+           fmt::format("  request {} is answered {} {}", request.number, request.status, request.reason)});
     };
   for (const Kind& kind : kinds()) {
     const uint32_t weight = options.cluster ? kind.cluster : kind.usual;
@@ -46,9 +47,9 @@ SimulatedWorld::~SimulatedWorld() {
 const std::vector<SimulatedWorld::Kind>& SimulatedWorld::kinds() {
   using W = SimulatedWorld;
   static const std::vector<Kind> kKinds = {
-      {&W::ask, 100, 60},     {&W::tick, 100, 90},     {&W::deliver, 0, 110},  {&W::publish, 0, 60},
-      {&W::run_job, 25, 15},  {&W::pass_time, 25, 20}, {&W::apply, 20, 0},     {&W::crash, 2, 1},
-      {&W::restart, 9, 9},    {&W::hurt_store, 2, 2},  {&W::jump_clock, 1, 1}, {&W::pause, 0, 3},
+      {&W::ask, 100, 60},    {&W::tick, 100, 90},     {&W::deliver, 0, 110},  {&W::publish, 0, 60},
+      {&W::run_job, 25, 15}, {&W::pass_time, 25, 20}, {&W::apply, 20, 0},     {&W::crash, 2, 1},
+      {&W::restart, 9, 9},   {&W::hurt_store, 2, 2},  {&W::jump_clock, 1, 1}, {&W::pause, 0, 3},
       {&W::rebalance, 0, 4},
   };
   return kKinds;
@@ -67,10 +68,11 @@ void SimulatedWorld::make_sites(const SimulationOptions& options, Coverage& cove
   for (auto& part : parts) {
     if (part.empty()) continue;
     const uint32_t instances = options.cluster ? 1 + uint32_t(random.chance(40)) : 1;
-    auto site = std::make_unique<Site>(std::move(part), options.cluster, instances, [this](Site& of, const Tick& tick) {
-      watch_.take(of, tick);
-      known_.take(tick);
-    });
+    auto site = std::make_unique<Site>(std::move(part), options.cluster, instances,
+                                       [this](Site& of, const Tick& tick) {
+                                         watch_.take(of, tick);
+                                         known_.take(tick);
+                                       });
     tamperings_.push_back(std::make_shared<Tampering>(options.fault));
     const auto tamper = [tampering = tamperings_.back()](Tick& tick) { (*tampering)(tick); };
     if (site->disk) {
@@ -93,9 +95,10 @@ void SimulatedWorld::make_sites(const SimulationOptions& options, Coverage& cove
 void SimulatedWorld::wrap_effects(std::vector<Service>& services, Coverage& coverage) {
   for (Service& service : services)
     for (auto& effect : service.effects)
-      effect.perform = [this, &coverage, name = fmt::format("{} effect {} ", service.name, effect.type->name()),
-                        inner = std::move(effect.perform)](const Service::Message& request, std::string_view key,
-                                                           bool poll) -> AnyOutcome {
+      effect.perform = [this, &coverage,
+                        name = fmt::format("{} effect {} ", service.name, effect.type->name()),
+                        inner = std::move(effect.perform)](const Service::Message& request,
+                                                           std::string_view key, bool poll) -> AnyOutcome {
         using Kind = AnyOutcome::Kind;
         const uint64_t roll = honest_ ? 0 : random_->below(100);
         const auto say = [&](Kind kind, const char* text) -> AnyOutcome {
@@ -123,7 +126,8 @@ void SimulatedWorld::start(Process& process, Random& random) {
   const auto started = process.start(clock_, random.next() >> 22 << 8);
   if (started) return;
   if (started.error().code != Code::kUnavailable)
-    watch_.blame(fmt::format("{} does not start: {} {}", process.name(), started.error().reason, started.error().detail));
+    watch_.blame(fmt::format("{} does not start: {} {}", process.name(), started.error().reason,
+                             started.error().detail));
   process.stop();
 }
 

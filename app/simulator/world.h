@@ -66,7 +66,7 @@ class SimulatedWorld {
   std::unique_ptr<Clients> clients_;
   std::vector<uint32_t> weights_;
   std::string where_;
-  uint32_t number_ = 0;  // of the step under way
+  uint32_t number_ = 0;       // of the step under way
   Random* random_ = nullptr;  // of the step under way, for what is asked outside
   bool honest_ = false;       // the provider outside answers as it should
   bool lose_one_ = false;     // a planted fault: the next event is not published

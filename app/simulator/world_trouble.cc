@@ -48,11 +48,12 @@ std::string SimulatedWorld::hurt_store(Random& random) {
   }
   using Mood = Database::Mood;
   site.database->mood = site.database->mood != Mood::kWell ? Mood::kWell
-                        : random.chance(50)                 ? Mood::kRefuses
-                                                            : Mood::kLosesAnswers;
-  return fmt::format("the database {}", site.database->mood == Mood::kWell       ? "is well again"
-                                        : site.database->mood == Mood::kRefuses ? "refuses"
-                                                                                : "commits and does not say so");
+                        : random.chance(50)                ? Mood::kRefuses
+                                                           : Mood::kLosesAnswers;
+  return fmt::format("the database {}", site.database->mood == Mood::kWell ? "is well again"
+                                        : site.database->mood == Mood::kRefuses
+                                            ? "refuses"
+                                            : "commits and does not say so");
 }
 
 std::string SimulatedWorld::jump_clock(Random& random) {
@@ -162,9 +163,10 @@ std::string SimulatedWorld::unrest() {
       const EngineStats stats = process->engine().stats();
       const Time due = process->engine().next_due();
       if (due == INT64_MAX && stats.queued == 0 && process->jobs() == 0) continue;
-      text += fmt::format("{}: due in {}, {} queued, {} effects, {} deliveries, {} timers, {} jobs; ", process->name(),
-                          due == INT64_MAX ? "never" : format_duration(due - clock_.monotonic()), stats.queued,
-                          stats.effects_pending, stats.deliveries_pending, stats.timers_pending, process->jobs());
+      text += fmt::format(
+          "{}: due in {}, {} queued, {} effects, {} deliveries, {} timers, {} jobs; ", process->name(),
+          due == INT64_MAX ? "never" : format_duration(due - clock_.monotonic()), stats.queued,
+          stats.effects_pending, stats.deliveries_pending, stats.timers_pending, process->jobs());
     }
   return text;
 }
@@ -195,7 +197,8 @@ void SimulatedWorld::finish(uint32_t number) {
   if (problem().empty() && options_.services.empty())
     if (std::string found = reckon(sites_, *clients_, watch_); !found.empty()) watch_.blame(std::move(found));
   if (options_.tell)
-    options_.tell({number_, clock_.monotonic() - began_, "", "everything is healed, comes to rest and is reckoned"});
+    options_.tell(
+        {number_, clock_.monotonic() - began_, "", "everything is healed, comes to rest and is reckoned"});
   random_ = nullptr;
 }
 

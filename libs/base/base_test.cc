@@ -4,6 +4,7 @@
 #include "libs/base/ids.h"
 #include "libs/base/money.h"
 #include "libs/base/time.h"
+#include "libs/base/words.h"
 
 namespace micropay {
 namespace {
@@ -37,6 +38,8 @@ TEST(Money, ParsesExactlyWhatTheCurrencyCarries) {
       {"1.2.3", 2, {}},
       {"92233720368547758.07", 2, INT64_MAX},
       {"92233720368547758.08", 2, {}},
+      {"-92233720368547758.08", 2, INT64_MIN},
+      {"-92233720368547758.09", 2, {}},
       {"NaN", 2, {}},
   };
   for (const Case& c : cases) EXPECT_EQ(parse_minor(c.text, c.exponent), c.minor) << c.text;
@@ -57,7 +60,8 @@ TEST(Time, RoundTrips) {
     EXPECT_EQ(parse_time(format_time(*parse_time(text))), parse_time(text));
   EXPECT_EQ(parse_time("2026-11-21T02:39:47+01:00"), parse_time("2026-11-21T01:39:47Z"));
   for (const char* bad : {"", "2026", "2026-13-01", "2026-02-30", "2026-11-21T25:00:00Z",
-                          "2026-11-21T01:39:47", "2026-11-21T01:39:47.Z", "2026-11-21T01:39:47+1:00"})
+                          "2026-11-21T01:39:47", "2026-11-21T01:39:47.Z", "2026-11-21T01:39:47+1:00",
+                          "0001-01-01T00:00:00+00:01", "9999-12-31T23:59:60Z", "9999-12-31T23:59:00-00:01"})
     EXPECT_FALSE(parse_time(bad)) << bad;
 }
 
@@ -66,6 +70,29 @@ TEST(Time, Durations) {
   EXPECT_EQ(format_duration(15 * kMinute), "15m");
   EXPECT_FALSE(parse_duration("15"));
   EXPECT_FALSE(parse_duration("-1s"));
+}
+
+TEST(Words, DistanceAndNearest) {
+  struct Case {
+    const char *a, *b;
+    size_t distance;
+  };
+  for (const Case& c : {Case{"", "", 0},
+                        {"", "abc", 3},
+                        {"amount", "amont", 1},
+                        {"Amount", "aMOUNT", 0},
+                        {"kitten", "sitting", 3},
+                        {"ab", "ba", 2}})
+    EXPECT_EQ(edit_distance(c.a, c.b), c.distance) << c.a << " " << c.b;
+  const std::vector<std::string> words{"serve", "server", "verify"};
+  const auto nearest = [&](std::string_view word, size_t most) {
+    const std::string* found =
+        nearest_of(words, most, [&](const std::string& each) { return edit_distance(word, each); });
+    return found == nullptr ? "" : *found;
+  };
+  EXPECT_EQ(nearest("servr", 2), "serve");  // the first of equals
+  EXPECT_EQ(nearest("verfy", 2), "verify");
+  EXPECT_EQ(nearest("xyz", 2), "");
 }
 
 TEST(Ids, AreOrderedEvenWhenTheClockJumpsBack) {

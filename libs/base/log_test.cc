@@ -125,6 +125,7 @@ TEST(Log, AStuckReaderCostsRecordsButNeverBlocks) {
 TEST(Log, RecordsOfManyThreadsAllArriveWhole) {
   Captured log;
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i)
     threads.emplace_back([] {
       for (int n = 0; n < 1000; ++n) log_info("a", "", {{"n", n}});

@@ -63,6 +63,7 @@ TEST(Metrics, CountsOfManyThreadsAddUp) {
   Counter& counted = counter("test_threads_total", "");
   Histogram& observed = histogram("test_threads_sizes", "", {}, {10});
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i)
     threads.emplace_back([&] {
       for (int n = 0; n < 10'000; ++n) counted.add(), observed.observe(n % 20);

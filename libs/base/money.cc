@@ -83,15 +83,16 @@ std::optional<int64_t> parse_minor(std::string_view value, int exponent) {
     if (c < '0' || c > '9') return {};
     if (decimals < 0) ++whole;
     else if (++decimals > exponent) return {};
-    if (__builtin_mul_overflow(minor, int64_t(10), &minor) ||
-        __builtin_add_overflow(minor, int64_t(c - '0'), &minor))
+    // Towards its sign, so that the least number, which has no positive counterpart, is read, too.
+    const int64_t digit = negative ? '0' - c : c - '0';
+    if (__builtin_mul_overflow(minor, int64_t(10), &minor) || __builtin_add_overflow(minor, digit, &minor))
       return {};
   }
   if (whole == 0 || decimals == 0) return {};
   if (whole > 1 && value[0] == '0') return {};
   for (int i = decimals < 0 ? 0 : decimals; i < exponent; ++i)
     if (__builtin_mul_overflow(minor, int64_t(10), &minor)) return {};
-  return negative ? -minor : minor;
+  return minor;
 }
 
 }  // namespace micropay

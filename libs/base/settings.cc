@@ -8,18 +8,20 @@
 #include <charconv>
 #include <fstream>
 #include <functional>
-#include <numeric>
 #include <optional>
 #include <set>
 #include <sstream>
 
 #include "libs/base/check.h"
+#include "libs/base/words.h"
 
 namespace micropay {
 namespace {
 
 constexpr std::string_view kPrefix = "MICROPAY_";
 constexpr std::string_view kTestPrefix = "MICROPAY_TEST_";  // for test tools, not settings
+constexpr size_t kMaxDepth = 8;
+constexpr size_t kMaxNodes = 10'000;
 constexpr std::string_view kMask = "***";
 
 std::string variable_of(std::string_view key) {
@@ -34,21 +36,6 @@ bool well_formed(std::string_view key) {
   if (key.empty() || key.front() == '.' || key.back() == '.') return false;
   return std::ranges::all_of(
       key, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.'; });
-}
-
-// Levenshtein, one row at a time.
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), 0);
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i);
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
 }
 
 std::optional<int64_t> parse_integer(std::string_view text) {
@@ -68,12 +55,16 @@ Error unreadable(std::string detail) {
 
 using Put = std::function<void(const std::string& key, const std::string& value, int line)>;
 
-// Calls `put` for every leaf. A section or key with nothing after its colon counts as absent.
-void flatten(const YAML::Node& node, const std::string& key, const Put& put) {
+// Calls `put` for every leaf. A section or key with nothing after its colon counts as absent. An alias may
+// lead back to where it stands, or unfold to billions of values: both are cut.
+void flatten(const YAML::Node& node, const std::string& key, size_t depth, size_t& nodes, const Put& put) {
   const int line = node.Mark().line + 1;
+  if (depth > kMaxDepth || ++nodes > kMaxNodes)
+    throw YAML::Exception(node.Mark(), "more or deeper than settings are");
   if (node.IsMap()) {
     for (const auto& entry : node)
-      flatten(entry.second, key.empty() ? entry.first.Scalar() : key + "." + entry.first.Scalar(), put);
+      flatten(entry.second, key.empty() ? entry.first.Scalar() : key + "." + entry.first.Scalar(), depth + 1,
+              nodes, put);
   } else if (node.IsSequence()) {
     std::string list;
     for (const auto& item : node) list += (list.empty() ? "" : ",") + item.as<std::string>();
@@ -88,11 +79,16 @@ void flatten(const YAML::Node& node, const std::string& key, const Put& put) {
 Result<void> Settings::load_file(const std::string& path) {
   std::ifstream file(path);
   if (!file) return std::unexpected(unreadable(fmt::format("cannot read the configuration file {}", path)));
+  return load_text(std::string(std::istreambuf_iterator(file), {}), path);
+}
+
+Result<void> Settings::load_text(std::string_view yaml, const std::string& path) {
   try {
-    const YAML::Node root = YAML::Load(file);
+    const YAML::Node root = YAML::Load(std::string(yaml));
     if (!root.IsMap() && !root.IsNull())
       return std::unexpected(unreadable(fmt::format("{}: expected a map of settings at the top", path)));
-    flatten(root, "", [&](const std::string& key, const std::string& value, int line) {
+    size_t nodes = 0;
+    flatten(root, "", 0, nodes, [&](const std::string& key, const std::string& value, int line) {
       const auto [at, fresh] = layers_[kFile].try_emplace(key, value, fmt::format("{}:{}", path, line));
       if (!fresh)
         problems_.push_back(
@@ -231,19 +227,15 @@ std::string Settings::secret(std::string_view key, std::string_view help) {
 // first.
 std::string Settings::nearest(std::string_view name) const {
   const bool variable = name.starts_with(kPrefix);
-  std::string best;
-  size_t least = SIZE_MAX;
+  std::vector<std::string> candidates;
   for (const SettingInfo& info : declared_) {
-    for (const char* suffix : {"", "_file"}) {
-      if (*suffix != 0 && !info.secret) continue;
-      const std::string key = info.key + suffix;
-      const std::string candidate = variable ? variable_of(key) : key;
-      const size_t distance =
-          !variable && candidate.ends_with("." + std::string(name)) ? 0 : edit_distance(name, candidate);
-      if (distance < least) least = distance, best = candidate;
-    }
+    candidates.push_back(variable ? variable_of(info.key) : info.key);
+    if (info.secret) candidates.push_back(candidates.back() + (variable ? "_FILE" : "_file"));
   }
-  return best;
+  const std::string* found = nearest_of(candidates, SIZE_MAX, [&](const std::string& candidate) {
+    return !variable && candidate.ends_with("." + std::string(name)) ? 0 : edit_distance(name, candidate);
+  });
+  return found == nullptr ? "" : *found;
 }
 
 Result<void> Settings::finish() const {

@@ -39,6 +39,7 @@ class Settings {
   // Nested maps become dotted keys; a list of scalars becomes one value with commas. An unreadable or
   // malformed file is reason config_unreadable.
   Result<void> load_file(const std::string& path);
+  Result<void> load_text(std::string_view yaml, const std::string& path);  // what a file of that path holds
   // Every MICROPAY_… variable but MICROPAY_TEST_…; `environment` ends with a null, as ::environ does.
   void load_environment(const char* const* environment);
   // "key=value" of --set; later ones win.

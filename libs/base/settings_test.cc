@@ -149,6 +149,23 @@ TEST(Settings, FilesThatCannotBeReadSayWhereAndWhy) {
   EXPECT_TRUE(Settings().load_file(empty.path()));
 }
 
+// A section that was an alias of itself ended the process by recursion; a few lines of aliases could unfold
+// to more values than memory holds. fuzz/settings.cc found both.
+TEST(Settings, AliasesThatNeverEndAreRefused) {
+  std::string laughs = "a0: &a0 {x: 1}\n";
+  for (int i = 1; i <= 7; ++i) {
+    laughs += fmt::format("a{}: &a{} {{", i, i);
+    for (int j = 0; j < 10; ++j) laughs += fmt::format("{}k{}: *a{}", j == 0 ? "" : ", ", j, i - 1);
+    laughs += "}\n";
+  }
+  for (const std::string& yaml : {std::string("a: &a\n  b: *a\n"), laughs}) {
+    Settings settings;
+    const auto loaded = settings.load_text(yaml, "config.yaml");
+    ASSERT_FALSE(loaded) << yaml;
+    EXPECT_EQ(loaded.error().reason, "config_unreadable");
+  }
+}
+
 TEST(Settings, ListsBecomeCommas) {
   const TemporaryFile file("list.yaml", "cors:\n  origins: [a, b]\n");
   Settings settings;

@@ -27,7 +27,7 @@ Civil civil(Time time) {
           time - std::chrono::duration_cast<std::chrono::microseconds>(days.time_since_epoch()).count()};
 }
 
-Time from_civil(int year, unsigned month, unsigned day) {
+constexpr Time from_civil(int year, unsigned month, unsigned day) {
   const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month),
                                          std::chrono::day(day)};
   return std::chrono::duration_cast<std::chrono::microseconds>(Days(date).time_since_epoch()).count();
@@ -56,6 +56,15 @@ Time time_since_boot() {
   timespec time{};
   clock_gettime(CLOCK_BOOTTIME, &time);
   return time.tv_sec * kSecond + time.tv_nsec / 1'000;
+}
+
+// Beyond them there is no RFC 3339 text to answer with; an offset or a leap second may lead there.
+constexpr Time kFirstTime = from_civil(1, 1, 1);
+constexpr Time kLastTime = from_civil(9999, 12, 31) + kDay - 1;
+
+std::optional<Time> within_range(Time time) {
+  if (time < kFirstTime || time > kLastTime) return {};
+  return time;
 }
 
 class SystemClock final : public Clock {
@@ -120,13 +129,13 @@ std::optional<Time> parse_time(std::string_view text) {
       time += (text[at] - '0') * unit;
     if (at == first) return {};
   }
-  if (at + 1 == text.size() && (text[at] == 'Z' || text[at] == 'z')) return time;
+  if (at + 1 == text.size() && (text[at] == 'Z' || text[at] == 'z')) return within_range(time);
   int offset_hours, offset_minutes;
   if (at + 6 != text.size() || (text[at] != '+' && text[at] != '-') || text[at + 3] != ':') return {};
   if (!digits(text, at + 1, 2, offset_hours) || !digits(text, at + 4, 2, offset_minutes)) return {};
   if (offset_hours > 23 || offset_minutes > 59) return {};
   const Duration offset = offset_hours * kHour + offset_minutes * kMinute;
-  return text[at] == '+' ? time - offset : time + offset;
+  return within_range(text[at] == '+' ? time - offset : time + offset);
 }
 
 std::optional<Duration> parse_duration(std::string_view text) {

@@ -21,7 +21,7 @@ constexpr Duration kDay = 24 * kHour;
 // "2026-11-21T01:39:47.123456Z"; trailing zeros of the fraction are cut to 0, 3 or 6 digits.
 std::string format_time(Time time);
 void append_time(std::string& out, Time time);
-// Any RFC 3339 date-time with offset, or a plain date (its midnight UTC).
+// Any RFC 3339 date-time with offset, or a plain date (its midnight UTC), in the years 1 to 9999 of UTC.
 std::optional<Time> parse_time(std::string_view text);
 // "15m", "250ms", "2h", "30s", "7d"; none when it is not of that form.
 std::optional<Duration> parse_duration(std::string_view text);

@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "contracts/common.pb.h"
+#include "libs/base/words.h"
 
 namespace micropay::contract {
 namespace {
@@ -105,20 +106,6 @@ const MessagePlan& build(Plans& plans, const Message& prototype) {
   return plan;
 }
 
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0]++;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = diagonal + (std::tolower(uint8_t(a[i - 1])) != std::tolower(uint8_t(b[j - 1])));
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-    }
-  }
-  return row[b.size()];
-}
-
 // The generated class of a message, or null when it is a dynamic one.
 template <typename T>
 const T* as(const Message& message) {
@@ -152,13 +139,10 @@ const FieldPlan* field_named(const MessagePlan& plan, std::string_view json_name
 
 std::string nearest_field(const MessagePlan& plan, std::string_view json_name) {
   if (json_name.size() > 64) return {};
-  const FieldPlan* nearest = nullptr;
-  size_t least = std::max<size_t>(2, json_name.size() / 3) + 1;
-  for (const FieldPlan& field : plan.fields) {
-    if (field.read_only) continue;
-    const size_t distance = edit_distance(json_name, field.name);
-    if (distance < least) least = distance, nearest = &field;
-  }
+  const FieldPlan* nearest =
+      nearest_of(plan.fields, std::max<size_t>(2, json_name.size() / 3), [&](const FieldPlan& field) {
+        return field.read_only ? SIZE_MAX : edit_distance(json_name, field.name);
+      });
   return nearest == nullptr ? std::string() : fmt::format(", did you mean \"{}\"?", nearest->name);
 }
 

@@ -12,7 +12,7 @@ namespace {
 constexpr std::string_view kGet = "GET /x HTTP/1.1\r\nHost: a\r\n\r\n";
 
 // Answers with method, path and body of the request.
-void echo(HttpRequest&& request, Responder responder) {
+void echo(HttpRequest&& request, const Responder& responder) {
   responder.send({.status = 200,
                   .headers = {},
                   .body = fmt::format("{} {} {}", request.method, request.path, request.body)});
@@ -40,8 +40,8 @@ TEST(Server, AnswersOverOneConnection) {
 
 TEST(Server, AnswersPipelinedRequestsInOrder) {
   std::vector<std::thread> threads;
-  Running running([&](HttpRequest&& request, Responder responder) {
-    if (request.path != "/late") return echo(std::move(request), std::move(responder));
+  Running running([&](HttpRequest&& request, const Responder& responder) {
+    if (request.path != "/late") return echo(std::move(request), responder);
     threads.emplace_back([responder] { responder.send({.status = 200, .headers = {}, .body = "late"}); });
   });
   TestClient client(running.server.address());
@@ -99,6 +99,7 @@ TEST(Server, MakesAnswersOfManyThreadsOnTheIoThread) {
     waiting.push_back(std::move(responder));
   });
   std::vector<std::unique_ptr<TestClient>> clients;
+  clients.reserve(20);
   for (int i = 0; i < 20; ++i) clients.push_back(std::make_unique<TestClient>(running.server.address()));
   for (auto& client : clients) client->send(kGet);
   for (size_t seen = 0; seen < clients.size(); std::this_thread::yield()) {
@@ -117,7 +118,7 @@ TEST(Server, MakesAnswersOfManyThreadsOnTheIoThread) {
 TEST(Server, DropsASecondAnswerAlsoWhenTheNextRequestWaits) {
   std::mutex mutex;
   std::vector<Responder> responders;
-  Running running([&](HttpRequest&&, Responder responder) {
+  Running running([&](HttpRequest&&, const Responder& responder) {
     std::scoped_lock lock(mutex);
     responders.push_back(responder);
     if (responders.size() == 1) responder.send({.status = 200, .headers = {}, .body = "first"});
@@ -211,7 +212,7 @@ TEST(Server, KeepsToHttp10AndHeadAndContinue) {
 TEST(Server, WritesLargeAnswersToSlowReaders) {
   // NOLINTNEXTLINE(bugprone-string-constructor)
   auto large = std::make_shared<const std::string>(std::string(20'000'000, 'x'));
-  Running running([&](HttpRequest&&, Responder responder) {
+  Running running([&](HttpRequest&&, const Responder& responder) {
     responder.send({.status = 200, .headers = {}, .body = {}, .shared_body = large});
   });
   TestClient client(running.server.address());
@@ -260,6 +261,7 @@ TEST(Server, IgnoresAnswersAfterItsEnd) {
 TEST(Server, ServesManyConnectionsOnSeveralThreads) {
   Running running(echo, {.threads = 3});
   std::vector<std::unique_ptr<TestClient>> clients;
+  clients.reserve(60);
   for (int i = 0; i < 60; ++i) clients.push_back(std::make_unique<TestClient>(running.server.address()));
   for (int round = 0; round < 10; ++round) {
     for (auto& client : clients) client->send(kGet);

@@ -11,7 +11,7 @@ namespace {
 // Echoes messages; remembers the socket.
 struct EchoServer {
   explicit EchoServer(HttpOptions options = {})
-      : server(std::move(options), [this](HttpRequest&& request, Responder responder) {
+      : server(std::move(options), [this](HttpRequest&& request, const Responder& responder) {
           if (!request.websocket) return responder.send({.status = 426});
           auto events = WebSocketEvents{
               .on_open = [this](std::shared_ptr<WebSocket> opened) { socket = std::move(opened); },

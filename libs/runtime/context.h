@@ -92,7 +92,7 @@ class Context {
   // Asks for something outside to be done after this tick is durable; the outcome comes back as an input.
   // Returns its id.
   template <typename R>
-  std::string perform(const R& request, EffectOptions options = {}) {
+  std::string perform(const R& request, const EffectOptions& options = {}) {
     return host_.request_effect(request, options);
   }
   // One timer per message type and key; setting it again moves it.

@@ -13,8 +13,8 @@ namespace micropay {
 namespace {
 
 constexpr Duration kFollowDelay = 3 * kMillisecond;  // followers wait this long for a tick that comes anyway
-constexpr size_t kFollowIdle = 2'000;  // events followed in a tick of their own
-constexpr size_t kFollowBusy = 64;     // and beside commands, at least
+constexpr size_t kFollowIdle = 2'000;                // events followed in a tick of their own
+constexpr size_t kFollowBusy = 64;                   // and beside commands, at least
 
 // Reads rows for queries: a committed state, kept alive as long as the query runs.
 class Snapshot final : public TableReader {

@@ -48,7 +48,7 @@ struct EngineOptions {
   size_t prepare_threads = 2;
   size_t prepare_queued = 500;
   size_t effect_threads = 4;
-  uint64_t seed = 0;               // of ids and randomness; 0: from the system
+  uint64_t seed = 0;  // of ids and randomness; 0: from the system
   // Of an event handler that fails, then dead letter; one that answers kUnavailable waits for something and
   // is tried until it is there.
   uint32_t delivery_attempts = 5;

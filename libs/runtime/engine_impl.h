@@ -70,8 +70,10 @@ struct Engine::Impl {
   void run_command(PreparedCommand& input);
   Answer replay(const Command& command, const IdempotencyRecord& record);
   Waiter::Found outcome_of(const contract::Method& method, const EventRecord& event) const;
-  void settle(const CommandPtr& command, std::string idempotency_id, const MessagePtr& response, size_t first_event);
-  void finish(const CommandPtr& command, const std::string& idempotency_id, Row row, uint32_t status, bool final);
+  void settle(const CommandPtr& command, std::string idempotency_id, const MessagePtr& response,
+              size_t first_event);
+  void finish(const CommandPtr& command, const std::string& idempotency_id, Row row, uint32_t status,
+              bool final);
   Result<Row> judged(const contract::Method& method, Row row, bool final) const;
   void remember(const Command& command, const std::string& idempotency_id, const Answer& answer);
   void notice_waiters(const EventRecord& event);
@@ -140,7 +142,7 @@ struct Engine::Impl {
   size_t delivered_ = 0;               // of host_.emitted()
   std::vector<EffectResult> results_;  // effect results taken in
   std::vector<Event> following_now_;
-  std::vector<std::string> finished_waiters_;       // keys
+  std::vector<std::string> finished_waiters_;                  // keys
   std::vector<std::pair<std::string, Waiter>> ended_waiters_;  // answered in this tick
 
   std::unordered_map<std::string, Waiter> waiters_;  // by event key
@@ -152,8 +154,8 @@ struct Engine::Impl {
   std::deque<Event> follow_queue_;
   std::map<std::string, uint64_t> follow_positions_;
   std::vector<std::function<void(const std::vector<Event>&)>> listeners_;
-  Time last_commit_ = 0;          // monotonic
-  uint64_t seen_position_ = 1;    // events before it have been shown to waiters
+  Time last_commit_ = 0;        // monotonic
+  uint64_t seen_position_ = 1;  // events before it have been shown to waiters
   uint32_t conflicts_in_row_ = 0;
   Time retry_commit_at_ = 0;
   Error store_error_;  // of the last commit that failed

@@ -65,7 +65,7 @@ Result<void> complete(Context& ctx, const PaymentInitiated& event) {
   return {};
 }
 
-std::vector<Service> services(std::function<void(Service&)> more = {}) {
+std::vector<Service> services(const std::function<void(Service&)>& more = {}) {
   Service service{"payment"};
   service.command(create);
   service.on(complete);

@@ -147,13 +147,15 @@ void Engine::Impl::commit_failed(const Error& error) {
   {
     const std::lock_guard lock(mutex_);
     // Before what has come since: an event behind its successor would look like a repeat.
-    inbox_.insert(inbox_.begin(), std::make_move_iterator(again.begin()), std::make_move_iterator(again.end()));
+    inbox_.insert(inbox_.begin(), std::make_move_iterator(again.begin()),
+                  std::make_move_iterator(again.end()));
     queued_.store(inbox_.size(), std::memory_order_relaxed);
   }
   if (clock_.monotonic() >= retry_commit_at_) retry_commit_at_ = clock_.monotonic() + kCommitRetry;
 }
 
-// Another instance committed first. The indexes are loaded again from what is there now, the inputs go back to the front of the inbox in their order, and who waited before this tick waits on.
+// Another instance committed first. The indexes are loaded again from what is there now, the inputs go back
+// to the front of the inbox in their order, and who waited before this tick waits on.
 void Engine::Impl::commit_conflicted() {
   numbers_.conflicts.add();
   if (++conflicts_in_row_ > kMostConflicts)

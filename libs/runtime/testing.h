@@ -39,7 +39,7 @@ class World {
     return call_any(*contract::model().method_of<Request>(), request, std::move(principal), std::move(key));
   }
   template <typename Response, typename Request>
-  Result<Response> query(const Request& request, Principal principal = system_principal()) {
+  Result<Response> query(const Request& request, const Principal& principal = system_principal()) {
     return cast<Response>(engine().query(*contract::model().method_of<Request>(), principal, request));
   }
   // The row as it is stored; key fields as text.

@@ -15,6 +15,8 @@ std::string to_base64url(std::string_view bytes) {
 }
 
 std::optional<std::string> from_base64url(std::string_view text) {
+  // libsodium 1.0.18 reads bytes over 0x7f as characters of the alphabet.
+  if (std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) > 0x7f; })) return {};
   std::string bytes(text.size() / 4 * 3 + 3, '\0');
   size_t size = 0;
   const char* end = nullptr;

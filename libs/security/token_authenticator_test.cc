@@ -180,6 +180,7 @@ TEST_F(Authenticating, ThreadsDoNotDisturbEachOther) {
   const std::string bearer = token("ada", "s1"), doomed = token("bob", "s2");
   std::vector<std::jthread> threads;
   std::atomic<int> refused = 0;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i)
     threads.emplace_back([&] {
       for (int n = 0; n < 2'000; ++n) {

@@ -63,7 +63,8 @@ std::optional<Claims> read_claims(const std::string& payload) {
       document["exp"].get(expires_s))
     return {};
   if (issuer != kTokenIssuer || audience != kTokenIssuer || !is_uuid(user) || !is_uuid(session)) return {};
-  if (expires_s <= 0 || expires_s > INT64_MAX / kSecond || issued_us / kSecond != issued_s) return {};
+  if (expires_s <= 0 || expires_s > INT64_MAX / kSecond) return {};
+  if (issued_us < 0 || issued_us / kSecond != issued_s) return {};
   Claims claims{std::string(user), std::string(session), std::string(id), 0, issued_us, expires_s * kSecond};
   if (claims.expires_at - claims.issued_at > kLongestTokenLife) return {};
   for (const dom::element element : roles) {

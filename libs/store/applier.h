@@ -86,12 +86,13 @@ class Applier {
   Result<void> write(const RowChange& change);
   void forget_projected(bool committed);
 
+  using NumberedChange = std::pair<const RowChange*, size_t>;  // in the order of the log
   const ApplierOptions options_;
   std::unique_ptr<SqlTables> tables_;
   RowCache& cache_;
   Projector* const projector_;
-  std::vector<std::string> services_;      // of the projector
-  std::vector<const RowChange*> changes_;  // of the present batch: the last of each row, by table and key
+  std::vector<std::string> services_;    // of the projector
+  std::vector<NumberedChange> changes_;  // of the present batch: the last of each row, by table and key
   ProjectedRows projected_;
 
   mutable std::mutex mutex_;  // guards what follows

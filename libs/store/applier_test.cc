@@ -34,6 +34,7 @@ struct TestApplier {
   std::vector<Applier::TickPtr> make(size_t count, size_t events,
                                      const std::function<RowChange(size_t)>& change) {
     std::vector<Applier::TickPtr> made;
+    made.reserve(count);
     for (size_t i = 0; i < count; ++i)
       made.push_back(std::make_shared<const Tick>(ticks.next({change(i)}, events)));
     return made;

@@ -45,7 +45,7 @@ Result<void> Applier::apply(std::span<const TickPtr> ticks) {
       TRY(tables_->set_projected(service, {last, projector_->version(service)}));
     return tables_->set_applied_tick(last);
   }));
-  for (const RowChange* change : changes_) cache_.applied(*change->table, change->key, last);
+  for (const auto& [change, number] : changes_) cache_.applied(*change->table, change->key, last);
   forget_projected(true);
   std::lock_guard lock(mutex_);  // so that nobody who waits misses it
   ++stats_.batches;
@@ -90,17 +90,18 @@ Result<void> Applier::in_transaction(const std::function<Result<void>()>& work) 
 Result<void> Applier::write_changes(std::span<const TickPtr> ticks) {
   changes_.clear();
   for (const TickPtr& tick : ticks)
-    for (const RowChange& change : tick->changes) changes_.push_back(&change);
+    for (const RowChange& change : tick->changes) changes_.emplace_back(&change, changes_.size());
   // Of equal rows the last comes first and is the one that stays. Sorted, because neighbours share pages.
-  std::ranges::reverse(changes_);
-  std::ranges::stable_sort(changes_, [](const RowChange* a, const RowChange* b) {
-    return a->table != b->table ? a->table->id < b->table->id : a->key < b->key;
+  std::ranges::sort(changes_, [](const NumberedChange& a, const NumberedChange& b) {
+    if (a.first->table != b.first->table) return a.first->table->id < b.first->table->id;
+    const int keys = a.first->key.compare(b.first->key);
+    return keys != 0 ? keys < 0 : a.second > b.second;
   });
-  auto rest = std::ranges::unique(changes_, [&](const RowChange* a, const RowChange* b) {
-    return a->table == b->table && a->key == b->key;
+  auto rest = std::ranges::unique(changes_, [](const NumberedChange& a, const NumberedChange& b) {
+    return a.first->table == b.first->table && a.first->key == b.first->key;
   });
   changes_.erase(rest.begin(), rest.end());
-  for (const RowChange* change : changes_) TRY(write(*change));
+  for (const auto& [change, number] : changes_) TRY(write(*change));
   return {};
 }
 

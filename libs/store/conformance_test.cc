@@ -49,6 +49,7 @@ class Conformance : public testing::TestWithParam<Kind> {
   }
   static std::vector<uint64_t> numbers(const Page& page) {
     std::vector<uint64_t> found;
+    found.reserve(page.rows.size());
     for (const Row& row : page.rows) found.push_back(static_cast<const DeadLetter&>(*row).attempts());
     return found;
   }

@@ -139,6 +139,7 @@ TEST(Embedded, MemoryDoesNotGrowWithTheTables) {
   test::TickMaker ticks;
   for (uint64_t i = 0; i < 20; ++i) {
     std::vector<RowChange> changes;
+    changes.reserve(100);
     for (uint64_t row = 0; row < 100; ++row) changes.push_back(put(letter(i * 100 + row)));
     ASSERT_TRUE(store->commit(ticks.next(std::move(changes))));
   }

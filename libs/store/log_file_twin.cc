@@ -81,6 +81,7 @@ uint64_t LogFolderTwin::used() const {
 Result<std::vector<std::string>> LogFolderTwin::list() const {
   std::lock_guard lock(mutex_);
   std::vector<std::string> names;
+  names.reserve(files_.size());
   for (const auto& [name, content] : files_) names.push_back(name);
   return names;
 }

@@ -82,6 +82,8 @@ Result<void> TickLog::list_segments(std::vector<Segment>& empty_ones) {
       return log_damaged(empty_ones.front().name, 0, expected_tick(),
                          "the segment does not begin with a record");
     if (!segments_.empty()) TRY(check_follows(segments_.back().name, header.tick));
+    if (segments_.empty() && (header.tick != 1 || header.first_position != 1))
+      return log_damaged(name, 0, 1, fmt::format("the log begins with tick {}", header.tick));
     segment.first_tick = header.tick;
     segment.first_position = header.first_position;
     segments_.push_back(std::move(segment));

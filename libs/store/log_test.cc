@@ -237,6 +237,26 @@ TEST(Log, NoticesAnOlderFileThatWasCutShort) {
   EXPECT_TRUE(log.open());
 }
 
+// A whole later record lay where the first one was (a misdirected write): its checksum holds, so the log was
+// opened, and began with that tick. Found by fuzz/log_file.cc.
+TEST(Log, BeginsWithTheFirstTickOnly) {
+  TestLog test;
+  ASSERT_TRUE(test.open());
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(test.append());
+  test.log.reset();
+  const std::string sound = test.folder->bytes(kFirst);
+  std::string copied = sound;
+  for (const std::string& damaged :
+       {copied.replace(0, kLogBlock, sound, 2 * kLogBlock, kLogBlock), sound.substr(2 * kLogBlock)}) {
+    test.folder->bytes(kFirst) = damaged;
+    auto opened = test.open();
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().reason, "log_damaged");
+    EXPECT_EQ(extension(opened.error(), "byte"), "0");
+    EXPECT_EQ(extension(opened.error(), "tick"), "1");
+  }
+}
+
 TEST(Log, RefusesANewerFormat) {
   TestLog test;
   ASSERT_TRUE(test.open());

@@ -45,7 +45,9 @@ uint64_t schema_digest(const contract::Model& model) {
 }  // namespace
 
 Result<std::unique_ptr<SqlTables>> SqlTables::open(const std::string& path, SqlConnection::Mode mode) {
-  return std::unique_ptr<SqlTables>(new SqlTables(TRY(SqlConnection::open(path, mode))));
+  // Not inside of `new`: TRY would leave with its memory taken already.
+  auto connection = TRY(SqlConnection::open(path, mode));
+  return std::unique_ptr<SqlTables>(new SqlTables(std::move(connection)));
 }
 
 // ---- schema ----

@@ -17,7 +17,7 @@ const std::string kBob = "018f2a54-0000-7000-8000-00000000000b";
 class AccountTest : public testing::Test {
  protected:
   using Provider = std::shared_ptr<account::Provider>;
-  static std::vector<Service> services(std::initializer_list<const char*> given, Provider provider) {
+  static std::vector<Service> services(std::initializer_list<const char*> given, const Provider& provider) {
     Settings settings;
     for (const char* assignment : given) CHECK(settings.set(assignment));
     std::vector<Service> services = {account_service({.settings = settings, .data_folder = {}})};
@@ -27,8 +27,8 @@ class AccountTest : public testing::Test {
     return services;
   }
   // `provider`: in place of the sandbox.
-  explicit AccountTest(std::initializer_list<const char*> given = {}, Provider provider = nullptr)
-      : world(services(given, std::move(provider))) {
+  explicit AccountTest(std::initializer_list<const char*> given = {}, const Provider& provider = nullptr)
+      : world(services(given, provider)) {
     UserCreated created;
     created.set_user_id(kAlice);
     created.set_email("alice@example.com");
@@ -57,7 +57,7 @@ class AccountTest : public testing::Test {
     return world.find<TopUp>(world.all<AccountTopUpRequested>().at(0).top_up_id());
   }
   template <typename Request>
-  Result<Account> act(const std::string& reason, Principal principal) {
+  Result<Account> act(const std::string& reason, const Principal& principal) {
     Request request;
     request.set_id(account);
     request.set_reason(reason);

@@ -35,8 +35,8 @@ class BalanceService : public testing::Test {
     event.set_currency(std::move(currency));
     world.given(event);
   }
-  void settle_entry(std::string_view entry, std::vector<std::pair<std::string, int64_t>> postings,
-                    std::string reservation = {}, const char* kind = "payment") {
+  void settle_entry(std::string_view entry, const std::vector<std::pair<std::string, int64_t>>& postings,
+                    const std::string& reservation = {}, const char* kind = "payment") {
     TransactionSettled event;
     event.set_transaction_id(id(entry));
     event.set_key(reservation.empty() ? id(entry) : reservation);

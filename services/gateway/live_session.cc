@@ -54,18 +54,21 @@ ClientMessage parse_client_message(std::string_view text) {
   ClientMessage message;
   simdjson::dom::object object;
   if (parser.parse(text.data(), text.size()).get_object().get(object)) return message;
+  auto add_pattern = [&message](simdjson::dom::element value) {
+    std::string_view pattern;
+    if (message.events.size() < kMaxPatterns && !value.get_string().get(pattern))
+      message.events.emplace_back(pattern);
+  };
   for (auto [key, value] : object) {
     std::string_view word;
     bool is_text = !value.get_string().get(word);
     if (key == "type" && is_text) message.type = word;
     else if (key == "accessToken" && is_text) message.access_token = word;
-    else if (key == "events" && is_text) message.events.emplace_back(word);
+    if (key != "events") continue;
     simdjson::dom::array items;
-    if (key != "events" || value.get_array().get(items)) continue;
-    for (auto item : items) {
-      if (!item.get_string().get(word) && message.events.size() < kMaxPatterns)
-        message.events.emplace_back(word);
-    }
+    if (value.get_array().get(items)) add_pattern(value);
+    else
+      for (auto item : items) add_pattern(item);
   }
   return message;
 }

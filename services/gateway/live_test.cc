@@ -4,6 +4,7 @@
 
 #include "libs/http/websocket_twin.h"
 #include "services/gateway/gateway_twin.h"
+#include "services/gateway/live_session.h"
 
 namespace micropay::gateway {
 namespace {
@@ -90,6 +91,18 @@ TEST(Live, LetsStaffSubscribeWiderAndOthersNot) {
   EXPECT_EQ(staff.next(), R"({"type":"pong"})");  // nothing of accounts in between
 }
 
+// The limit of patterns held for a list of them only: "events" written a thousand times was a thousand
+// patterns to compare with every event. Found by fuzz/live.cc.
+TEST(Live, TakesNoMoreThanAHundredPatternsHoweverWritten) {
+  std::string often = R"({"type":"subscribe")", list;
+  for (int i = 0; i < 130; ++i) {
+    often += R"(,"events":"a")";
+    list += std::string(list.empty() ? "" : ",") + R"("a")";
+  }
+  EXPECT_EQ(parse_client_message(often + "}").events.size(), 100u);
+  EXPECT_EQ(parse_client_message(R"({"type":"subscribe","events":[)" + list + "]}").events.size(), 100u);
+}
+
 TEST(Live, SendsWhatWasMissedFirst) {
   TestGateway gateway;
   std::vector<std::string> ids;
@@ -115,6 +128,7 @@ TEST(Live, EndsWithTheToken) {
 TEST(Live, KeepsManySocketsAndForgetsThem) {
   TestGateway gateway({.io_threads = 2});
   std::vector<std::unique_ptr<Stream>> streams;
+  streams.reserve(40);
   for (int i = 0; i < 40; ++i) streams.push_back(std::make_unique<Stream>(gateway, "/ws?access_token=anna"));
   for (auto& stream : streams) EXPECT_THAT(stream->next(), StartsWith(R"({"type":"ready")"));
   std::string id = make_account(gateway, "anna");

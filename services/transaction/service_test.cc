@@ -146,7 +146,7 @@ TEST_F(TransactionService, ListsByAccountInPages) {
 
 // ---- with a balance service that decides as the test says ----
 
-Service stand_in_balance(std::shared_ptr<std::map<std::string, std::string>> refusals) {
+Service stand_in_balance(const std::shared_ptr<std::map<std::string, std::string>>& refusals) {
   Service service{"balance"};
   service.on([refusals](Context& ctx, const TransactionTransfersRequested& event) -> Result<void> {
     AccountBalanceTransfersDecided decided;

@@ -89,7 +89,7 @@ TEST_F(SignIn, GuessesAtOnceDoNotEscapeTheDelay) {
     auto request = std::make_shared<LoginRequest>();
     request->set_email("ada@example.org");
     request->set_password(i < 7 ? "wrong" : kPassword);
-    world.engine().submit({.method = method, .request = request, .done = [&](Answer answer) {
+    world.engine().submit({.method = method, .request = request, .done = [&](const Answer& answer) {
                              reasons.push_back(reason(answer.result));
                            }});
   }
@@ -139,11 +139,12 @@ TEST_F(PasswordChange, OvertakesASignInThatIsUnderWay) {
   register_user("ada@example.org").value();
   const Principal caller = bearer(login("ada@example.org").value().access_token()).value();
   std::map<std::string, std::string> reasons;
-  auto submit = [&](auto request, const Principal& principal, const std::string& name) {
-    world.engine().submit({.method = contract::model().method(request->GetDescriptor()),
-                           .request = request,
-                           .principal = principal,
-                           .done = [&, name](Answer answer) { reasons[name] = reason(answer.result); }});
+  auto submit = [&](const auto& request, const Principal& principal, const std::string& name) {
+    world.engine().submit(
+        {.method = contract::model().method(request->GetDescriptor()),
+         .request = request,
+         .principal = principal,
+         .done = [&, name](const Answer& answer) { reasons[name] = reason(answer.result); }});
   };
   auto changing = std::make_shared<ChangePasswordRequest>();
   changing->set_current_password(kPassword);

@@ -1,11 +1,7 @@
-// Figures of the store on this machine, printed when MICROPAY_BENCH is set: commits of ticks like those of 64
-// payments, rows applied, cached reads. The same numbers that decisions/0001 speaks of.
-#include <gtest/gtest.h>
-
-#include <cstdlib>
-#include <iostream>
-
+// The store on this machine: commits of ticks like those of 64 payments, rows applied, reads.
+// build/bench_store; the same numbers that decisions/0001 speaks of.
 #include "contracts/payment.pb.h"
+#include "libs/base/check.h"
 #include "libs/store/store_twin.h"
 
 namespace micropay {
@@ -46,51 +42,56 @@ Tick payments_tick(test::TickMaker& ticks, uint64_t first) {
   return ticks.next(std::move(changes), kPayments * 8);
 }
 
-TEST(Bench, CommitsAppliesReads) {
-  if (std::getenv("MICROPAY_BENCH") == nullptr) GTEST_SKIP() << "set MICROPAY_BENCH to measure";
-  test::ScratchFolder folder;
+void measure_commits(EmbeddedStore& store, const Clock& clock) {
   test::TickMaker ticks;
-  const Clock& clock = system_clock();
-  auto opened = EmbeddedStore::open({.folder = folder.at("data")}, contract::model(), nullptr);
-  ASSERT_TRUE(opened);
-  EmbeddedStore& store = **opened;
   std::vector<Time> took;
   Time busy = 0;
   for (uint64_t i = 0; i < kTicks; ++i) {
     Tick tick = payments_tick(ticks, i * kPayments);
     Time before = clock.monotonic();
-    ASSERT_TRUE(store.commit(std::move(tick)));
+    CHECK(store.commit(std::move(tick)));
     took.push_back(clock.monotonic() - before);
     busy += took.back();
   }
   uint64_t unapplied = store.stats().unapplied_ticks;
   Time before = clock.monotonic();
-  ASSERT_TRUE(store.catch_up());
+  CHECK(store.catch_up());
   Time applied = clock.monotonic() - before;
   std::ranges::sort(took);
   EmbeddedStats stats = store.stats();
-  std::cout << fmt::format(
-      "commit of {} payments: {:.0f} ticks/s, {:.0f} payments/s; p50 {} us, p99 {} us, worst {} us\n",
-      kPayments, kTicks * 1e6 / double(busy), kTicks * kPayments * 1e6 / double(busy), took[kTicks / 2],
-      took[kTicks * 99 / 100], took.back());
-  std::cout << fmt::format("of it write and sync {} us a tick; log {} bytes a payment, tables {}\n",
-                           stats.fsync_us_total / kTicks, stats.log_bytes / kTicks / kPayments,
-                           stats.table_bytes / kTicks / kPayments);
+  fmt::print("commit of {} payments: {:.0f} ticks/s, {:.0f} payments/s; p50 {} us, p99 {} us, worst {} us\n",
+             kPayments, kTicks * 1e6 / double(busy), kTicks * kPayments * 1e6 / double(busy),
+             took[kTicks / 2], took[kTicks * 99 / 100], took.back());
+  fmt::print("of it write and sync {} us a tick; log {} bytes a payment, tables {}\n",
+             stats.fsync_us_total / kTicks, stats.log_bytes / kTicks / kPayments,
+             stats.table_bytes / kTicks / kPayments);
   if (unapplied > 0)
-    std::cout << fmt::format("applier: {} ticks behind at the end, then {:.0f} rows/s\n", unapplied,
-                             double(unapplied * kPayments) * 4e6 / double(applied));
+    fmt::print("applier: {} ticks behind at the end, then {:.0f} rows/s\n", unapplied,
+               double(unapplied * kPayments) * 4e6 / double(applied));
+}
+
+void measure_reads(EmbeddedStore& store, const Clock& clock) {
   const contract::Table& payments = test::table<Payment>();
   std::string key =
       payments.key_of(*store.get(payments, *payments.encode_key({uuid(kTicks * kPayments - 1)})));
-  before = clock.monotonic();
-  for (uint64_t i = 0; i < kReads; ++i) ASSERT_NE(store.get(payments, key), nullptr);
-  std::cout << fmt::format("cached get {:.0f} ns\n", double(clock.monotonic() - before) * 1e3 / kReads);
+  Time before = clock.monotonic();
+  for (uint64_t i = 0; i < kReads; ++i) CHECK(store.get(payments, key) != nullptr);
+  fmt::print("cached get {:.0f} ns\n", double(clock.monotonic() - before) * 1e3 / kReads);
   std::string absent = *payments.encode_key({uuid(1ull << 45)});
   before = clock.monotonic();
-  for (uint64_t i = 0; i < kReads / 20; ++i) ASSERT_EQ(store.get(payments, absent), nullptr);
-  std::cout << fmt::format("get from the tables {:.0f} ns\n",
-                           double(clock.monotonic() - before) * 2e4 / kReads);
+  for (uint64_t i = 0; i < kReads / 20; ++i) CHECK(store.get(payments, absent) == nullptr);
+  fmt::print("get from the tables {:.0f} ns\n", double(clock.monotonic() - before) * 2e4 / kReads);
+}
+
+void run() {
+  test::ScratchFolder folder;
+  auto store = EmbeddedStore::open({.folder = folder.at("data")}, contract::model(), nullptr);
+  CHECK(store.has_value());
+  measure_commits(**store, system_clock());
+  measure_reads(**store, system_clock());
 }
 
 }  // namespace
 }  // namespace micropay
+
+int main() { micropay::run(); }
