@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """Measures MicroPay through its real interface and prints each figure beside a floor of the same run.
 
-    bench/bench.py [ROW ...]     rows: payments merchant single reads overload start json store; all when none
+    bench/bench.py [ROW ...]     rows: as EVERY lists them; all when none is named
 
-Every row starts from a fresh data folder on the loopback interface and runs for a bounded time. Load comes
-from wrk.
+Every row starts from a fresh data folder on the loopback interface and runs for a bounded time. Load: wrk.
 After each run the money is counted: the trial balance must be zero and `micropay verify` clean.
 """
 
@@ -26,6 +25,7 @@ from pathlib import Path
 import overload
 
 ROOT = Path(__file__).resolve().parent.parent
+EVERY = "payments merchant single reads overload start json store".split()
 BINARY = ROOT / "build" / "micropay"
 USERS, WALLETS = 20, int(os.environ.get("BENCH_WALLETS", "10000"))
 SECONDS = int(os.environ.get("BENCH_SECONDS", "10"))
@@ -366,8 +366,7 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("rows", nargs="*", metavar="ROW")
-    every = ["payments", "merchant", "single", "reads", "overload", "start", "json", "store"]
-    chosen = parser.parse_args().rows or every
+    chosen = parser.parse_args().rows or EVERY
     folder = tempfile.mkdtemp(prefix="micropay-bench-", dir=os.environ.get("BENCH_DIR", ROOT / "build"))
     try:
         floors = {"http": floor_nginx(folder) or 100_000.0, "fsync": floor_fsync(folder)}

@@ -92,14 +92,9 @@ struct FullStoreTest : testing::Test {
     return made;
   }
   void freeze() {
-    auto record = std::make_shared<EventRecord>();
-    auto message = std::make_shared<AccountFrozen>();
-    message->set_account_id(kAccount);
-    record->type = contract::model().event_of<AccountFrozen>();
-    record->message = message;
-    record->envelope.set_service("account");
-    record->envelope.set_position(1);
-    engine->deliver(record);
+    AccountFrozen frozen;
+    frozen.set_account_id(kAccount);
+    engine->deliver(foreign_event(frozen, 1, clock.now()));
     engine->settle();
   }
   void pass(Duration duration) {

@@ -12,6 +12,27 @@ Principal user_principal(std::string user_id, std::initializer_list<Role> roles)
   return principal;
 }
 
+std::shared_ptr<const EventRecord> foreign_event(const google::protobuf::Message& message, uint64_t position,
+                                                 Time time, std::string actor) {
+  const contract::Event& type = *contract::model().event(message.GetDescriptor());
+  auto record = std::make_shared<EventRecord>();
+  record->type = &type;
+  std::shared_ptr<google::protobuf::Message> copy(message.New());
+  copy->CopyFrom(message);
+  Envelope& envelope = record->envelope;
+  envelope.set_position(position);
+  envelope.set_id(derived_uuid(fmt::format("given {} {}", type.service->name, position)));
+  envelope.set_type(type.type);
+  envelope.set_service(type.service->name);
+  envelope.set_time(time);
+  envelope.set_key(contract::field_text(message, *type.key));
+  envelope.set_actor(std::move(actor));
+  envelope.set_correlation_id("given");
+  envelope.set_causation_id("given");
+  record->message = std::move(copy);
+  return record;
+}
+
 struct World::Impl {
   ManualClock clock;
   std::unique_ptr<Projector> projector;
@@ -43,21 +64,8 @@ World::World(std::vector<Service> services, uint64_t seed) : impl_(std::make_uni
 World::~World() = default;
 
 void World::inject(const contract::Event& type, const google::protobuf::Message& event, std::string actor) {
-  auto record = std::make_shared<EventRecord>();
-  record->type = &type;
-  std::shared_ptr<google::protobuf::Message> copy(event.New());
-  copy->CopyFrom(event);
-  record->message = std::move(copy);
-  Envelope& envelope = record->envelope;
-  envelope.set_position(++impl_->positions[type.service->name]);
-  envelope.set_id(derived_uuid(fmt::format("given {} {}", type.service->name, envelope.position())));
-  envelope.set_type(type.type);
-  envelope.set_service(type.service->name);
-  envelope.set_time(impl_->clock.now());
-  envelope.set_key(contract::field_text(event, *type.key));
-  envelope.set_actor(std::move(actor));
-  envelope.set_correlation_id("given");
-  envelope.set_causation_id("given");
+  const auto record =
+      foreign_event(event, ++impl_->positions[type.service->name], impl_->clock.now(), std::move(actor));
   settle();
   impl_->injecting = true;
   impl_->engine->deliver(record);

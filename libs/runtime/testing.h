@@ -17,6 +17,10 @@ using Types = std::vector<std::string>;
 
 Principal user_principal(std::string user_id, std::initializer_list<Role> roles = {USER});
 
+// An event as it comes from another process: its `position` in that one's log.
+std::shared_ptr<const EventRecord> foreign_event(const google::protobuf::Message& message, uint64_t position,
+                                                 Time time, std::string actor = "system");
+
 class World {
  public:
   explicit World(std::vector<Service> services, uint64_t seed = 1);

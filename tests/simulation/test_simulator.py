@@ -35,7 +35,8 @@ def test_300_seeds_hold_every_invariant_and_reach_everything():
 def test_the_same_seed_gives_the_same_run(profile):
     digests = set()
     for jobs in (1, 2):
-        code, text = simulate("--seed", 11, "--seeds", 4, "--steps", 600, "--profile", profile, "--jobs", jobs)
+        code, text = simulate("--seed", 11, "--seeds", 4, "--steps", 600, "--profile", profile,
+                              "--jobs", jobs)
         assert code == 0, text
         digests.add(re.search(r"digest (\w+)", text).group(1))
     assert len(digests) == 1
