@@ -156,6 +156,7 @@ class Comparison {
     if (suspect.kind != RowDifference::Kind::kChanged || suspect.values.empty()) return found;
     std::unique_ptr<google::protobuf::Message> row = table_.make();
     std::vector<Value> kept;
+    kept.reserve(suspect.values.size());
     for (const OwnedValue& value : suspect.values) kept.push_back(value.view());
     const auto& columns = contract::column_plan(table_).columns();
     if (suspect.expected.empty() || !row->ParseFromString(suspect.expected)) {
@@ -187,14 +188,17 @@ std::vector<TableComparison> compare_tables(const EmbeddedStore& store, LogPass&
                                             const TablePassOptions& options) {
   std::vector<std::unique_ptr<Comparison>> comparisons;
   std::vector<std::pair<uint64_t, Comparison*>> largest;
+  comparisons.reserve(contract::model().tables().size());
+  largest.reserve(contract::model().tables().size());
   for (const Table* table : contract::model().tables()) {
     comparisons.push_back(std::make_unique<Comparison>(store, log, *table));
     largest.emplace_back(log.rows(*table).bytes() * (table->projection ? 8 : 1), comparisons.back().get());
   }
-  std::ranges::stable_sort(largest, std::greater(), &std::pair<uint64_t, Comparison*>::first);
+  std::ranges::sort(largest, std::greater(), &std::pair<uint64_t, Comparison*>::first);
   std::atomic<size_t> next = 0, working = options.threads;
   std::atomic<uint64_t> done = 0;
   std::vector<std::jthread> threads;
+  threads.reserve(options.threads);
   for (size_t i = 0; i < options.threads; ++i)
     threads.emplace_back([&] {
       pthread_setname_np(pthread_self(), "scan");
@@ -207,6 +211,7 @@ std::vector<TableComparison> compare_tables(const EmbeddedStore& store, LogPass&
   }
   threads.clear();
   std::vector<TableComparison> results;
+  results.reserve(comparisons.size());
   for (const auto& comparison : comparisons) results.push_back(comparison->finish());
   return results;
 }

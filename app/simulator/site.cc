@@ -115,6 +115,7 @@ Site::Site(std::vector<Service> services, bool cluster, uint32_t instances,
 std::string Site::name() const {
   if (disk) return "micropay";
   std::vector<std::string> names;
+  names.reserve(services_.size());
   for (const Service& service : services_) names.push_back(service.name);
   return fmt::format("{}", fmt::join(names, "+"));
 }

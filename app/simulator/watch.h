@@ -16,7 +16,6 @@ namespace micropay::app {
 
 class Watch {
  public:
-  explicit Watch(bool cluster) : cluster_(cluster) {}
   void take(Site& site, const Tick& tick);
   const std::string& problem() const { return problem_; }  // the first one; empty: none
   void blame(std::string problem) {
@@ -51,7 +50,6 @@ class Watch {
     return accounts_[id];
   }
 
-  const bool cluster_;
   std::string problem_;
   std::unordered_map<std::string, Origin> origins_;                        // by event id
   std::map<const Site*, std::unordered_map<std::string, uint64_t>> last_;  // service and key: position seen

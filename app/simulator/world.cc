@@ -10,7 +10,7 @@ constexpr size_t kMostOpen = 60;  // ticks that may wait for the tables
 }  // namespace
 
 SimulatedWorld::SimulatedWorld(const SimulationOptions& options, Coverage& coverage)
-    : options_(options), began_(clock_.monotonic()), watch_(options.cluster) {
+    : options_(options), began_(clock_.monotonic()) {
   Random random(options.seed, uint64_t(1) << 40);
   random_ = &random;
   make_sites(options, coverage);

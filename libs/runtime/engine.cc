@@ -47,7 +47,8 @@ Error overloaded(std::string_view detail) {
 
 }  // namespace
 
-Engine::Impl::Impl(EngineOptions options, Store& store, const Clock& clock, std::vector<Service> services)
+Engine::Impl::Impl(const EngineOptions& options, Store& store, const Clock& clock,
+                   std::vector<Service> services)
     : options_(options),
       store_(store),
       clock_(clock),
@@ -90,11 +91,11 @@ void Engine::Impl::submit(Command command) {
     return refuse(overloaded("Too many requests wait; try again."));
   }
   auto shared = std::make_shared<Command>(std::move(command));
-  if (entry->handler->prepare) return prepare(*entry, std::move(shared));
+  if (entry->handler->prepare) return prepare(*entry, shared);
   push(PreparedCommand{std::move(shared), nullptr}, false);
 }
 
-void Engine::Impl::prepare(const Handlers::CommandEntry& entry, CommandPtr command) {
+void Engine::Impl::prepare(const Handlers::CommandEntry& entry, const CommandPtr& command) {
   const bool taken = preparers_.run([this, &entry, command] {
     Snapshot snapshot(store_);
     QueryContext ctx(snapshot, command->principal, clock_.now(), *entry.service->contract);

@@ -66,7 +66,7 @@ class Engine {
  public:
   enum class State : uint8_t { kNew, kStarting, kRunning, kDraining, kStopped };
 
-  Engine(EngineOptions options, Store& store, const Clock& clock, std::vector<Service> services);
+  Engine(const EngineOptions& options, Store& store, const Clock& clock, std::vector<Service> services);
   ~Engine();
 
   // Loads timers, effects, deliveries; runs seeds of a new folder.

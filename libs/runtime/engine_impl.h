@@ -40,7 +40,7 @@ struct EngineQuery {
 using EngineInput = std::variant<PreparedCommand, EffectResult, ForeignEvent, EngineQuery>;
 
 struct Engine::Impl {
-  Impl(EngineOptions options, Store& store, const Clock& clock, std::vector<Service> services);
+  Impl(const EngineOptions& options, Store& store, const Clock& clock, std::vector<Service> services);
 
   // --- engine.cc ---
   void loop();
@@ -56,7 +56,7 @@ struct Engine::Impl {
                     const google::protobuf::Message& request);
   Result<Row> run_query(const Handlers::QueryEntry& entry, const Principal& principal,
                         const google::protobuf::Message& request, bool on_engine);
-  void prepare(const Handlers::CommandEntry& entry, CommandPtr command);
+  void prepare(const Handlers::CommandEntry& entry, const CommandPtr& command);
 
   // --- commands.cc ---
   struct Waiter {

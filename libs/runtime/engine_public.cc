@@ -7,7 +7,7 @@
 
 namespace micropay {
 
-Engine::Engine(EngineOptions options, Store& store, const Clock& clock, std::vector<Service> services)
+Engine::Engine(const EngineOptions& options, Store& store, const Clock& clock, std::vector<Service> services)
     : impl_(std::make_unique<Impl>(options, store, clock, std::move(services))) {}
 
 Engine::~Engine() {

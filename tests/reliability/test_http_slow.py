@@ -236,10 +236,10 @@ def test_silence_does_not_take_the_places_of_others(module_platform):
     for _ in range(300):
         client = RawClient(platform)
         clients.append(client)
-    for client in clients[100:]:  # most of these found no place
-        if select.select([client.socket], [], [], 0)[0]:
-            answer = client.read()
-            told += answer.status == 503 and int(answer.headers["retry-after"]) >= 1
+    over = {client.socket: client for client in clients[100:]}  # most of these found no place
+    for socket in select.select(over, [], [], 60)[0]:
+        answer = over[socket].read()
+        told += answer.status == 503 and int(answer.headers["retry-after"]) >= 1
     assert told > 0
     wait_for(lambda: is_served(platform), "a place", 60)
     assert is_served(platform)
