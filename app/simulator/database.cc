@@ -31,6 +31,7 @@ class Database::Client final : public Store {
     return {};
   }
   LogEnd end() const override { return end_; }
+  bool current() const override { return database_.state_->end().tick == end_.tick; }
   void refresh() override {
     if (!database_.stale_cache) rows_.clear();
     end_ = database_.state_->end();

@@ -150,7 +150,7 @@ TEST(Settings, FilesThatCannotBeReadSayWhereAndWhy) {
 }
 
 // A section that was an alias of itself ended the process by recursion; a few lines of aliases could unfold
-// to more values than memory holds. fuzz/settings.cc found both.
+// to more values than memory holds. Seen while fuzz/settings.cc was written.
 TEST(Settings, AliasesThatNeverEndAreRefused) {
   std::string laughs = "a0: &a0 {x: 1}\n";
   for (int i = 1; i <= 7; ++i) {

@@ -164,12 +164,19 @@ bool Engine::Impl::step(bool idle) {
     numbers_.handlers.observe(handled - started), numbers_.size.observe(int64_t(inputs_.size()));
   handler_us_.fetch_add(handled - started, std::memory_order_relaxed);
   const bool worked = !inputs_.empty() || !host_.tick_empty();
-  if (host_.tick_empty() || commit()) {
+  if (host_.tick_empty() ? answers_stand() : commit()) {
     for (auto& [command, answer] : answers_) std::exchange(command->done, nullptr)(std::move(answer));
     answers_.clear();
   }
   effects_.dispatch(clock_.monotonic());
   return worked;
+}
+
+// Of a tick that changed nothing: what it answered holds only as long as nobody else has changed anything.
+bool Engine::Impl::answers_stand() {
+  if (answers_.empty() || store_.current()) return true;
+  commit_conflicted();
+  return false;
 }
 
 bool Engine::Impl::commit() {

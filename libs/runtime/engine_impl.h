@@ -47,6 +47,7 @@ struct Engine::Impl {
   bool step(bool idle);
   bool run_tick(bool due, bool idle);
   void run_input(EngineInput& input);
+  bool answers_stand();
   bool commit();
   void committed(const Tick& tick);
   bool push(EngineInput input, bool bounded);

@@ -97,6 +97,9 @@ class Store : public RowReader {
   // (conflict) when another has committed since this one read.
   virtual Result<void> commit(Tick tick) = 0;
   virtual LogEnd end() const = 0;
+  // Whether nobody else has committed since end(). Asked before answers of a tick that changes nothing: a
+  // refusal over an old state would be a wrong one.
+  virtual bool current() const { return true; }
   // After a conflict: reads and end() show what is there now.
   virtual void refresh() {}
   // Events from `position` on, at most `limit`, in order. Any thread.

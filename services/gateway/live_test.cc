@@ -92,7 +92,7 @@ TEST(Live, LetsStaffSubscribeWiderAndOthersNot) {
 }
 
 // The limit of patterns held for a list of them only: "events" written a thousand times was a thousand
-// patterns to compare with every event. Found by fuzz/live.cc.
+// patterns to compare with every event. Seen while fuzz/live.cc was written.
 TEST(Live, TakesNoMoreThanAHundredPatternsHoweverWritten) {
   std::string often = R"({"type":"subscribe")", list;
   for (int i = 0; i < 130; ++i) {
