@@ -63,7 +63,7 @@ TEST(Server, AnswersPipelinedRequestsInOrder) {
 // Tried again, because the tick that ends a pause may come at once.
 TEST(Server, LetsOthersFirstWhenOneWasToldToComeLater) {
   std::vector<std::string> order;
-  Running running([&](HttpRequest&& request, Responder responder) {
+  Running running([&](HttpRequest&& request, const Responder& responder) {
     order.emplace_back(request.path);  // one I/O thread
     responder.send({.status = 503, .headers = {}, .body = {}, .pause = request.path == "/first"});
   });

@@ -136,8 +136,8 @@ void Engine::Impl::settle(const CommandPtr& command, std::string idempotency_id,
   const Time deadline = clock_.monotonic() + options_.wait_timeout;
   // Only the newest command of a record waits; an older one is told that it is not final yet.
   if (auto older = waiters_.extract(key); !older.empty()) {
-    finish(older.mapped().command, older.mapped().idempotency_id, row, 202, false);
-    ended_waiters_.emplace_back(key, std::move(older.mapped()));
+    const Waiter& ended = ended_waiters_.emplace_back(key, std::move(older.mapped())).second;
+    finish(ended.command, ended.idempotency_id, row, 202, false);
   }
   waiters_[key] = {.command = command,
                    .idempotency_id = std::move(idempotency_id),
@@ -207,12 +207,12 @@ void Engine::Impl::finish_waiters() {
   for (const std::string& key : finished_waiters_) {
     auto node = waiters_.extract(key);
     if (node.empty()) continue;
-    Waiter& waiter = node.mapped();
+    // First, because a read may end the tick here, and then it has to wait on.
+    const Waiter& waiter = ended_waiters_.emplace_back(key, std::move(node.mapped())).second;
     const contract::Method& method = *waiter.command->method;
     const bool final = waiter.found == Waiter::Found::kFinal;
     finish(waiter.command, waiter.idempotency_id, host_.work().share(*method.resource, waiter.row_key),
            final ? method.success : 202, final);
-    ended_waiters_.emplace_back(key, std::move(waiter));
   }
   finished_waiters_.clear();
 }

@@ -186,14 +186,15 @@ void Engine::Impl::commit_conflicted() {
 // A payment that was asked for here may have become final there.
 void Engine::Impl::notice_foreign_commits() {
   const uint64_t end = store_.end().next_position;
-  while (seen_position_ < end) {
-    const auto events = store_.read_events(seen_position_, 2'000);
+  // seen_position_ moves with a commit only: should the next try be overtaken, too, all is shown again.
+  for (uint64_t from = seen_position_; from < end;) {
+    const auto events = store_.read_events(from, 2'000);
     if (!events || events->empty()) return;
     for (const Event& event : *events) {
       if (event->envelope.position() >= end) break;
       if (!waiters_.empty()) notice_waiters(*event);
     }
-    seen_position_ = events->back()->envelope.position() + 1;
+    from = events->back()->envelope.position() + 1;
   }
 }
 
