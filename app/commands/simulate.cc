@@ -168,10 +168,9 @@ const CommandInfo kSimulateCommand = {
     .summary = "Runs the platform in a simulated world and checks every invariant",
     .description =
         "Runs all services in one thread on a virtual clock, with clients that ask for everything the "
-        "contracts\n"
-        "allow and a world that crashes, delays, repeats, reorders and lies, and checks the invariants "
-        "after\n"
-        "every step. The same seed gives the same run on every machine. A seed that fails is shrunk to the\n"
+        "contracts "
+        "allow and a world that crashes, delays, repeats, reorders and lies, and checks the invariants after "
+        "every step. The same seed gives the same run on every machine. A seed that fails is shrunk to the "
         "shortest history that still does, which is printed with the command that repeats it.",
     .options = {{.name = "--seed", .value = "N", .help = "The first seed", .standard = "1"},
                 {.name = "--seeds", .value = "N", .help = "How many, one after another", .standard = "1"},

@@ -2,6 +2,7 @@
 The platforms here have short time-outs; a deadline of a test is ten times as long and more.
 """
 import resource
+import pathlib
 import select
 import signal
 import socket
@@ -85,6 +86,12 @@ def test_a_client_that_falls_silent(hasty, data, answers):
         assert [answer.status for answer in client.read_all()] == answers
 
 
+def has_stopped(pid):
+    """Every thread: the signal reaches them one after another."""
+    stats = [stat.read_text() for stat in pathlib.Path(f"/proc/{pid}/task").glob("*/stat")]
+    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
+
+
 def test_a_stall_of_the_server_is_not_the_silence_of_its_clients(hasty):
     """The time-outs were counted over a stop of the process, too: who came during it was closed
     unanswered."""
@@ -93,6 +100,7 @@ def test_a_stall_of_the_server_is_not_the_silence_of_its_clients(hasty):
         assert before.read().status == 200
         hasty.process.send_signal(signal.SIGSTOP)
         try:
+            wait_for(lambda: has_stopped(hasty.process.pid), "all its threads to stop", 60)
             before.send(PAGE)
             with RawClient(hasty) as client:
                 client.send(PAGE)
