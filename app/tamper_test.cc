@@ -198,7 +198,7 @@ class TamperTest : public testing::Test {
             .value();
     ASSERT_TRUE(read_log(from, 1, [&](const TickRecord& record) {
       Tick tick;
-      EXPECT_TRUE(to_tick(TickRecord(record), contract::model(), tick));
+      EXPECT_TRUE(to_tick(record, contract::model(), tick));
       change(tick);
       EXPECT_TRUE(store->commit(std::move(tick)));
       return true;
