@@ -78,6 +78,10 @@ Message& Host::insert_row(const contract::Table& table, MutableRow row) {
   CHECK(!table.projection && "only projections write a projection's table");
   return work_.insert(table, std::move(row));
 }
+Message& Host::put_row(const contract::Table& table, MutableRow row) {
+  CHECK(!table.projection && "only projections write a projection's table");
+  return work_.put(table, std::move(row));
+}
 bool Host::erase_row(const contract::Table& table, const std::string& key) { return work_.erase(table, key); }
 
 std::string Host::random_bytes(size_t count) {

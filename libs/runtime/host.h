@@ -70,6 +70,7 @@ class Host final : public ContextHost {
   Result<std::vector<Row>> list_rows(const ListQuery& query, std::string* next_page_token) override;
   google::protobuf::Message& edit_row(const contract::Table& table, const std::string& key) override;
   google::protobuf::Message& insert_row(const contract::Table& table, MutableRow row) override;
+  google::protobuf::Message& put_row(const contract::Table& table, MutableRow row) override;
   bool erase_row(const contract::Table& table, const std::string& key) override;
   std::string new_id() override { return ids_.next(now_); }
   std::string random_bytes(size_t count) override;

@@ -29,6 +29,10 @@ class ProjectionHost final : public ContextHost {
     CHECK(table.projection && "a projection sees projection tables only");
     return work.insert(table, std::move(row));
   }
+  google::protobuf::Message& put_row(const contract::Table& table, MutableRow row) override {
+    CHECK(table.projection && "a projection sees projection tables only");
+    return work.put(table, std::move(row));
+  }
   bool erase_row(const contract::Table& table, const std::string& key) override {
     return work.erase(table, key);
   }

@@ -30,6 +30,7 @@ class TableWriter : public TableReader {
  public:
   virtual google::protobuf::Message& edit_row(const contract::Table& table, const std::string& key) = 0;
   virtual google::protobuf::Message& insert_row(const contract::Table& table, MutableRow row) = 0;
+  virtual google::protobuf::Message& put_row(const contract::Table& table, MutableRow row) = 0;
   virtual bool erase_row(const contract::Table& table, const std::string& key) = 0;
 };
 
@@ -102,7 +103,13 @@ class Table : public ReadTable<T> {
   // The row, inserted as `initial` when it is not there.
   template <typename... Key>
   T& edit_or_insert(const T& initial, const Key&... key) {
-    return this->find(key...) != nullptr ? edit(key...) : insert(initial);
+    const std::string encoded = detail::encode_key(this->info_, {std::string_view(key)...});
+    if (this->reader_.find_row(this->info_, encoded) == nullptr) return insert(initial);
+    return static_cast<T&>(writer_.edit_row(this->info_, encoded));
+  }
+  // Insert or replace, without reading what was there: for rows that follow from their event alone.
+  T& put(T row) {
+    return static_cast<T&>(writer_.put_row(this->info_, std::make_shared<T>(std::move(row))));
   }
   template <typename... Key>
   bool erase(const Key&... key) {

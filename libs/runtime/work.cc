@@ -86,16 +86,25 @@ bool UnitOfWork::is_fresh(const contract::Table& table, std::string_view key) co
          ids_->made_since_mark(key.substr(key.size() - kBytes));
 }
 
+Row UnitOfWork::stored(const contract::Table& table, const std::string& key) const {
+  return key.empty() || is_fresh(table, key) ? nullptr : reader_.get(table, key);
+}
+
 UnitOfWork::Entry& UnitOfWork::entry(const contract::Table& table, const std::string& key) {
-  if (Entry* found = known(table, key)) return *found;
-  // The reader may throw: nothing is noted then.
-  Row stored = key.empty() || is_fresh(table, key) ? nullptr : reader_.get(table, key);
+  Entry* found = known(table, key);
+  if (found != nullptr && !(found->unread && !found->dirty)) return *found;
+  Row row = stored(table, key);  // may throw: nothing is noted then
+  if (found == nullptr) found = &add(table, key);
+  found->stored = found->current = std::move(row);
+  found->unread = false;
+  return *found;
+}
+
+UnitOfWork::Entry& UnitOfWork::add(const contract::Table& table, const std::string& key) {
   if (used_ == pool_.size()) pool_.push_back(std::make_unique<Entry>());
   Entry& entry = *pool_[used_++];
   entry.table = &table;
   entry.key = key;
-  entry.stored = std::move(stored);
-  entry.current = entry.stored;
   index_->entries.insert(&entry);
   return entry;
 }
@@ -139,6 +148,14 @@ Message& UnitOfWork::replace(const contract::Table& table, MutableRow row) {
   return *found.owned;
 }
 
+Message& UnitOfWork::put(const contract::Table& table, MutableRow row) {
+  const std::string key = table.key_of(*row);
+  Entry* found = known(table, key);
+  if (found == nullptr) found = &add(table, key), found->unread = true;
+  own(*found, std::move(row));
+  return *found->owned;
+}
+
 bool UnitOfWork::erase(const contract::Table& table, const std::string& key) {
   Entry& found = entry(table, key);
   if (found.current == nullptr) return false;
@@ -175,7 +192,7 @@ Result<std::vector<Row>> UnitOfWork::list(const ListQuery& query, std::string* n
   return fresh;
 }
 
-bool UnitOfWork::Entry::changed() const { return dirty && (stored != nullptr || current != nullptr); }
+bool UnitOfWork::Entry::changed() const { return dirty && (stored != nullptr || current != nullptr || unread); }
 
 std::vector<RowChange> UnitOfWork::changes() const {
   std::vector<RowChange> changes;
@@ -198,7 +215,7 @@ void UnitOfWork::clear() {
     entry.stored = entry.current = nullptr;
     entry.owned = nullptr;
     entry.owner = 0;
-    entry.dirty = entry.ordered = false;
+    entry.dirty = entry.ordered = entry.unread = false;
   }
   used_ = 0;
   if (pool_.size() > kKeptEntries) pool_.resize(kKeptEntries);

@@ -24,6 +24,7 @@ class UnitOfWork {
   google::protobuf::Message& edit(const contract::Table& table, const std::string& key);
   google::protobuf::Message& insert(const contract::Table& table, MutableRow row);
   google::protobuf::Message& replace(const contract::Table& table, MutableRow row);  // or insert
+  google::protobuf::Message& put(const contract::Table& table, MutableRow row);  // the reader is not asked
   bool erase(const contract::Table& table, const std::string& key);
   // Rows of the reader with this tick's changes laid over. Filters of a table with changes must be
   // equalities.
@@ -56,6 +57,7 @@ class UnitOfWork {
     uint64_t owner = 0;  // the input that owns it
     bool dirty = false;
     bool ordered = false;  // stands in order_
+    bool unread = false;   // put: `stored` was never asked for
     bool changed() const;  // in a way that the store has to know
   };
   struct Undo {
@@ -66,6 +68,8 @@ class UnitOfWork {
   struct Index;  // of entries, by table and key
   Entry* known(const contract::Table& table, std::string_view key) const;
   Entry& entry(const contract::Table& table, const std::string& key);
+  Entry& add(const contract::Table& table, const std::string& key);
+  Row stored(const contract::Table& table, const std::string& key) const;
   void own(Entry& entry, MutableRow row);
 
   bool is_fresh(const contract::Table& table, std::string_view key) const;
