@@ -19,7 +19,7 @@
 namespace micropay::app {
 namespace {
 
-constexpr size_t kBatchEvents = 400;  // few, so that what the lanes share stays in the caches
+constexpr size_t kBatchEvents = 4000;  // each lane wakes once for so many
 constexpr size_t kBatches = 8;
 constexpr auto kTellEvery = std::chrono::milliseconds(100);
 constexpr char kHeavyService[] = "payment";
@@ -40,11 +40,12 @@ struct LogPass::Batch {
     std::vector<std::shared_ptr<EventRecord>> records;
     size_t used = 0;
   };
-  std::unordered_map<const contract::Event*, Spare> spare;
+  std::unordered_map<const std::string*, Spare> spare;  // names of types are one object each
 
-  EventRecord& add(const contract::Event* type) {
-    Spare& of = spare[type];
+  EventRecord& add(const std::string& name) {
+    Spare& of = spare[&name];
     if (of.used == of.records.size()) {
+      const contract::Event* type = contract::model().event(name);
       of.records.push_back(std::make_shared<EventRecord>());
       of.records.back()->type = type;
       if (type != nullptr) of.records.back()->message = type->make();
@@ -196,7 +197,7 @@ Result<void> LogPass::read(const TickLog& log, Pool& pool, Lane& parser) {
                         }
                         note_changes(record);
                         for (Envelope& envelope : record.events)
-                          std::swap(batch->add(contract::model().event(envelope.type())).envelope, envelope);
+                          std::swap(batch->add(envelope.type()).envelope, envelope);
                         ++ticks_;
                         events_ += header.event_count;
                         if (batch->events.size() >= kBatchEvents) {
@@ -210,11 +211,17 @@ Result<void> LogPass::read(const TickLog& log, Pool& pool, Lane& parser) {
 }
 
 void LogPass::note_changes(const TickRecord& record) {
+  noted_.clear();
   for (const TickRecord::Change& change : record.changes) {
-    const contract::Table* table = contract::model().table(std::string_view(*change.table));
-    if (table == nullptr) continue;  // of a service that was removed
-    RowMap::Entry& entry = rows_[table->id].at(hash_(change.key));
-    entry.row = change.erased ? 0 : hash_(change.row);
+    const auto [at, added] = tables_.try_emplace(change.table, nullptr);
+    if (added) at->second = contract::model().table(std::string_view(*change.table));
+    if (at->second == nullptr) continue;  // of a service that was removed
+    noted_.push_back({&rows_[at->second->id], hash_(change.key), &change});
+    noted_.back().rows->prefetch(noted_.back().key);  // a map of millions is not in the caches
+  }
+  for (const Noted& noted : noted_) {
+    RowMap::Entry& entry = noted.rows->at(noted.key);
+    entry.row = noted.change->erased ? 0 : hash_(noted.change->row);
     entry.where = record.tick;
   }
 }

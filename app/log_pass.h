@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "app/row_map.h"
@@ -58,9 +59,16 @@ class LogPass {
 
   const KeyedHash hash_;
   std::vector<RowMap> rows_;  // by Table::id; each is written by one thread
+  std::unordered_map<const std::string*, const contract::Table*> tables_;  // by the name in a record
   std::vector<std::unique_ptr<ProjectionPass>> projections_;
   struct Trail;
   std::unique_ptr<Trail> trail_;
+  struct Noted {
+    RowMap* rows;
+    uint64_t key;
+    const TickRecord::Change* change;
+  };
+  std::vector<Noted> noted_;  // of the record at hand
   AuditHead head_;
   bool known_met_ = false;
   uint64_t ticks_ = 0;

@@ -1,6 +1,6 @@
 // Records of the log. "tick": a byte, how many events, and the rest is a payload, which must decode, encode
-// and decode as the same tick. "zstd": a compressed payload of any bytes. "header": 64 bytes of a header whose
-// checksum holds.
+// and decode as the same tick. "zstd": a compressed payload of any bytes. "header": 64 bytes of a header
+// whose checksum holds.
 #include "libs/store/log_record.h"
 
 #include <cstring>

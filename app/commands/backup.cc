@@ -36,8 +36,7 @@ Result<uint64_t> restore_folder(const std::string& from, const std::string& to) 
   uint64_t events = 0;
   TRY(make_folder(to, [&](const std::string& partial) -> Result<void> {
     TRY(copy_data_folder(from, partial));
-    return read_log(partial, 0,
-                    [&](const TickRecord& tick) { return events += tick.events.size(), true; });
+    return read_log(partial, 0, [&](const TickRecord& tick) { return events += tick.events.size(), true; });
   }));
   return events;
 }

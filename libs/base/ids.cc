@@ -2,11 +2,17 @@
 
 #include <sodium.h>
 #include <algorithm>
+#include <cstring>
 
 namespace micropay {
 namespace {
 
-constexpr char kHex[] = "0123456789abcdef";
+constexpr std::array<char, 512> kHexPairs = [] {
+  std::array<char, 512> pairs{};
+  for (size_t i = 0; i < 256; ++i)
+    pairs[2 * i] = "0123456789abcdef"[i >> 4], pairs[2 * i + 1] = "0123456789abcdef"[i & 15];
+  return pairs;
+}();
 constexpr std::array<int8_t, 256> kNibble = [] {
   std::array<int8_t, 256> table{};
   table.fill(-1);
@@ -23,8 +29,8 @@ void format_uuid(const uint8_t* bytes, std::string& into) {
   char* at = into.data();
   for (size_t i = 0; i < std::tuple_size_v<Uuid>; ++i) {
     if (i == 4 || i == 6 || i == 8 || i == 10) *at++ = '-';
-    *at++ = kHex[bytes[i] >> 4];
-    *at++ = kHex[bytes[i] & 15];
+    std::memcpy(at, &kHexPairs[2 * bytes[i]], 2);
+    at += 2;
   }
 }
 

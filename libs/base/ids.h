@@ -16,9 +16,9 @@ using Uuid = std::array<uint8_t, 16>;
 
 std::string format_uuid(const Uuid& uuid);
 void format_uuid(const uint8_t* bytes, std::string& into);  // replaces what was there
-std::optional<Uuid> parse_uuid(std::string_view text);  // lower or upper case, with hyphens
-bool is_uuid(std::string_view text);                    // the canonical lower-case form
-Time uuid_time(const Uuid& uuid);                       // of a v7
+std::optional<Uuid> parse_uuid(std::string_view text);      // lower or upper case, with hyphens
+bool is_uuid(std::string_view text);                        // the canonical lower-case form
+Time uuid_time(const Uuid& uuid);                           // of a v7
 
 // A UUID derived from text: the same text gives the same id (version 8 of RFC 9562 over BLAKE2b).
 std::string derived_uuid(std::string_view text);

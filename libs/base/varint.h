@@ -1,4 +1,5 @@
-// Numbers of variable length, seven bits a byte, the lowest first: protobuf's varints, for formats of our own.
+// Numbers of variable length, seven bits a byte, the lowest first: protobuf's varints, for formats of our
+// own.
 #pragma once
 
 #include <cstdint>

@@ -70,8 +70,8 @@ std::string Table::key_of(const Message& row) const {
 
 void Table::add_key_field(const FieldDescriptor* field) {
   key.push_back(field);
-  key_forms.push_back(is_uuid_field(*field)  ? KeyForm::kUuid
-                      : is_text(*field)      ? KeyForm::kText
+  key_forms.push_back(is_uuid_field(*field) ? KeyForm::kUuid
+                      : is_text(*field)     ? KeyForm::kText
                       : is_unsigned(*field) ? KeyForm::kUnsigned
                                             : KeyForm::kSigned);
 }

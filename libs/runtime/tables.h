@@ -108,9 +108,7 @@ class Table : public ReadTable<T> {
     return static_cast<T&>(writer_.edit_row(this->info_, encoded));
   }
   // Insert or replace, without reading what was there: for rows that follow from their event alone.
-  T& put(T row) {
-    return static_cast<T&>(writer_.put_row(this->info_, std::make_shared<T>(std::move(row))));
-  }
+  T& put(T row) { return static_cast<T&>(writer_.put_row(this->info_, std::make_shared<T>(std::move(row)))); }
   template <typename... Key>
   bool erase(const Key&... key) {
     return writer_.erase_row(this->info_, detail::encode_key(this->info_, {std::string_view(key)...}));

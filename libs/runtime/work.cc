@@ -82,8 +82,8 @@ UnitOfWork::Entry* UnitOfWork::known(const contract::Table& table, std::string_v
 // A key that ends with an id of this very tick.
 bool UnitOfWork::is_fresh(const contract::Table& table, std::string_view key) const {
   constexpr size_t kBytes = std::tuple_size_v<Uuid>;
-  return ids_ != nullptr && table.key_forms.back() == contract::Table::KeyForm::kUuid && key.size() >= kBytes &&
-         ids_->made_since_mark(key.substr(key.size() - kBytes));
+  return ids_ != nullptr && table.key_forms.back() == contract::Table::KeyForm::kUuid &&
+         key.size() >= kBytes && ids_->made_since_mark(key.substr(key.size() - kBytes));
 }
 
 Row UnitOfWork::stored(const contract::Table& table, const std::string& key) const {
@@ -192,7 +192,9 @@ Result<std::vector<Row>> UnitOfWork::list(const ListQuery& query, std::string* n
   return fresh;
 }
 
-bool UnitOfWork::Entry::changed() const { return dirty && (stored != nullptr || current != nullptr || unread); }
+bool UnitOfWork::Entry::changed() const {
+  return dirty && (stored != nullptr || current != nullptr || unread);
+}
 
 std::vector<RowChange> UnitOfWork::changes() const {
   std::vector<RowChange> changes;

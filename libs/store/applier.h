@@ -87,9 +87,9 @@ class Applier {
   void forget_projected(bool committed);
 
   struct NumberedChange {
-    uint64_t place;           // table and the first bytes of the key: orders most of them
+    uint64_t place;  // table and the first bytes of the key: orders most of them
     const RowChange* change;
-    uint32_t number;          // in the order of the log
+    uint32_t number;  // in the order of the log
   };
   const ApplierOptions options_;
   std::unique_ptr<SqlTables> tables_;

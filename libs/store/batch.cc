@@ -13,7 +13,7 @@ uint64_t place_of(const RowChange& change) {
   return place;
 }
 
-}
+}  // namespace
 
 // What a projection may read: projection tables, with the rows made earlier in the batch.
 class Applier::ProjectionReader final : public RowReader {

@@ -1,6 +1,6 @@
 // What the log says of an event beside its message: the attributes of CloudEvents 1.0 and our extensions
-// (DESIGN: correlation, causation, traceparent, partition key, actor). A plain object and no protobuf message,
-// because ten of them are made for a payment and most of a message's cost is its strings.
+// (DESIGN: correlation, causation, traceparent, partition key, actor). A plain object and no protobuf
+// message, because ten of them are made for a payment and most of a message's cost is its strings.
 #pragma once
 
 #include <string>
@@ -17,11 +17,11 @@ struct Event;
 
 class Envelope {
  public:
-  const std::string& id() const { return id_; }        // UUIDv7
-  const std::string& type() const { return *type_; }   // "payment.completed"
+  const std::string& id() const { return id_; }       // UUIDv7
+  const std::string& type() const { return *type_; }  // "payment.completed"
   const std::string& service() const { return *service_; }
   Time time() const { return time_; }
-  const std::string& key() const { return key_; }      // partitionkey and subject
+  const std::string& key() const { return key_; }  // partitionkey and subject
   const std::string& correlation_id() const { return correlation_id_; }
   const std::string& causation_id() const { return causation_id_; }  // of the event or request before it
   const std::string& traceparent() const { return traceparent_; }

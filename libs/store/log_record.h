@@ -35,7 +35,7 @@ struct RecordHeader {
 };
 
 enum class HeaderState : uint8_t { kValid, kZero, kBad, kOther };  // kOther: of another version
-HeaderState read_header(const char* at, RecordHeader& header);  // kHeaderBytes at `at`
+HeaderState read_header(const char* at, RecordHeader& header);     // kHeaderBytes at `at`
 void write_header(char* at, const RecordHeader& header);
 bool payload_matches(const RecordHeader& header, std::string_view stored);
 

@@ -10,7 +10,9 @@ namespace micropay {
 struct RowCache::KeyView {
   explicit KeyView(const Entry& entry);
   KeyView(const contract::Table& of, std::string_view key)
-      : table(of.id), bytes(key), hash((std::hash<std::string_view>()(key) ^ of.id) * 0x9E3779B97F4A7C15ull) {}
+      : table(of.id),
+        bytes(key),
+        hash((std::hash<std::string_view>()(key) ^ of.id) * 0x9E3779B97F4A7C15ull) {}
   uint32_t table;
   std::string_view bytes;
   size_t hash;
@@ -35,8 +37,7 @@ struct RowCache::Entry {
   size_t place = 0;  // in the ring
 };
 
-RowCache::KeyView::KeyView(const Entry& entry)
-    : table(entry.table), bytes(entry.bytes()), hash(entry.hash) {}
+RowCache::KeyView::KeyView(const Entry& entry) : table(entry.table), bytes(entry.bytes()), hash(entry.hash) {}
 
 struct alignas(64) RowCache::Shard {
   struct Hash {

@@ -175,9 +175,9 @@ Result<std::string> SqlTables::newest_key(const Table& table) {
   for (size_t place : key_columns(table))
     order += fmt::format("{}{} DESC", order.empty() ? "" : ",",
                          quoted(contract::column_plan(table).columns()[place].name));
-  auto newest = TRY(connection_->prepare(fmt::format("SELECT {} FROM {} ORDER BY {} LIMIT 1", all_columns(table),
-                                                     quoted(table.sql_name), order),
-                                         table.service->name));
+  auto newest = TRY(connection_->prepare(
+      fmt::format("SELECT {} FROM {} ORDER BY {} LIMIT 1", all_columns(table), quoted(table.sql_name), order),
+      table.service->name));
   if (!TRY(newest->step())) return std::string();
   return table.key_of(*read_row(table, *newest));
 }

@@ -149,8 +149,7 @@ bool StoredRow::append_integer(const Field& field, const Value& value, std::stri
   auto bits = static_cast<uint64_t>(value.integer);
   if (field.form == Form::kFixed64) append_fixed(bytes, bits);
   else if (field.form == Form::kFixed32) append_fixed(bytes, static_cast<uint32_t>(bits));
-  else if (field.form == Form::kZigzag)
-    append_varint(bytes, zigzag(value.integer));
+  else if (field.form == Form::kZigzag) append_varint(bytes, zigzag(value.integer));
   else append_varint(bytes, bits);
   return true;
 }

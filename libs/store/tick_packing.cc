@@ -110,7 +110,7 @@ class EventUnpacker {
     return nullptr;
   }
 
-  void text(std::string& into, std::string Envelope::*field) {
+  void text(std::string& into, std::string Envelope::* field) {
     const uint64_t form = in_.varint();
     if (form >= kBytes) {
       into = in_.bytes(form - kBytes);

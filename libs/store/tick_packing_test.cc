@@ -15,7 +15,8 @@ namespace {
 
 std::string text_of(const Envelope& e) {
   return fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}", e.id(), e.type(), e.service(), e.time(), e.key(),
-                     e.correlation_id(), e.causation_id(), e.traceparent(), e.actor(), e.data(), e.position());
+                     e.correlation_id(), e.causation_id(), e.traceparent(), e.actor(), e.data(),
+                     e.position());
 }
 
 TickRecord packed(const Tick& tick) {
@@ -28,7 +29,8 @@ TickRecord packed(const Tick& tick) {
   return record;
 }
 
-std::shared_ptr<EventRecord> event_with(const std::function<std::string()>& text, Time time, uint64_t position) {
+std::shared_ptr<EventRecord> event_with(const std::function<std::string()>& text, Time time,
+                                        uint64_t position) {
   auto event = std::make_shared<EventRecord>();
   Envelope& e = event->envelope;
   e.set_id(text());
@@ -47,9 +49,14 @@ std::shared_ptr<EventRecord> event_with(const std::function<std::string()>& text
 
 TEST(TickPacking, GivesBackEveryFieldOfEveryEvent) {
   std::mt19937_64 random(7);
-  const std::string pool[] = {"",         "system",          derived_uuid("a"), derived_uuid("b"),
+  const std::string pool[] = {"",
+                              "system",
+                              derived_uuid("a"),
+                              derived_uuid("b"),
                               "ABCDEF01-2345-6789-ABCD-EF0123456789",  // a UUID, but not in our form
-                              std::string(36, 'x'), std::string(1000, '\0'), "\x01\x02"};
+                              std::string(36, 'x'),
+                              std::string(1000, '\0'),
+                              "\x01\x02"};
   for (int round = 0; round < 500; ++round) {
     Tick tick{.number = 9, .first_position = 40, .time = 1'700'000'000'000'000};
     for (uint64_t i = 0; i < random() % 8; ++i)

@@ -3,8 +3,8 @@
 
 #include <gtest/gtest.h>
 
-#include "contracts/runtime.pb.h"
 #include "contracts/balance.pb.h"
+#include "contracts/runtime.pb.h"
 #include "contracts/user.pb.h"
 #include "libs/runtime/testing.h"
 #include "services/account/handlers.h"
