@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Measures MicroPay through its real interface and prints each figure beside a floor or peer of the same run.
+"""Measures MicroPay through its real interface; each figure stands beside a floor or peer of the same run.
 
     bench/bench.py [ROW ...]       all rows when none is named; docs/performance.md says what each one does
     bench/bench.py --list
 
-Every row starts from a fresh copy of prepared wallets on the loopback interface and is bounded in time. A wrong
-answer, money that is missing, or a `micropay verify` that is not clean fails the row and the bench.
+Every row starts from a fresh copy of prepared wallets on the loopback interface and is bounded in time. A
+wrong answer, money that is missing, or a `micropay verify` that is not clean fails the row and the bench.
 """
 
 import argparse
@@ -55,7 +55,9 @@ class Bench:
     @property
     def wallets(self):
         if self._wallets is None:
-            self._wallets = Prepared(os.environ.get("BENCH_PREPARED", f"{self.folder}/prepared"), self.folder)
+            self._wallets = Prepared(
+                os.environ.get("BENCH_PREPARED", f"{self.folder}/prepared"), self.folder
+            )
         return self._wallets
 
 

@@ -1,7 +1,8 @@
-"""What every part of the bench knows: where things are, how much is asked of a row, and bounds for everything.
+"""What every part of the bench knows: where things are, how much is asked of a row, and bounds for
+everything.
 
-Environment: BENCH_SECONDS of a timed run, BENCH_WALLETS, BENCH_PAYMENTS of the row `big`, BENCH_DIR for the
-data, BENCH_BINARY for another binary than build/micropay (bench/compare.py uses it).
+Environment: BENCH_SECONDS of a timed run, BENCH_WALLETS, BENCH_PAYMENTS of the row `big`, BENCH_DIR for
+the data, BENCH_BINARY for another binary than build/micropay (bench/compare.py uses it).
 """
 
 import os
@@ -20,7 +21,8 @@ PASSWORD = "bench password only"
 
 
 class BenchFailed(Exception):
-    """A figure that is not worth printing: an answer was wrong, money is missing, something did not start."""
+    """A figure that is not worth printing: an answer was wrong, money is missing, something did not
+    start."""
 
 
 def free_port():

@@ -1,5 +1,5 @@
-"""What the machine carries today, measured first: small static answers from nginx, writes with fdatasync, and
-PostgreSQL's pgbench as a peer that makes bare transfers durable."""
+"""What the machine carries today, measured first: small static answers from nginx, writes with fdatasync,
+and PostgreSQL's pgbench as a peer that makes bare transfers durable."""
 
 import os
 import pwd
@@ -91,7 +91,9 @@ class Postgres:
 
     def __enter__(self):
         data = self.folder / "data"
-        self.call(self.bin / "initdb", "-D", data, "-U", "bench", "--auth=trust", "-E", "UTF8", "--no-locale")
+        self.call(
+            self.bin / "initdb", "-D", data, "-U", "bench", "--auth=trust", "-E", "UTF8", "--no-locale"
+        )
         log = open(self.folder / "log", "w")
         command = [self.bin / "postgres", "-D", data, "-p", str(self.port), "-k", self.folder]
         command += ["-c", "listen_addresses=127.0.0.1", "-c", "synchronous_commit=on"]
@@ -139,9 +141,13 @@ class Postgres:
         out = self.call(self.bin / "pgbench", *logged, *words, seconds=seconds + 120)
         rate = float(out.split("tps = ")[1].split()[0])
         took = sorted(
-            int(line.split()[2]) for file in self.folder.glob("took.*") for line in file.read_text().splitlines()
+            int(line.split()[2])
+            for file in self.folder.glob("took.*")
+            for line in file.read_text().splitlines()
         )
-        total, made = self.sql("SELECT sum(balance) FROM wallet"), int(self.sql("SELECT count(*) FROM transfer"))
+        total, made = self.sql("SELECT sum(balance) FROM wallet"), int(
+            self.sql("SELECT count(*) FROM transfer")
+        )
         if int(total) != 500_000 * wallets or made < len(took):
             raise BenchFailed("PostgreSQL's money does not add up")
         return {"rate": rate, "p50": took[len(took) // 2] / 1000, "p99": took[len(took) * 99 // 100] / 1000}

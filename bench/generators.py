@@ -1,5 +1,6 @@
-"""The load generators: our own (bench/load.cc: verified answers, open loop, exact percentiles), and wrk for floors
-and for what nobody needs to look into. Every run is bounded in time; one that hangs fails the row."""
+"""The load generators: our own (bench/load.cc: verified answers, open loop, exact percentiles), and wrk
+for floors and for what nobody needs to look into. Every run is bounded in time; one that hangs fails the
+row."""
 
 import json
 import os
@@ -25,7 +26,10 @@ class Load:
     def __init__(self, port, connections=CONNECTIONS, **options):
         self.bound = float(options.get("seconds", 3600)) + 120
         self.process = subprocess.Popen(
-            command_of(port, connections, **options), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command_of(port, connections, **options),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
 
     def answers(self):
@@ -40,8 +44,8 @@ class Load:
         run = json.loads(out)
         if run["wrong"] or run["lost"] or run["broken"]:
             raise BenchFailed(
-                f"{run['wrong']} answers were wrong (the first: {run['firstWrong']}), {run['lost']} did not come, "
-                f"{run['broken']} connections broke"
+                f"{run['wrong']} answers were wrong (the first: {run['firstWrong']}), "
+                f"{run['lost']} did not come, {run['broken']} connections broke"
             )
         return run
 

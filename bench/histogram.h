@@ -1,5 +1,5 @@
-// Latencies of every request, none dropped, in a table of fixed size: values below 256 µs exactly, larger ones
-// to within half a percent (256 steps an octave, as HdrHistogram does it). Adding is a few instructions.
+// Latencies of every request, none dropped, in a table of fixed size: values below 256 µs exactly, larger
+// ones to within half a percent (256 steps an octave, as HdrHistogram does it). Adding is a few instructions.
 #pragma once
 
 #include <algorithm>
@@ -41,7 +41,7 @@ class LatencyHistogram {
   static size_t slot_of(uint64_t value) {
     if (value < kSteps) return value;
     const int octave = std::bit_width(value) - kStepBits;  // 1 for 256 to 511
-    return static_cast<size_t>(octave) * (kSteps / 2) + static_cast<size_t>(value >> octave) ;
+    return static_cast<size_t>(octave) * (kSteps / 2) + static_cast<size_t>(value >> octave);
   }
   static uint64_t highest_of(size_t slot) {
     if (slot < kSteps) return slot;
@@ -50,7 +50,7 @@ class LatencyHistogram {
     return ((step + 1) << octave) - 1;
   }
 
-  std::array<uint64_t, kSteps + kOctaves * (kSteps / 2)> counts_{};
+  std::array<uint64_t, kSteps + kOctaves*(kSteps / 2)> counts_{};
   uint64_t count_ = 0;
   uint64_t max_ = 0;
 };

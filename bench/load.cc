@@ -5,9 +5,10 @@
 //   bench_load --port 8080 --connections 64 --count 100000 --requests FILE --expect 200
 //
 // Closed: each connection sends when its last answer is there. Open: request i is due at start + i / rate and
-// its latency counts from then, whether or not a connection was free (no coordinated omission). Every answer is
-// verified: status, and what has to be in the body. Nothing is dropped: what is not answered by the end of the
-// run plus --drain seconds is counted as lost. bench/load_requests.h says what is sent. wrk does none of it.
+// its latency counts from then, whether or not a connection was free (no coordinated omission). Every answer
+// is verified: status, and what has to be in the body. Nothing is dropped: what is not answered by the end of
+// the run plus --drain seconds is counted as lost. bench/load_requests.h says what is sent. wrk does none of
+// it.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -85,10 +86,8 @@ class Load {
         status_(static_cast<int>(options.number("--expect", options.text("--pay").empty() ? 200 : 201))),
         contains_(options.text("--pay").empty() ? "" : R"("status":"COMPLETED")") {
     const uint64_t seed = std::random_device()() * uint64_t{0x100000001} ^ static_cast<uint64_t>(now_ns());
-    if (options.text("--pay").empty())
-      requests_ = std::make_unique<Listed>(options.text("--requests"), seed);
-    else
-      requests_ = std::make_unique<Payments>(options.text("--pay"), options.text("--merchant"), seed);
+    if (options.text("--pay").empty()) requests_ = std::make_unique<Listed>(options.text("--requests"), seed);
+    else requests_ = std::make_unique<Payments>(options.text("--pay"), options.text("--merchant"), seed);
     if (rate_ > 0) wanted_ = std::min(wanted_, static_cast<uint64_t>(rate_ * seconds_));
     connections_.resize(static_cast<size_t>(options.number("--connections", 64)));
     epoll_ = epoll_create1(0);
@@ -117,15 +116,14 @@ class Load {
 
   void print() const {
     const double rate = took_ > 0 ? static_cast<double>(latency_.count()) / took_ : 0;
-    std::printf(
-        R"({"answered":%llu,"seconds":%.3f,"rate":%.1f,"wrong":%llu,"lost":%llu,"broken":%llu,)"
-        R"("p50":%.3f,"p90":%.3f,"p99":%.3f,"p999":%.3f,"max":%.3f,"lateP99":%.3f,"lateMax":%.3f,)"
-        R"("firstWrong":"%s"})"
-        "\n",
-        number(latency_.count()), took_, rate, number(wrong_), number(lost_), number(broken_),
-        ms(latency_.percentile(0.5)), ms(latency_.percentile(0.9)), ms(latency_.percentile(0.99)),
-        ms(latency_.percentile(0.999)), ms(latency_.max()), ms(late_.percentile(0.99)), ms(late_.max()),
-        first_wrong_.c_str());
+    std::printf(R"({"answered":%llu,"seconds":%.3f,"rate":%.1f,"wrong":%llu,"lost":%llu,"broken":%llu,)"
+                R"("p50":%.3f,"p90":%.3f,"p99":%.3f,"p999":%.3f,"max":%.3f,"lateP99":%.3f,"lateMax":%.3f,)"
+                R"("firstWrong":"%s"})"
+                "\n",
+                number(latency_.count()), took_, rate, number(wrong_), number(lost_), number(broken_),
+                ms(latency_.percentile(0.5)), ms(latency_.percentile(0.9)), ms(latency_.percentile(0.99)),
+                ms(latency_.percentile(0.999)), ms(latency_.max()), ms(late_.percentile(0.99)),
+                ms(late_.max()), first_wrong_.c_str());
   }
 
  private:
@@ -196,7 +194,8 @@ class Load {
       return;
     if (wrong_++ > 0) return;
     first_wrong_ = std::to_string(answer.status) + " ";
-    for (const char c : answer.body.substr(0, 300)) first_wrong_ += c == '"' || c == '\\' || c < ' ' ? ' ' : c;
+    for (const char c : answer.body.substr(0, 300))
+      first_wrong_ += c == '"' || c == '\\' || c < ' ' ? ' ' : c;
   }
 
   // Its latency counts, whatever the answer was.

@@ -1,5 +1,6 @@
-"""The wallets of the bench: made once, copied for each row, counted after each. What is counted: the sum of all
-balances through the API is what was loaded, the trial balance is zero, and `micropay verify` is clean."""
+"""The wallets of the bench: made once, copied for each row, counted after each. What is counted: the sum
+of all balances through the API is what was loaded, the trial balance is zero, and `micropay verify` is
+clean."""
 
 import concurrent.futures
 import json
@@ -28,7 +29,11 @@ def sign_in(port, email):
 
 
 def top_up(client, account):
-    body = {"amount": {"currency": "EUR", "value": str(LOADED)}, "provider": "sandbox", "paymentMethod": "card_ok"}
+    body = {
+        "amount": {"currency": "EUR", "value": str(LOADED)},
+        "provider": "sandbox",
+        "paymentMethod": "card_ok",
+    }
     client.call("POST", f"/api/v1/accounts/{account}/top-ups", body)
 
 
@@ -40,7 +45,9 @@ def populate(port, users=USERS, wallets=WALLETS):
         pairs = []
         for _ in range(wallets // users):
             if pairs:
-                account = client.call("POST", "/api/v1/accounts", {"currency": "EUR", "name": "bench"})["id"]
+                account = client.call("POST", "/api/v1/accounts", {"currency": "EUR", "name": "bench"})[
+                    "id"
+                ]
             top_up(client, account)
             pairs.append((client.token, account))
         return pairs
@@ -69,7 +76,9 @@ class Prepared:
         try:
             pairs = populate(platform.port, users, wallets)
             email = "auditor@example.org"
-            made = platform.run("user", "create-admin", "--email", email, "--password-stdin", stdin=PASSWORD + "\n")
+            made = platform.run(
+                "user", "create-admin", "--email", email, "--password-stdin", stdin=PASSWORD + "\n"
+            )
             if made.returncode != 0:
                 raise BenchFailed(made.stderr)
             auditor = sign_in(platform.port, email)

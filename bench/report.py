@@ -1,12 +1,12 @@
-"""The rows as they come, and the one table at the end: measured, scaled to the machine that the figures were asked
-for, beside a floor or peer of the same run, beside what was asked."""
+"""The rows as they come, and the one table at the end: measured, scaled to the machine that the figures
+were asked for, beside a floor or peer of the same run, beside what was asked."""
 
 import json
 
 from floors import STANDARD_HTTP
 
-# What was asked of a figure: (name, is more better, at least, aim). Rates as scaled; an aim may be a function of
-# the floors. A row without figures here is for information.
+# What was asked of a figure: (name, is more better, at least, aim). Rates as scaled; an aim may be a
+# function of the floors. A row without figures here is for information.
 ASKED = {
     "payments": (("rate", True, 6_000, 20_000), ("p99_ms", False, 40, None)),
     "merchant": (("share", True, 0.90, 0.98),),
@@ -36,7 +36,8 @@ class Report:
         return rate * self.scale
 
     def row(self, name, what, beside="", note="", **figures):
-        """`name` finds what was asked. Figures are as measured: rate, p99_ms ..., the first ones are shown."""
+        """`name` finds what was asked. Figures are as measured: rate, p99_ms ..., the first ones are
+        shown."""
         self.figures[name] = {**self.figures.get(name, {}), **figures}
         measured = ", ".join(UNITS[key].format(value) for key, value in figures.items() if key in UNITS)
         scaled = UNITS["rate"].format(self.scaled(figures["rate"])) if "rate" in figures else ""
@@ -68,7 +69,15 @@ class Report:
 
     def table(self):
         """The whole report, aligned."""
-        heading = ("figure", "measured", f"scaled × {self.scale:.2f}", "floor or peer", "asked", "reached", "note")
+        heading = (
+            "figure",
+            "measured",
+            f"scaled × {self.scale:.2f}",
+            "floor or peer",
+            "asked",
+            "reached",
+            "note",
+        )
         rows = [heading, *self.rows]
         widths = [max(len(row[column]) for row in rows) for column in range(len(heading))]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]

@@ -54,14 +54,16 @@ def reads(bench):
 
 
 def sign_ins(bench):
-    """Payments arrive at half of their peak, with and without 8 clients that sign in as fast as they can, in turns;
-    the medians of the turns' p99 are compared."""
+    """Payments arrive at half of their peak, with and without 8 clients that sign in as fast as they can,
+    in turns; the medians of the turns' p99 are compared."""
     with bench.wallets.platform("signins") as platform:
         peak = peak_of(bench, platform)
         file = Path(bench.folder) / "signins.requests"
         emails = [f"bench{number}@example.org" for number in range(SIGNERS)]
         body = '{{"email":"{}","password":"{}"}}'
-        file.write_text("".join(f"POST /api/v1/auth/login - {body.format(email, PASSWORD)}\n" for email in emails))
+        file.write_text(
+            "".join(f"POST /api/v1/auth/login - {body.format(email, PASSWORD)}\n" for email in emails)
+        )
         turn = max(2, SECONDS // 2)
         options = {"pay": bench.wallets.wallets_file, "rate": f"{peak / 2:.1f}", "seconds": turn}
         calm, busy, signed = [], [], []
@@ -78,7 +80,8 @@ def sign_ins(bench):
             "signins",
             "payments' p99 beside sign-ins at their hardest",
             f"without them p99 {without:.1f} ms",
-            f"with them {beside:.1f} ms; {statistics.median(signed):.0f} sign-ins/s, {peak / 2:,.0f} payments/s",
+            f"with them {beside:.1f} ms; {statistics.median(signed):.0f} sign-ins/s, "
+            f"{peak / 2:,.0f} payments/s",
             ratio=beside / without,
         )
         bench.wallets.check(platform)
@@ -88,7 +91,8 @@ def sign_ins(bench):
 
 
 class Crowd:
-    """So many connections over all rounds. By wrk: most answers are refusals, which the platform counts itself."""
+    """So many connections over all rounds. By wrk: most answers are refusals, which the platform counts
+    itself."""
 
     def __init__(self, bench, platform, connections):
         self.platform, self.connections = platform, connections
@@ -106,21 +110,26 @@ class Crowd:
         run = wrk(self.platform.url, self.connections, seconds, script, self.env)
         paid, refused, grown, cpu = (now - then for now, then in zip(self.counts(), before))
         self.paid, self.refused = self.paid + paid, self.refused + refused
-        self.grown_mb, self.cpu, self.seconds = self.grown_mb + grown, self.cpu + cpu, self.seconds + seconds
+        self.grown_mb, self.cpu, self.seconds = (
+            self.grown_mb + grown,
+            self.cpu + cpu,
+            self.seconds + seconds,
+        )
         self.p99 = max(self.p99, run["p99"])
 
     def rate(self):
         return self.paid / self.seconds
 
     def costs(self):
-        """Of a payment, with the refusals beside it: memory is what waits for the tables and fills caches."""
+        """Of a payment, with the refusals beside it: memory is what waits for the tables and fills
+        caches."""
         paid = max(1, self.paid)
         return f"{self.cpu / paid * 1e6:.0f} µs, {self.grown_mb * 1000 / paid:.1f} KB"
 
 
 def overload(bench):
-    """Ten times the connections that the platform carries, its queue as long as those: what is too much is told 503
-    at once, and comes again at once, from clients that do not heed Retry-After."""
+    """Ten times the connections that the platform carries, its queue as long as those: what is too much
+    is told 503 at once, and comes again at once, from clients that do not heed Retry-After."""
     with bench.wallets.platform("overload", f"engine.max_queued={CONNECTIONS}") as platform:
         peak, over = (Crowd(bench, platform, CONNECTIONS * times) for times in (1, 10))
         warm(bench, platform)

@@ -1,5 +1,5 @@
-"""The row `big`: a platform after BENCH_PAYMENTS payments (1,000,000): memory, disk, start, verify, and whether it
-is still as fast as it was with few."""
+"""The row `big`: a platform after BENCH_PAYMENTS payments (1,000,000): memory, disk, start, verify, and
+whether it is still as fast as it was with few."""
 
 import os
 import time
@@ -28,15 +28,17 @@ class Filling:
         while self.made < count:
             step = min(self.step, count - self.made)
             bound = STEP_SECONDS + step / LOWEST_RATE
-            run = load(self.platform.port, count=step, seconds=f"{bound:.0f}", pay=self.bench.wallets.wallets_file)
+            run = load(
+                self.platform.port, count=step, seconds=f"{bound:.0f}", pay=self.bench.wallets.wallets_file
+            )
             if run["answered"] < step:
                 raise BenchFailed(f"{run['answered']} payments in {bound:.0f} s")
             self.made += step
             self.step = max(1_000, int(run["rate"] * STEP_SECONDS))
             left = (PAYMENTS - self.made) / run["rate"]
             tell(
-                f"{self.made:,} of {PAYMENTS:,} payments, {run['rate']:,.0f}/s, RSS {self.platform.rss_mb():.0f} MB, "
-                f"about {left:.0f} s to go"
+                f"{self.made:,} of {PAYMENTS:,} payments, {run['rate']:,.0f}/s, "
+                f"RSS {self.platform.rss_mb():.0f} MB, about {left:.0f} s to go"
             )
 
 
@@ -74,8 +76,8 @@ def growth(bench, big_platform, small_folder, made):
 
 
 def big(bench):
-    """A million payments (BENCH_PAYMENTS=10000000 for more): memory, bytes on disk a payment, start with that data
-    until ready, throughput against that of a copy taken at 100,000, time of verify."""
+    """A million payments (BENCH_PAYMENTS=10000000 for more): memory, bytes on disk a payment, start with
+    that data until ready, throughput against that of a copy taken at 100,000, time of verify."""
     small_folder = Path(bench.folder) / "small"
     with bench.wallets.platform("big") as platform:
         empty = platform.disk_bytes()

@@ -17,7 +17,9 @@ def start(bench):
     with bench.wallets.platform("start") as platform:
         platform.stop()
         full = platform.start()
-    bench.report.row("start-small", f"start with {WALLETS:,} wallets", f"an empty folder {empty:.2f} s", s=full)
+    bench.report.row(
+        "start-small", f"start with {WALLETS:,} wallets", f"an empty folder {empty:.2f} s", s=full
+    )
 
 
 def program(name):

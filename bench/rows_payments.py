@@ -1,5 +1,5 @@
-"""Rows of whole payments: `payments`, `merchant`, `single`, `open`. Each one runs on a copy of the prepared wallets,
-every answer verified, the money counted afterwards."""
+"""Rows of whole payments: `payments`, `merchant`, `single`, `open`. Each one runs on a copy of the
+prepared wallets, every answer verified, the money counted afterwards."""
 
 from common import CONNECTIONS, SECONDS
 from generators import load
@@ -28,7 +28,9 @@ class Costs:
     def tell(self, report, count):
         cpu, threads, _, ticks = self.now()
         used = {name: (spent - self.threads.get(name, 0)) / count * 1e6 for name, spent in threads.items()}
-        shares = [f"{name} {us:.0f}" for name, us in sorted(used.items(), key=lambda one: -one[1])[:5] if us >= 1]
+        shares = [
+            f"{name} {us:.0f}" for name, us in sorted(used.items(), key=lambda one: -one[1])[:5] if us >= 1
+        ]
         a_tick = count / max(1, ticks - self.ticks)
         note = f"by thread: {', '.join(shares)}; {a_tick:.0f} payments a tick"
         report.detail("CPU a payment", f"{(cpu - self.cpu) / count * 1e6:.0f} µs", note)
@@ -105,8 +107,8 @@ def peak_of(bench, platform):
 
 
 def open_loop(bench):
-    """1,000 connections, arrivals at a fixed rate of 70 % of the peak; a latency counts from the moment when its
-    request was due, whether or not a connection was free for it."""
+    """1,000 connections, arrivals at a fixed rate of 70 % of the peak; a latency counts from the moment
+    when its request was due, whether or not a connection was free for it."""
     with bench.wallets.platform("open") as platform:
         peak = peak_of(bench, platform)
         rate = OPEN_SHARE * peak

@@ -48,8 +48,10 @@ class Listeners:
 
 
 def stream(bench):
-    """5,000 WebSockets of 1,000 users, 500 payments a second between them: how old an event is when its user's
-    sockets have it, from the CloudEvents time (before the commit) to the client, and that none is missing."""
+    """5,000 WebSockets of 1,000 users, 500 payments a second between them: how old an event is when its
+    user's sockets have it, from the CloudEvents time (before the commit) to the client, and that none is
+    missing.
+    """
     users = Prepared(f"{bench.folder}/listening", bench.folder, USERS, USERS)
     with users.platform("stream") as platform:
         load(platform.port, CONNECTIONS, seconds=2, rate=RATE, pay=users.wallets_file)

@@ -1,4 +1,5 @@
-"""A platform that runs on a data folder of its own, what /metrics and /proc say of it, and a client of it."""
+"""A platform that runs on a data folder of its own, what /metrics and /proc say of it, and a client of
+it."""
 
 import http.client
 import json
@@ -115,7 +116,8 @@ class Platform:
         return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) * 1024 / 1e6
 
     def disk_bytes(self):
-        """Log bytes in use (not what is allocated ahead), and bytes of the tables with what SQLite has beside."""
+        """Log bytes in use (not what is allocated ahead), and bytes of the tables with what SQLite has
+        beside."""
         tables = sum(file.stat().st_size for file in self.folder.glob("state.db*"))
         return self.metric("micropay_store_log_bytes"), tables
 
@@ -123,7 +125,9 @@ class Platform:
         """Until nothing moves any more: what clients left behind is done, everything is in the tables."""
         deadline, before, calm = time.monotonic() + seconds, None, 0
         while calm < 4:
-            busy = self.metric("micropay_engine_queued_inputs") + self.metric("micropay_store_unapplied_ticks")
+            busy = self.metric("micropay_engine_queued_inputs") + self.metric(
+                "micropay_store_unapplied_ticks"
+            )
             ticks = self.metric("micropay_engine_ticks_total")
             calm = calm + 1 if ticks == before and busy == 0 else 0
             before = ticks

@@ -1,13 +1,14 @@
-// bench_stream: listens on many WebSockets of /ws from one thread and measures how old the events are when they
-// arrive.
+// bench_stream: listens on many WebSockets of /ws from one thread and measures how old the events are when
+// they arrive.
 //
 //   bench_stream --port 8080 --tokens FILE --offset-us 120     FILE: a token a line, a socket each
 //
-// Prints "ready" when every socket is; then counts. A line "N" on stdin is the number of payment.completed that
-// all sockets together have to get: with the last of them (or 30 s after the line) it prints one JSON object and
-// ends. An event's age is this machine's clock less --offset-us, which is how far that is ahead of the platform's
-// (micropay_clock_offset_seconds), less the event's CloudEvents `time`: that is taken when the handler runs, before
-// the commit, so the age holds the rest of the tick, its fsync, and the way to this program.
+// Prints "ready" when every socket is; then counts. A line "N" on stdin is the number of payment.completed
+// that all sockets together have to get: with the last of them (or 30 s after the line) it prints one JSON
+// object and ends. An event's age is this machine's clock less --offset-us, which is how far that is ahead of
+// the platform's (micropay_clock_offset_seconds), less the event's CloudEvents `time`: that is taken when the
+// handler runs, before the commit, so the age holds the rest of the tick, its fsync, and the way to this
+// program.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -142,11 +143,11 @@ class Stream {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (connect(listener.socket, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
       stop("connection " + std::to_string(listeners_.size()) + " is refused: " + std::strerror(errno));
-    const std::string handshake = request_text(
-        "GET", "/ws", token,
-        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
-        "-");
+    const std::string handshake =
+        request_text("GET", "/ws", token,
+                     "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+                     "-");
     if (send(listener.socket, handshake.data(), handshake.size(), MSG_NOSIGNAL) < 0) stop("cannot send");
     fcntl(listener.socket, F_SETFL, O_NONBLOCK);
     watch(listener.socket, &listener);
