@@ -23,6 +23,7 @@ from pathlib import Path
 from common import BINARY, BUILD, ROOT, tell
 
 ROUNDS = max(1, int(os.environ.get("BENCH_ROUNDS", "5")))
+SURE_ROUNDS = 5  # that all fall on one side by luck: one of sixteen
 ROW_SECONDS = 3600  # of one bench run at most
 LESS_IS_BETTER = ("p99_ms", "p50_ms", "us", "mb", "kb", "s", "ratio")
 
@@ -61,7 +62,7 @@ def build(commit):
     print(f"building {git('log', '-1', '--format=%h %s', commit)}", flush=True)
     began = time.monotonic()
     # Paths relative to the tree, so that ccache may use what was compiled elsewhere.
-    environment = {**os.environ, "CCACHE_BASEDIR": str(tree), "CCACHE_NOHASHDIR": "1"}
+    environment = {**os.environ, "CCACHE_BASEDIR": str(BUILD / "compare"), "CCACHE_NOHASHDIR": "1"}
     if not (made / "build.ninja").exists():
         run_step(["cmake", "-S", tree, "-B", made, "-G", "Ninja", "-DMICROPAY_TESTS=OFF"], environment)
     run_step(["ninja", "-C", made, "micropay"], environment)
@@ -99,7 +100,7 @@ def show(before, after):
         old, new = (statistics.median(side) for side in zip(*pairs))
         better = middle < 1 if key[1] in LESS_IS_BETTER else middle > 1
         sure = ratios[0] > 1 or ratios[-1] < 1
-        says = ("better" if better else "worse") if sure and len(ratios) > 1 else "not told apart"
+        says = ("better" if better else "worse") if sure and len(ratios) >= SURE_ROUNDS else "not told apart"
         print(
             f"{key[0]:<12} {key[1]:<8} {old:>12,.2f} {new:>12,.2f}   "
             f"{middle:.3f} ({ratios[0]:.3f} to {ratios[-1]:.3f}) {says}"

@@ -1,5 +1,5 @@
 """The load generator of the bench tells the truth: it counts what is wrong, missing or broken, and in an open
-loop a server that stands still shows in the latencies of all who were due meanwhile (no coordinated omission)."""
+loop a server that stands still shows in the latencies of all who were due meanwhile."""
 import json
 import socket
 import subprocess
