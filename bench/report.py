@@ -13,7 +13,8 @@ ASKED = {
     "single": (("p50_ms", False, 1.5, lambda floors: 1000 / floors["fsync"] + 0.3),),
     "open": (("p99_ms", False, 60, 15),),
     "reads": (("rate", True, 30_000, 50_000),),
-    "json": (("us", False, 3, 1),),
+    "json write a payment": (("us", False, 3, 1),),
+    "json read a payment": (("us", False, 3, 1),),
     "memory": (("mb", False, 400, 200),),
     "disk": (("kb", False, 4, 1.5),),
     "start": (("s", False, 2, 0.5),),
@@ -28,7 +29,7 @@ UNITS |= {"mb": "{:,.0f} MB", "kb": "{:.2f} KB", "s": "{:.2f} s", "share": "{:.0
 class Report:
     def __init__(self, floors):
         self.floors = floors
-        self.rows = []  # (what, measured, scaled, beside, asked, reached, note)
+        self.rows = []  # (what, measured, scaled, beside, asked, reached)
         self.figures = {}  # by row, for bench/compare.py
         self.scale = STANDARD_HTTP / floors["http"] if floors.get("http") else 1.0
 
@@ -36,22 +37,17 @@ class Report:
         return rate * self.scale
 
     def row(self, name, what, beside="", note="", **figures):
-        """`name` finds what was asked. Figures are as measured: rate, p99_ms ..., the first ones are
-        shown."""
+        """`name` finds what was asked; the figures are as measured: rate, p99_ms ..."""
         self.figures[name] = {**self.figures.get(name, {}), **figures}
         measured = ", ".join(UNITS[key].format(value) for key, value in figures.items() if key in UNITS)
         scaled = UNITS["rate"].format(self.scaled(figures["rate"])) if "rate" in figures else ""
-        self.add(what, measured, scaled, beside, *self.verdict(name, figures), note)
-
-    def detail(self, what, measured, note=""):
-        """A line of a row, for which nothing is asked."""
-        self.add("  " + what, measured, "", "", "", "", note)
-
-    def add(self, *cells):
-        self.rows.append(cells)
-        what, measured, scaled, *_, note = cells
+        self.rows.append((what, measured, scaled, beside, *self.verdict(name, figures)))
         also = f" (scaled {scaled})" if scaled else ""
         print(f"  {what:<46} {measured}{also}  {note}", flush=True)
+
+    def detail(self, what, measured, note=""):
+        """A line of a row, for which nothing is asked; not in the table."""
+        print(f"    {what:<44} {measured}  {note}", flush=True)
 
     def verdict(self, name, figures):
         """What was asked, as text, and how much of it is reached."""
@@ -69,15 +65,7 @@ class Report:
 
     def table(self):
         """The whole report, aligned."""
-        heading = (
-            "figure",
-            "measured",
-            f"scaled × {self.scale:.2f}",
-            "floor or peer",
-            "asked",
-            "reached",
-            "note",
-        )
+        heading = ("figure", "measured", f"scaled × {self.scale:.2f}", "floor or peer", "asked", "reached")
         rows = [heading, *self.rows]
         widths = [max(len(row[column]) for row in rows) for column in range(len(heading))]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from common import CONNECTIONS, PASSWORD, ROOT, SECONDS, BenchFailed
 from generators import Load, load, wrk
+from money import sign_up
 from rows_payments import beside_http, peak_of, warm
 from running import Client
 
@@ -59,7 +60,10 @@ def sign_ins(bench):
     with bench.wallets.platform("signins") as platform:
         peak = peak_of(bench, platform)
         file = Path(bench.folder) / "signins.requests"
-        emails = [f"bench{number}@example.org" for number in range(SIGNERS)]
+        # Users of their own: a user's sessions are bounded, and one more would end that of a paying token.
+        emails = [f"signer{number}@example.org" for number in range(SIGNERS)]
+        for email in emails:
+            sign_up(platform.port, email)
         body = '{{"email":"{}","password":"{}"}}'
         file.write_text(
             "".join(f"POST /api/v1/auth/login - {body.format(email, PASSWORD)}\n" for email in emails)
