@@ -12,9 +12,9 @@ import argparse
 import os
 import resource
 import shutil
-import subprocess
 import sys
 import tempfile
+import traceback
 
 import floors
 import rows_beside
@@ -48,7 +48,8 @@ class Bench:
 
     def __init__(self, folder):
         self.folder = folder
-        self.floors = {"http": floors.http_rate(folder), "fsync": floors.fsync_rate(folder)}
+        rate, median_ms = floors.fsyncs(folder)
+        self.floors = {"http": floors.http_rate(folder), "fsync": rate, "fsync_ms": median_ms}
         self.report = Report(self.floors)
         self._wallets = None
 
@@ -90,15 +91,18 @@ def main():
         bench = Bench(folder)
         print(
             f"floors of this run: nginx {bench.floors['http']:,.0f} small answers/s (wrk -t1 -c64), "
-            f"{bench.floors['fsync']:,.0f} fdatasync/s; {os.cpu_count()} cores, load generator included; "
-            f"{SECONDS} s a run; rates are scaled to nginx's {floors.STANDARD_HTTP:,}/s\n",
+            f"{bench.floors['fsync']:,.0f} fdatasync/s, median {bench.floors['fsync_ms']:.2f} ms\n"
+            f"{os.cpu_count()} cores, load generator included; {SECONDS} s a run; rates are scaled to "
+            f"nginx's {floors.STANDARD_HTTP:,}/s\n",
             flush=True,
         )
         for name in options.rows or ROWS:
             try:
                 ROWS[name](bench)
-            except (BenchFailed, OSError, subprocess.SubprocessError) as problem:
+            except Exception as problem:  # the other rows are still worth their time
                 failed.append(name)
+                if not isinstance(problem, BenchFailed):
+                    traceback.print_exc()
                 print(f"  {name}: FAILED: {problem}", flush=True)
         print("\n" + bench.report.table(), flush=True)
         if options.json:

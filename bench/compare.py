@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Runs rows on another commit and on the working tree, in turns; prints each figure's ratio with its spread.
+"""Runs rows on another commit and on the working tree, in turns; prints each figure's ratio with its
+spread.
 
-    bench/compare.py REF [ROW ...]      make bench-compare REF=HEAD~3 BENCH="payments single"
+bench/compare.py REF [ROW ...]      make bench-compare REF=HEAD~3 BENCH="payments single"
 
 REF is built in a git worktree below build/compare/, in a build folder that is kept for the next time. The
 bench of the working tree drives both. BENCH_ROUNDS (5) turns each; BENCH_SECONDS and others as in
@@ -100,7 +101,9 @@ def show(before, after):
         old, new = (statistics.median(side) for side in zip(*pairs))
         better = middle < 1 if key[1] in LESS_IS_BETTER else middle > 1
         sure = ratios[0] > 1 or ratios[-1] < 1
-        says = ("better" if better else "worse") if sure and len(ratios) >= SURE_ROUNDS else "not told apart"
+        says = (
+            ("better" if better else "worse") if sure and len(ratios) >= SURE_ROUNDS else "not told apart"
+        )
         print(
             f"{key[0]:<12} {key[1]:<8} {old:>12,.2f} {new:>12,.2f}   "
             f"{middle:.3f} ({ratios[0]:.3f} to {ratios[-1]:.3f}) {says}"

@@ -10,7 +10,7 @@ from floors import STANDARD_HTTP
 ASKED = {
     "payments": (("rate", True, 6_000, 20_000), ("p99_ms", False, 40, None)),
     "merchant": (("share", True, 0.90, 0.98),),
-    "single": (("p50_ms", False, 1.5, lambda floors: 1000 / floors["fsync"] + 0.3),),
+    "single": (("p50_ms", False, 1.5, lambda floors: floors["fsync_ms"] + 0.3),),
     "open": (("p99_ms", False, 60, 15),),
     "reads": (("rate", True, 30_000, 50_000),),
     "json write a payment": (("us", False, 3, 1),),

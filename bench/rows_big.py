@@ -2,6 +2,7 @@
 whether it is still as fast as it was with few."""
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ PAYMENTS = int(os.environ.get("BENCH_PAYMENTS", "1000000"))
 FEW = min(100_000, PAYMENTS // 4)
 STEP_SECONDS = 5  # between two lines of progress, about
 TURNS = 3
+LEAST_FREE_BYTES = 8 << 30
 LOWEST_RATE = 50  # payments a second; slower is a row that hangs
 
 
@@ -26,6 +28,8 @@ class Filling:
 
     def to(self, count):
         while self.made < count:
+            if shutil.disk_usage(self.platform.folder).free < LEAST_FREE_BYTES:
+                raise BenchFailed(f"the disk is nearly full after {self.made:,} payments")
             step = min(self.step, count - self.made)
             bound = STEP_SECONDS + step / LOWEST_RATE
             run = load(
