@@ -14,7 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / os.environ.get("BUILD", "build")
 BINARY = Path(os.environ.get("BENCH_BINARY", BUILD / "micropay"))
-USERS, WALLETS = 20, int(os.environ.get("BENCH_WALLETS", "10000"))
+WALLETS = max(4, int(os.environ.get("BENCH_WALLETS", "10000")))
+USERS = min(200, WALLETS // 2)
 SECONDS = max(1, int(os.environ.get("BENCH_SECONDS", "10")))
 CONNECTIONS = 64
 PASSWORD = "bench password only"

@@ -17,7 +17,7 @@ def paths_to_read(bench, platform, payments=2_000):
     """Payments and balances in equal parts, with the token of an owner."""
     lines = []
     for token in dict.fromkeys(token for token, _ in bench.wallets.pairs):
-        listed = Client(platform.port, token).call("GET", "/api/v1/payments?pageSize=100")["payments"]
+        listed = Client(platform.port, token).call("GET", "/api/v1/payments?pageSize=20")["payments"]
         lines += [f"GET /api/v1/payments/{payment['id']} {token} -" for payment in listed]
     if len(lines) < 10:
         raise BenchFailed("there are no payments to read")
