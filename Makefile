@@ -8,8 +8,8 @@ export BUILD
 # ccache may use the precompiled header.
 export CCACHE_SLOPPINESS = pch_defines,time_macros,include_file_mtime,include_file_ctime
 
-.PHONY: run build build-all test soak soak-kills check tidy format bench fuzz sanitize clean help setup setup-test \
-  setup-fuzz
+.PHONY: run build build-all test soak soak-kills check tidy format bench bench-compare fuzz sanitize clean help \
+  setup setup-test setup-fuzz setup-bench
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -52,21 +52,28 @@ fuzz: setup-fuzz  ## libFuzzer on every parser of outside bytes, each for SECOND
 sanitize: setup-test  ## the unit tests with address, undefined and leak checks, the concurrent ones with thread's
 	@tools/sanitize.sh
 
-bench: setup-test build  ## measure, each figure beside its floor (BENCH="row ..." for some)
+bench: setup-bench build  ## measure, each figure beside its floor (BENCH="payments single" for some rows)
 	@ninja -C $(BUILD) bench
 	@bench/bench.py $(BENCH)
+
+bench-compare: setup-bench build  ## rows on another commit and here, in turns: ratios with spread (REF=HEAD~1 BENCH=payments)
+	@ninja -C $(BUILD) bench
+	@bench/compare.py $(or $(REF),HEAD) $(or $(BENCH),payments)
 
 clean:  ## remove what was built; data/ stays
 	rm -rf $(BUILD) build-fuzz build-asan build-tsan .venv
 
 help:  ## this list
-	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 23
 
 setup:
 	@tools/setup.sh
 
 setup-test:
 	@tools/setup.sh test
+
+setup-bench:
+	@tools/setup.sh bench
 
 setup-fuzz:
 	@tools/setup.sh fuzz

@@ -106,6 +106,13 @@ void Platform::Impl::publish_gauges() {
          &EngineStats::effects_pending);
   engine("micropay_engine_deliveries_pending", "Events that wait to be handled again",
          &EngineStats::deliveries_pending);
+  // Here all of them are made together with the tables; where services run apart, each has its own lag.
+  for (const Service& service : instance->engine().services()) {
+    if (service.projections.empty()) continue;
+    gauges.push_back(gauge_callback(
+        "micropay_projection_lag_ticks", "Ticks that are not in the projections of a service yet",
+        {{"service", service.name}}, [this] { return double(instance->store().stats().unapplied_ticks); }));
+  }
 }
 
 Result<void> Platform::Impl::start() {

@@ -1,8 +1,8 @@
 #!/bin/bash
 # Installs what MicroPay needs on Debian 12, once: `setup.sh` to build and run, `setup.sh test` for tests and
-# checks too (that also makes .venv from tests/requirements.txt), `setup.sh fuzz` for libFuzzer. A stamp
-# below build/ holds the hash of these lists: when it fits, this returns in milliseconds; when every package
-# is there already, it needs neither network nor root.
+# checks too (that also makes .venv from tests/requirements.txt), `setup.sh fuzz` for libFuzzer, `setup.sh
+# bench` for what `make bench` measures beside us. A stamp below build/ holds the hash of these lists: when it
+# fits, this returns in milliseconds; when every package is there already, it needs neither network nor root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${BUILD:-build}
@@ -14,6 +14,10 @@ packages=(g++ make cmake ninja-build ccache mold pkg-config curl jq
   libzstd-dev zlib1g-dev libabsl-dev libjemalloc-dev libgtest-dev libgmock-dev)
 if [ "$kind" = test ]; then
   packages+=(git python3 python3-venv wrk clang-format-19 clang-tidy-19 chromium faketime)
+fi
+
+if [ "$kind" = bench ]; then
+  packages+=(git python3 wrk nginx postgresql)
 fi
 
 if [ "$kind" = fuzz ]; then

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <map>
 #include <mutex>
+#include <sstream>
 
 #include "libs/base/check.h"
 
@@ -128,6 +129,20 @@ void render_family(std::string& out, const std::string& name, const Family& fami
   for (const auto& [labels, value] : gauges) sample(out, name, labels, number(value));
 }
 
+// When this process began: the boot's time and the process's own since then, in clock ticks.
+double started_at() {
+  std::string line, word;
+  std::getline(std::ifstream("/proc/self/stat") >> std::ws, line);
+  const size_t name_end = line.rfind(')');
+  std::istringstream fields(name_end == line.npos ? "" : line.substr(name_end + 1));
+  for (int field = 3; field <= 22 && fields >> word; ++field) continue;  // the 22nd; the name was the second
+  double boot = 0;
+  for (std::ifstream stat("/proc/stat"); stat >> line;)
+    if (line == "btime") stat >> boot;
+  if (!fields || boot == 0) return 0;
+  return boot + std::strtod(word.c_str(), nullptr) / double(sysconf(_SC_CLK_TCK));
+}
+
 // The usual names of Prometheus' client libraries, read from Linux at the time of asking.
 void render_process(std::string& out) {
   const auto plain = [&out](const char* name, const char* type, const char* help, double value) {
@@ -144,6 +159,8 @@ void render_process(std::string& out) {
   const double page_bytes = double(sysconf(_SC_PAGESIZE));
   plain("process_virtual_memory_bytes", "gauge", "Virtual memory", pages_virtual * page_bytes);
   plain("process_resident_memory_bytes", "gauge", "Resident memory", pages_resident * page_bytes);
+  if (const double started = started_at(); started > 0)
+    plain("process_start_time_seconds", "gauge", "When the process began, in seconds since 1970", started);
   if (DIR* folder = opendir("/proc/self/fd")) {
     int files = -3;  // ".", ".." and the folder itself
     while (readdir(folder) != nullptr) ++files;

@@ -84,7 +84,9 @@ Result<void> EmbeddedStoreImpl::commit(Tick tick) {
   std::string_view record = TRY(encoder_.encode(tick, header));
   Time before = system_clock().monotonic();
   TRY(log_->append(header, record));
-  fsync_us_.fetch_add(static_cast<uint64_t>(system_clock().monotonic() - before), std::memory_order_relaxed);
+  const Duration took = system_clock().monotonic() - before;
+  fsync_us_.fetch_add(static_cast<uint64_t>(took), std::memory_order_relaxed);
+  sync_seconds_.observe(took);
 
   last_time_ = tick.time;
   auto shared = std::make_shared<const Tick>(std::move(tick));

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "libs/base/metrics.h"
 #include "libs/store/applier.h"
 #include "libs/store/embedded.h"
 #include "libs/store/folder_lock.h"
@@ -105,6 +106,8 @@ class EmbeddedStoreImpl final : public EmbeddedStore {
   TickEncoder encoder_;
   RecentEvents recent_;
   std::atomic<uint64_t> fsync_us_ = 0;
+  Histogram& sync_seconds_ = duration_histogram("micropay_store_sync_seconds",
+                                                "Time to write a tick to the log and to have it on the disk");
   std::atomic<Time> last_time_ = 0;  // of the log's last tick
 };
 

@@ -36,7 +36,8 @@ struct Gateway::Impl {
         api(settings, parts.engine, parts.authenticator, parts.clock, pool, contract::model()),
         pages(contract::model(), parts.version, parts.authenticator),
         live({parts.store, parts.authenticator, pool, parts.clock,
-              [this](size_t loop, std::function<void()> job) { server->post(loop, std::move(job)); }},
+              [this](size_t loop, std::function<void()> job) { server->post(loop, std::move(job)); },
+              settings.max_streams_per_user},
              settings.io_threads) {}
 
   Result<void> start();

@@ -13,7 +13,6 @@ constexpr Duration kAuthenticateWithin = 5 * kSecond;
 constexpr Duration kRecheckEvery = 10 * kSecond;
 constexpr uint16_t kUnauthenticated = 4401;
 constexpr uint16_t kPolicy = 1008;
-constexpr size_t kMaxStreamsPerUser = 50;  // on one I/O thread
 constexpr uint32_t kUpgradeRequired = 426;
 
 EventText event_text(const EventRecord& event) {
@@ -134,7 +133,7 @@ void LiveStreams::authenticate(const LiveSessionPtr& session, std::string_view t
 bool LiveStreams::admit(const LiveSessionPtr& session, const Identity& identity) {
   LiveLoop& loop = *loops_[session->socket->loop()];
   auto others = loop.by_user.find(identity.principal.user_id);
-  if (others != loop.by_user.end() && others->second.size() >= kMaxStreamsPerUser) {
+  if (others != loop.by_user.end() && others->second.size() >= parts_.max_streams_per_user) {
     session->send_error("too_many_streams", "Too many streams of this user are open.");
     session->socket->close(kPolicy, "Too many streams.");
     return false;

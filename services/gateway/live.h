@@ -41,6 +41,7 @@ class LiveStreams {
     WorkerPool& pool;
     const Clock& clock;
     std::function<void(size_t loop, std::function<void()>)> post;  // to an I/O thread
+    size_t max_streams_per_user;                                   // on one I/O thread
   };
   LiveStreams(Parts parts, size_t loops);
   ~LiveStreams();

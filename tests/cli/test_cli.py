@@ -10,7 +10,7 @@ import pytest
 from platform_client import PASSWORD, Api, unique, wait_for
 from platform_process import BINARY, ROOT, clean_environment, micropay
 
-COMMANDS = ["serve", "verify", "replay", "backup", "restore", "schema", "events tail", "events show",
+COMMANDS = ["serve", "top", "verify", "replay", "backup", "restore", "schema", "events tail", "events show",
             "user create-admin",
             "keys rotate", "services", "openapi", "docs", "completion", "version"]
 

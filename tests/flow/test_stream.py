@@ -235,3 +235,16 @@ def test_a_revoked_session_ends_it(platform):
     with ready(user) as mine:
         user.post("auth/logout", {"refreshToken": user.refresh_token}, expect=204)
         assert closed_with(mine, 20) == 4401
+
+
+def test_streams_of_one_user_are_bounded(fresh_platform):
+    platform = fresh_platform("gateway.max_streams_per_user=2")
+    ada, bob = platform.register("ada"), platform.register("bob")
+    with ready(ada), ready(ada) as second:
+        with stream(ada) as third:
+            assert third.expect("error")["code"] == "too_many_streams"
+            assert closed_with(third) == 1008
+        with ready(bob):
+            pass
+        second.send(type="ping")
+        assert second.reply("pong")
