@@ -319,10 +319,11 @@ namespace {
 InvariantResult check_trail(const Store& store, const contract::Model& model) {
   InvariantResult result{.name = "the audit chain is unbroken"};
   audit::ChainHead head;
+  EventWindow log([&store](uint64_t from, size_t limit) { return store.read_events(from, limit); }, 1024);
   const auto read = store.scan(*model.table_of<AuditBlock>(), [&](const Row& row) {
-    const auto problem = audit::verify_chain(static_cast<const AuditBlock&>(*row), head);
-    if (problem) result.problem = fmt::format("entry {}: {}", problem->sequence, problem->text);
-    return !problem;
+    if (auto problem = audit::broken_entry(static_cast<const AuditBlock&>(*row), log, head))
+      result.problem = fmt::format("entry {}: {}", problem->sequence, problem->text);
+    return result.problem.empty();
   });
   if (!read) result.problem = fmt::format("cannot read: {} {}", read.error().reason, read.error().detail);
   result.checked = head.next_sequence - 1;

@@ -311,7 +311,7 @@ TEST_F(PlantedFault, AReversalOfAnother) {
 TEST_F(PlantedFault, AChangedByteOfTheTrail) {
   plant<AuditBlock>([](AuditBlock& block) {
     if (block.number() != 2) return false;
-    (*block.mutable_entries())[1000] ^= 1;
+    (*block.mutable_marks())[100] ^= 1;
     return true;
   });
   EXPECT_EQ(first_failed(), "the audit chain is unbroken");

@@ -17,6 +17,7 @@
 #include "libs/store/list_query.h"
 #include "libs/store/log_record.h"
 #include "libs/store/sqlite.h"
+#include "services/audit/rules.h"
 
 namespace micropay::app {
 namespace {
@@ -348,33 +349,45 @@ TEST_F(TamperTest, TablesCutShortAreRefusedOrFound) {
 
 // ---- the audit trail ----
 
-TEST_F(TamperTest, EveryPartOfAnAuditBlockIsFoundAndTheEntryNamed) {
+TEST_F(TamperTest, EveryMarkOfAnAuditBlockIsFoundAndTheEntryNamed) {
   const Table& blocks = *contract::model().table_of<AuditBlock>();
-  const size_t place = size_t(std::ranges::find(Tables::columns(blocks), "entries", &Column::name) -
+  const size_t place = size_t(std::ranges::find(Tables::columns(blocks), "marks", &Column::name) -
                               Tables::columns(blocks).begin());
   const Stored good = Tables(folder_).rows(blocks, 1).at(0);
-  const std::string& bytes = good.values[place].bytes;
-  AuditEntries entries;
-  ASSERT_TRUE(entries.ParseFromString(bytes));
-  size_t end = 0;
-  for (int number = 1; number <= 3; ++number) {
-    const size_t start = end, size = entries.entries(number - 1).ByteSizeLong();
-    end = start + 1 + (size < 128 ? 1 : 2) + size;
-    for (size_t at = start; at < end; at += 31) {
-      {
-        Tables tables(folder_);
-        Stored bad = good;
-        bad.values[place].bytes[at] = char(bytes[at] ^ 4);
-        tables.erase(blocks, good);
-        tables.insert(blocks, bad);
-      }
-      const VerifyReport report = verify();
-      EXPECT_NE(differs(report, blocks), nullptr) << at;
-      EXPECT_THAT(check(report, "the audit chain is unbroken").problem,
-                  testing::StartsWith(fmt::format("entry {}:", number)))
-          << at;
+  for (size_t at = 0; at < good.values[place].bytes.size(); at += 7) {
+    {
+      Tables tables(folder_);
+      Stored bad = good;
+      bad.values[place].bytes[at] = char(bad.values[place].bytes[at] ^ 4);
+      tables.erase(blocks, good);
+      tables.insert(blocks, bad);
     }
+    const VerifyReport report = verify();
+    EXPECT_NE(differs(report, blocks), nullptr) << at;
+    EXPECT_THAT(check(report, "the audit chain is unbroken").problem,
+                testing::StartsWith(fmt::format("entry {}:", at / audit::kMarkBytes + 1)))
+        << at;
   }
+}
+
+// Whoever rewrites the log, checksums and all, does not rewrite the chain.
+TEST_F(TamperTest, AnEventRewrittenInTheLogIsFoundByTheChainAndNamed) {
+  const std::string rewritten = scratch_->path() + "/rewritten";
+  uint64_t position = 0;
+  write_again(folder_, rewritten, [&](Tick& tick) {
+    if (tick.number != 5 || tick.events.empty()) return;
+    auto event = std::make_shared<EventRecord>(*tick.events.back());
+    event->envelope.set_actor("somebody else");
+    position = event->envelope.position();
+    tick.events.back() = event;
+  });
+  ASSERT_NE(position, 0u);
+  fs::remove_all(folder_ + "/log");
+  fs::copy(rewritten + "/log", folder_ + "/log");
+  const VerifyReport report = verify();
+  EXPECT_TRUE(check(report, "log is whole").ok);
+  EXPECT_THAT(check(report, "the audit chain is unbroken").problem,
+              testing::StartsWith(fmt::format("entry {}:", position)));
 }
 
 // Whoever rewrites log and tables consistently leaves a folder in order, but not the head that somebody

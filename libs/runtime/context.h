@@ -18,24 +18,37 @@
 #include "libs/base/time.h"
 #include "libs/runtime/principal.h"
 #include "libs/runtime/tables.h"
+#include "libs/store/event_window.h"
 
 namespace micropay {
+
+// What the runtime does for a query: its rows, and the log.
+class QueryHost : public TableReader {
+ public:
+  virtual Result<EventWindow::Events> read_events(uint64_t position, size_t limit) = 0;
+};
 
 // Given to queries and preparations: a snapshot, no writing.
 class QueryContext {
  public:
-  QueryContext(TableReader& rows, const Principal& principal, Time now, const contract::Service& service)
-      : reader_(rows), principal_(principal), now_(now), service_(service) {}
+  QueryContext(QueryHost& host, const Principal& principal, Time now, const contract::Service& service)
+      : host_(host), principal_(principal), now_(now), service_(service) {}
   Time now() const { return now_; }
   const Principal& principal() const { return principal_; }
   template <typename T>
   ReadTable<T> table() {
-    return {reader_, own_table(T::descriptor())};
+    return {host_, own_table(T::descriptor())};
+  }
+  // The log as far as this service hears it, for projections that keep positions instead of copies;
+  // `stretch` events are read at once.
+  EventWindow events(size_t stretch) {
+    return EventWindow([this](uint64_t from, size_t limit) { return host_.read_events(from, limit); },
+                       stretch);
   }
 
  private:
   const contract::Table& own_table(const google::protobuf::Descriptor* descriptor) const;  // CHECKs ownership
-  TableReader& reader_;
+  QueryHost& host_;
   const Principal& principal_;
   Time now_;
   const contract::Service& service_;

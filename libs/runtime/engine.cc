@@ -17,7 +17,7 @@ constexpr size_t kFollowIdle = 2'000;                // events followed in a tic
 constexpr size_t kFollowBusy = 64;                   // and beside commands, at least
 
 // Reads rows for queries: a committed state, kept alive as long as the query runs.
-class Snapshot final : public TableReader {
+class Snapshot final : public QueryHost {
  public:
   // `of_applied`: lists go on while a full disk keeps the newest rows out of the tables.
   explicit Snapshot(const Store& store, bool of_applied = false) : store_(store), of_applied_(of_applied) {}
@@ -32,6 +32,11 @@ class Snapshot final : public TableReader {
     Page page = TRY(store_.list(asked));
     *next_page_token = std::move(page.next_page_token);
     return std::move(page.rows);
+  }
+  Result<EventWindow::Events> read_events(uint64_t position, size_t limit) override {
+    auto events = store_.read_events(position, limit);
+    if (!events) return fail(Code::kInternal, events.error().reason, events.error().detail);
+    return events;
   }
 
  private:

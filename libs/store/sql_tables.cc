@@ -163,8 +163,11 @@ Result<void> SqlTables::erase(const Table& table, const std::string& key) {
   return statements.erase->run();
 }
 
+// Made anew and not emptied: rows of another version may have had other columns.
 Result<void> SqlTables::clear(const Table& table) {
-  return TRY(connection_->prepare("DELETE FROM " + quoted(table.sql_name), table.service->name))->run();
+  of(table) = {};
+  TRY(connection_->exec("DROP TABLE IF EXISTS " + quoted(table.sql_name)));
+  return connection_->exec(contract::create_table_sql(table, contract::Dialect::kSqlite));
 }
 
 Result<void> SqlTables::scan(const Table& table, const std::function<bool(const Row&)>& each) {

@@ -1,4 +1,4 @@
-// Chaining and verification; see rules.h. Appending is on the way of every event and copies no other entry.
+// Chaining and verification; see rules.h. Appending is on the way of every event and keeps four bytes of it.
 #include "services/audit/rules.h"
 
 #include <sodium.h>
@@ -9,13 +9,8 @@ namespace micropay::audit {
 namespace {
 
 constexpr size_t kHashBytes = 32;
-// An entry in a block: the tag of AuditEntries.entries, its length, the entry, whose last field is the hash.
-constexpr char kEntryTag = 0x0a;
-constexpr std::string_view kHashTag = "\x52\x20";
-static_assert(AuditEntries::kEntriesFieldNumber == 1 && AuditEntry::kHashFieldNumber == 10);
 
 using Hash = std::array<char, kHashBytes>;
-std::string_view view(const Hash& hash) { return {hash.data(), hash.size()}; }
 
 Hash hash_of(std::string_view previous_hash, std::string_view entry) {
   CHECK(previous_hash.size() == kHashBytes);
@@ -28,41 +23,22 @@ Hash hash_of(std::string_view previous_hash, std::string_view entry) {
   return hash;
 }
 
-void append_size(std::string& out, size_t size) {
-  for (; size >= 0x80; size >>= 7) out.push_back(char(size | 0x80));
-  out.push_back(char(size));
+// Every field but the hash is set, so that one message serves for many events.
+void fill_entry(AuditEntry& entry, const Envelope& envelope) {
+  entry.set_sequence(envelope.position());
+  entry.set_time(envelope.time());
+  entry.set_actor(envelope.actor());
+  entry.set_action(envelope.type());
+  entry.set_service(envelope.service());
+  entry.set_subject(envelope.key());
+  entry.set_event_id(envelope.id());
+  entry.set_correlation_id(envelope.correlation_id());
+  entry.set_digest(digest_of(envelope.data()));
 }
 
-// Takes the next entry's bytes from the front of a block's; none when they are damaged.
-std::optional<std::string_view> take_entry(std::string_view& bytes) {
-  if (bytes.empty() || bytes[0] != kEntryTag) return {};
-  uint64_t size = 0;
-  size_t at = 1;
-  for (int shift = 0;; shift += 7, ++at) {
-    if (at >= bytes.size() || shift > 28) return {};
-    size |= uint64_t(bytes[at] & 0x7f) << shift;
-    if ((bytes[at] & 0x80) == 0) break;
-  }
-  ++at;
-  if (size > bytes.size() - at || size < kHashTag.size() + kHashBytes) return {};
-  const std::string_view entry = bytes.substr(at, size);
-  bytes.remove_prefix(at + size);
-  return entry;
-}
-
-// Checks one entry as it is stored; sets `hash` and `time` to its own.
-std::optional<std::string> check_entry(std::string_view raw, const ChainHead& head, std::string& hash,
-                                       int64_t& time) {
-  const std::string_view body = raw.substr(0, raw.size() - kHashTag.size() - kHashBytes);
-  hash = raw.substr(raw.size() - kHashBytes);
-  if (raw.substr(body.size(), kHashTag.size()) != kHashTag || hash != view(hash_of(head.hash, body)))
-    return "its hash does not follow from it and the one before";
-  AuditEntry entry;
-  if (!entry.ParseFromArray(raw.data(), int(raw.size()))) return "it cannot be read";
-  if (entry.sequence() != head.next_sequence)
-    return fmt::format("entry {} stands in its place", entry.sequence());
-  time = entry.time();
-  return {};
+std::string_view mark_of(const AuditBlock& block, size_t place) {
+  return std::string_view(block.marks())
+      .substr(std::min(place * kMarkBytes, block.marks().size()), kMarkBytes);
 }
 
 }  // namespace
@@ -74,88 +50,66 @@ std::string digest_of(std::string_view event_bytes) {
   return digest;
 }
 
+AuditEntry entry_of(const Envelope& envelope) {
+  AuditEntry entry;
+  fill_entry(entry, envelope);
+  return entry;
+}
+
 void append_entry(AuditBlock& block, const Envelope& envelope, std::string_view previous_hash) {
   CHECK(block.number() == block_of(envelope.position()) &&
         block.count() == place_in_block(envelope.position()));
-  thread_local AuditEntry entry;  // every field is set below
-  entry.set_sequence(envelope.position());
-  entry.set_time(envelope.time());
-  entry.set_actor(envelope.actor());
-  entry.set_action(envelope.type());
-  entry.set_service(envelope.service());
-  entry.set_subject(envelope.key());
-  entry.set_event_id(envelope.id());
-  entry.set_correlation_id(envelope.correlation_id());
-  entry.set_digest(digest_of(envelope.data()));
-  CHECK(entry.hash().empty());
-
-  std::string& bytes = *block.mutable_entries();
-  const size_t size = entry.ByteSizeLong();
-  bytes.push_back(kEntryTag);
-  append_size(bytes, size + kHashTag.size() + kHashBytes);
-  const size_t start = bytes.size();
-  entry.AppendToString(&bytes);
-  const Hash hash = hash_of(previous_hash, std::string_view(bytes).substr(start));
-  bytes.append(kHashTag).append(view(hash));
+  thread_local AuditEntry entry;
+  thread_local std::string bytes;
+  fill_entry(entry, envelope);
+  entry.SerializeToString(&bytes);
+  const Hash hash = hash_of(previous_hash, bytes);
   block.set_count(block.count() + 1);
   block.set_last_hash(hash.data(), hash.size());
   block.set_last_time(envelope.time());
+  block.mutable_marks()->append(hash.data(), kMarkBytes);
 }
 
-std::optional<AuditEntries> entries_of(const AuditBlock& block) {
-  AuditEntries entries;
-  if (!entries.ParseFromString(block.entries()) || entries.entries_size() != int(block.count())) return {};
-  return entries;
-}
-
-std::optional<Problem> verify_chain(const AuditBlock& block, ChainHead& head) {
-  const auto problem = [&head](std::string text) { return Problem{head.next_sequence, std::move(text)}; };
+std::optional<Problem> verify_block(const AuditBlock& block,
+                                    std::span<const std::shared_ptr<const EventRecord>> events,
+                                    ChainHead& head) {
   const uint64_t number = block_of(head.next_sequence);
+  if (place_in_block(head.next_sequence) != 0) return Problem{head.next_sequence, "its block ends before it"};
   if (block.number() != number)
-    return problem(fmt::format("block {} stands for block {}", block.number(), number));
-  const size_t first = place_in_block(head.next_sequence);
-  std::string_view bytes = block.entries();
-  std::string hash;
-  int64_t time = 0;
-  for (size_t place = 0; !bytes.empty() || place <= first; ++place) {
-    const auto raw = take_entry(bytes);
-    if (!raw) return problem(bytes.empty() ? "it is missing" : "it cannot be read");
-    if (place >= kBlockEntries) return problem("its block holds too many");
-    if (place < first) continue;
-    if (const auto wrong = check_entry(*raw, head, hash, time)) return problem(*wrong);
-    head.hash = hash;
+    return Problem{head.next_sequence, fmt::format("block {} stands for block {}", block.number(), number)};
+  AuditBlock made;
+  made.set_number(number);
+  for (const auto& event : events) {
+    const uint64_t sequence = head.next_sequence;
+    if (made.count() == block.count() || made.count() == kBlockEntries) break;
+    if (event->envelope.position() != sequence) return Problem{sequence, "its event is missing"};
+    append_entry(made, event->envelope, head.hash);
+    if (mark_of(made, made.count() - 1) != mark_of(block, made.count() - 1))
+      return Problem{sequence, "its hash does not follow from its event and the hash before"};
+    head.hash = made.last_hash();
     ++head.next_sequence;
   }
-  const uint64_t last = number * kBlockEntries + block.count();
-  if (last + 1 != head.next_sequence)
-    return problem(fmt::format("its block counts {} entries", block.count()));
-  if (block.last_hash() != head.hash || block.last_time() != time)
-    return Problem{last, "its block ends otherwise"};
+  if (made.count() < block.count())
+    return Problem{head.next_sequence, fmt::format("its block counts {} entries, the log has {} events of it",
+                                                   block.count(), made.count())};
+  if (made.last_hash() != block.last_hash() || made.last_time() != block.last_time() ||
+      made.marks() != block.marks() || block.count() == 0)
+    return Problem{std::max(head.next_sequence - 1, first_of_block(number)), "its block ends otherwise"};
   return {};
 }
 
-std::optional<Problem> verify_entry(const AuditEntry& entry, const Envelope& envelope) {
-  const auto differs = [&](std::string_view what) {
-    return Problem{entry.sequence(), fmt::format("its {} is not the event's", what)};
-  };
-  if (entry.sequence() != envelope.position()) return differs("sequence");
-  if (entry.event_id() != envelope.id()) return differs("event id");
-  if (entry.action() != envelope.type()) return differs("action");
-  if (entry.actor() != envelope.actor()) return differs("actor");
-  if (entry.time() != envelope.time()) return differs("time");
-  if (entry.service() != envelope.service()) return differs("service");
-  if (entry.subject() != envelope.key()) return differs("subject");
-  if (entry.correlation_id() != envelope.correlation_id()) return differs("correlation id");
-  if (entry.digest() != digest_of(envelope.data())) return differs("digest");
-  return {};
+std::optional<Problem> broken_entry(const AuditBlock& block, EventWindow& log, ChainHead& head) {
+  const auto events = log.get(head.next_sequence, kBlockEntries);
+  if (!events) return Problem{head.next_sequence, "its event cannot be read: " + events.error().detail};
+  return verify_block(block, *events, head);
 }
 
-bool matches(const AuditEntry& entry, const ListAuditEntriesRequest& request) {
-  return (request.actor().empty() || entry.actor() == request.actor()) &&
-         (request.action().empty() || entry.action() == request.action()) &&
-         (request.subject().empty() || entry.subject() == request.subject()) &&
-         (request.from() == 0 || entry.time() >= request.from()) &&
-         (request.to() == 0 || entry.time() < request.to());
+bool matches(const Envelope& event, const ListAuditEntriesRequest& request) {
+  return (request.actor().empty() || event.actor() == request.actor()) &&
+         (request.action().empty() || event.type() == request.action()) &&
+         (request.subject().empty() || event.key() == request.subject()) &&
+         (request.from() == 0 || event.time() >= request.from()) &&
+         (request.to() == 0 || event.time() < request.to());
 }
 
 }  // namespace micropay::audit

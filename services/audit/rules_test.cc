@@ -4,12 +4,14 @@
 #include <gtest/gtest.h>
 #include <sodium.h>
 
-#include <random>
+#include <functional>
 
 #include "libs/base/ids.h"
 
 namespace micropay::audit {
 namespace {
+
+using Events = std::vector<std::shared_ptr<const EventRecord>>;
 
 Envelope event(uint64_t position) {
   Envelope envelope;
@@ -25,129 +27,130 @@ Envelope event(uint64_t position) {
   return envelope;
 }
 
-std::vector<AuditBlock> trail(uint64_t count) {
+struct Trail {
+  Events events;
   std::vector<AuditBlock> blocks;
-  std::string previous{kFirstHash};
-  for (uint64_t sequence = 1; sequence <= count; ++sequence) {
-    if (place_in_block(sequence) == 0) blocks.emplace_back().set_number(block_of(sequence));
-    append_entry(blocks.back(), event(sequence), previous);
-    previous = blocks.back().last_hash();
-  }
-  return blocks;
-}
 
-std::optional<Problem> verify(const std::vector<AuditBlock>& blocks) {
-  ChainHead head;
-  for (const AuditBlock& block : blocks)
-    if (auto problem = verify_chain(block, head)) return problem;
-  return {};
-}
+  explicit Trail(uint64_t count) {
+    std::string previous{kFirstHash};
+    for (uint64_t sequence = 1; sequence <= count; ++sequence) {
+      auto record = std::make_shared<EventRecord>();
+      record->envelope = event(sequence);
+      events.push_back(record);
+      if (place_in_block(sequence) == 0) blocks.emplace_back().set_number(block_of(sequence));
+      append_entry(blocks.back(), record->envelope, previous);
+      previous = blocks.back().last_hash();
+    }
+  }
+  // Another event at a place of the log.
+  void change(uint64_t sequence, const std::function<void(Envelope&)>& edit) {
+    auto record = std::make_shared<EventRecord>(*events[sequence - 1]);
+    edit(record->envelope);
+    events[sequence - 1] = record;
+  }
+  std::optional<Problem> verify() const {
+    EventWindow log([this](uint64_t from, size_t limit) -> Result<Events> {
+      const size_t first = std::min<size_t>(from - 1, events.size());
+      return Events(events.begin() + ptrdiff_t(first),
+                    events.begin() + ptrdiff_t(std::min(first + limit, events.size())));
+    });
+    ChainHead head;
+    for (const AuditBlock& block : blocks)
+      if (auto problem = broken_entry(block, log, head)) return problem;
+    EXPECT_EQ(head.next_sequence, events.size() + 1);
+    return {};
+  }
+};
 
 TEST(Chain, VerifiesAtEveryLength) {
   for (const uint64_t count : {1, 2, 63, 64, 65, 128, 200}) {
-    const auto blocks = trail(count);
-    EXPECT_FALSE(verify(blocks)) << count;
-    const AuditEntries last = *entries_of(blocks.back());
-    EXPECT_EQ(last.entries(0).sequence(), (blocks.size() - 1) * kBlockEntries + 1);
+    const Trail trail(count);
+    EXPECT_FALSE(trail.verify()) << count;
+    EXPECT_EQ(trail.blocks.size(), block_of(count) + 1);
+    EXPECT_EQ(trail.blocks.back().marks().size(), trail.blocks.back().count() * kMarkBytes);
   }
 }
 
 // The definition of rules.h, spelled out.
 TEST(Chain, HashesAsItSays) {
-  const auto blocks = trail(2);
+  const Trail trail(3);
   std::string previous(32, '\0');
-  const AuditEntries entries = *entries_of(blocks[0]);
-  for (const AuditEntry& entry : entries.entries()) {
-    AuditEntry bare = entry;
-    bare.clear_hash();
-    const std::string bytes = previous + bare.SerializeAsString();
+  for (uint64_t sequence = 1; sequence <= 3; ++sequence) {
+    const AuditEntry entry = entry_of(event(sequence));
+    EXPECT_EQ(entry.digest(), digest_of(event(sequence).data()));
+    EXPECT_TRUE(entry.hash().empty());
+    const std::string bytes = previous + entry.SerializeAsString();
     uint8_t hash[32];
     crypto_generichash(hash, 32, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(), nullptr, 0);
     previous.assign(reinterpret_cast<const char*>(hash), 32);
-    EXPECT_EQ(entry.hash(), previous);
-    EXPECT_EQ(entry.digest(), digest_of(event(entry.sequence()).data()));
-    EXPECT_FALSE(verify_entry(entry, event(entry.sequence())));
+    EXPECT_EQ(trail.blocks[0].marks().substr((sequence - 1) * kMarkBytes, kMarkBytes), previous.substr(0, 4));
   }
+  EXPECT_EQ(trail.blocks[0].last_hash(), previous);
 }
 
-TEST(Chain, AChangedByteIsFoundAndLocated) {
-  const auto good = trail(70);
-  std::mt19937_64 random(5);
-  for (int i = 0; i < 3'000; ++i) {
-    auto blocks = good;
-    const uint64_t sequence = 1 + random() % 70;
-    AuditBlock& block = blocks[block_of(sequence)];
-    // Where this entry's bytes lie.
-    size_t start = 0, size = 0;
-    const AuditEntries entries = *entries_of(block);
-    for (size_t place = 0; place <= place_in_block(sequence); ++place) {
-      start += size;
-      const size_t bytes = entries.entries(int(place)).ByteSizeLong();
-      size = 1 + (bytes < 128 ? 1 : 2) + bytes;
+TEST(Chain, AChangedEventIsFoundAndLocated) {
+  const std::function<void(Envelope&)> changes[] = {
+      [](Envelope& e) { e.set_id("x"); },      [](Envelope& e) { e.set_type("x"); },
+      [](Envelope& e) { e.set_actor("x"); },   [](Envelope& e) { e.set_time(1); },
+      [](Envelope& e) { e.set_service("x"); }, [](Envelope& e) { e.set_key("x"); },
+      [](Envelope& e) { e.set_data("x"); },    [](Envelope& e) { e.set_correlation_id("x"); },
+      [](Envelope& e) { e.set_position(7); }};
+  for (const auto& change : changes)
+    for (const uint64_t sequence : {1, 64, 65, 70}) {
+      Trail trail(70);
+      trail.change(sequence, change);
+      const auto problem = trail.verify();
+      ASSERT_TRUE(problem) << sequence;
+      EXPECT_EQ(problem->sequence, sequence) << problem->text;
     }
-    char& byte = (*block.mutable_entries())[start + random() % size];
-    byte = char(byte ^ (1 << random() % 8));
-    const auto problem = verify(blocks);
-    ASSERT_TRUE(problem) << sequence;
-    ASSERT_EQ(problem->sequence, sequence) << problem->text;
-  }
 }
 
-TEST(Chain, WhatIsLeftOutOrMovedIsFound) {
-  const auto good = trail(200);
-  auto blocks = good;
-  blocks.erase(blocks.begin() + 1);
-  EXPECT_EQ(verify(blocks)->sequence, 65u);
-  blocks = good;
-  std::swap(blocks[0], blocks[1]);
-  EXPECT_EQ(verify(blocks)->sequence, 1u);
-
-  const auto change = [&](auto change_entries) {
-    auto changed = good;
-    AuditEntries entries = *entries_of(changed[1]);
-    change_entries(entries);
-    changed[1].set_entries(entries.SerializeAsString());
-    return verify(changed)->sequence;
+TEST(Chain, AChangedBlockIsFoundAndLocated) {
+  const Trail good(200);
+  const auto change = [&good](auto edit) {
+    Trail trail = good;
+    edit(trail.blocks);
+    const auto problem = trail.verify();
+    return problem ? problem->sequence : 0;
   };
-  EXPECT_EQ(change([](AuditEntries& e) { e.mutable_entries()->DeleteSubrange(5, 1); }), 70u);
-  EXPECT_EQ(change([](AuditEntries& e) { e.mutable_entries()->SwapElements(3, 4); }), 68u);
-  EXPECT_EQ(change([](AuditEntries& e) { e.mutable_entries()->RemoveLast(); }), 128u);
-  EXPECT_EQ(change([](AuditEntries& e) { e.clear_entries(); }), 65u);
-  EXPECT_EQ(change([](AuditEntries& e) { *e.add_entries() = e.entries(0); }), 129u);
+  using Blocks = std::vector<AuditBlock>;
+  for (size_t at = 0; at < 256; ++at)
+    EXPECT_EQ(change([at](Blocks& b) { (*b[1].mutable_marks())[at] ^= 1; }), 65 + at / kMarkBytes);
+  EXPECT_EQ(change([](Blocks& b) { b.erase(b.begin() + 1); }), 65u);
+  EXPECT_EQ(change([](Blocks& b) { std::swap(b[0], b[1]); }), 1u);
+  EXPECT_EQ(change([](Blocks& b) { b[1].set_last_hash(b[0].last_hash()); }), 128u);
+  EXPECT_EQ(change([](Blocks& b) { b[1].set_count(63); }), 127u);
+  EXPECT_EQ(change([](Blocks& b) {  // a block that was cut short in all its parts
+              AuditBlock cut;
+              cut.set_number(1);
+              for (uint64_t s = 65; s < 128; ++s)
+                append_entry(cut, event(s), s == 65 ? b[0].last_hash() : cut.last_hash());
+              b[1] = cut;
+            }),
+            128u);
+  EXPECT_EQ(change([](Blocks& b) { b[3].set_count(9); }), 201u);
+  EXPECT_EQ(change([](Blocks& b) { b[3].set_last_time(1); }), 200u);
+  EXPECT_EQ(change([](Blocks& b) { b[0].mutable_marks()->append("more"); }), 64u);
+  EXPECT_EQ(change([](Blocks& b) { b[0].mutable_marks()->resize(250); }), 63u);
+}
 
-  blocks = good;
-  blocks[1].set_last_hash(blocks[0].last_hash());
-  EXPECT_EQ(verify(blocks)->sequence, 128u);
-  blocks = good;
-  blocks[1].set_count(63);
-  EXPECT_TRUE(verify(blocks));
-  blocks = good;
-  blocks[3].set_last_time(1);
-  EXPECT_EQ(verify(blocks)->sequence, 200u);
+TEST(Chain, WhatIsLeftOutOfTheLogIsFound) {
+  Trail trail(70);
+  trail.events.pop_back();
+  EXPECT_EQ(trail.verify()->sequence, 70u);
+  trail = Trail(70);
+  trail.events.erase(trail.events.begin() + 9);
+  EXPECT_EQ(trail.verify()->sequence, 10u);
 }
 
 TEST(Chain, AChainMadeAnewFromLaterEventsIsFound) {
+  Trail trail(64);
   AuditBlock block;
   block.set_number(1);
   append_entry(block, event(65), kFirstHash);
   block.set_number(0);
-  EXPECT_EQ(verify({block})->sequence, 1u);
-}
-
-TEST(Entry, IsComparedWithItsEvent) {
-  const AuditEntries entries = *entries_of(trail(1)[0]);
-  const AuditEntry& entry = entries.entries(0);
-  const std::function<void(Envelope&)> changes[] = {
-      [](Envelope& e) { e.set_position(2); }, [](Envelope& e) { e.set_id("x"); },
-      [](Envelope& e) { e.set_type("x"); },   [](Envelope& e) { e.set_actor("x"); },
-      [](Envelope& e) { e.set_time(1); },     [](Envelope& e) { e.set_service("x"); },
-      [](Envelope& e) { e.set_key("x"); },    [](Envelope& e) { e.set_correlation_id("x"); },
-      [](Envelope& e) { e.set_data("x"); }};
-  for (const auto& change : changes) {
-    Envelope envelope = event(1);
-    change(envelope);
-    EXPECT_TRUE(verify_entry(entry, envelope));
-  }
+  trail.blocks = {block};
+  EXPECT_EQ(trail.verify()->sequence, 1u);
 }
 
 TEST(ChainDeath, AppendsInOrderOnly) {

@@ -1,4 +1,5 @@
-// Appends every event to the trail, and answers questions about it.
+// Moves the chain on by every event, and answers questions about the trail: what its entries say is read from
+// the log.
 #include "services/audit/service.h"
 
 #include <charconv>
@@ -12,6 +13,7 @@ namespace {
 
 constexpr uint64_t kMaxBlocksPerPage = 500;
 constexpr uint64_t kMaxEntriesVerified = 1'000'000;
+constexpr size_t kEventsAtOnce = 16 * kBlockEntries;  // read from the log
 
 Result<void> append_to_trail(Context& ctx, const EventRecord& event) {
   const uint64_t sequence = event.envelope.position(), number = block_of(sequence);
@@ -50,11 +52,21 @@ uint64_t last_sequence(const std::optional<AuditBlock>& newest) {
   return newest ? newest->number() * kBlockEntries + newest->count() : 0;
 }
 
-// The entries of the block that holds a sequence, as far as they can be read.
-AuditEntries entries_around(QueryContext& ctx, uint64_t sequence) {
-  const AuditBlock* block = ctx.table<AuditBlock>().find(std::to_string(block_of(sequence)));
-  AuditEntries entries;
-  if (block != nullptr) entries.ParseFromString(block->entries());
+// The entries of a block with their hashes, `events` being those of the block from its first one on.
+Result<std::vector<AuditEntry>> entries_of(QueryContext& ctx, uint64_t number,
+                                           std::span<const std::shared_ptr<const EventRecord>> events) {
+  AuditBlock made;
+  made.set_number(number);
+  made.set_last_hash(std::string(kFirstHash));
+  if (number > 0)
+    made.set_last_hash(TRY(ctx.table<AuditBlock>().get(std::to_string(number - 1))).get().last_hash());
+  std::vector<AuditEntry> entries;
+  entries.reserve(events.size());
+  for (const auto& event : events) {
+    append_entry(made, event->envelope, std::string(made.last_hash()));
+    entries.push_back(entry_of(event->envelope));
+    entries.back().set_hash(made.last_hash());
+  }
   return entries;
 }
 
@@ -82,7 +94,7 @@ Result<bool> newest_first(std::string_view order_by) {
 }
 
 // Walks the blocks: a page reads at most 500 of them, so one with a rare filter may be short and still have a
-// next. An entry that cannot be read is passed over; VerifyAudit names it.
+// next.
 Result<ListAuditEntriesResponse> list_entries(QueryContext& ctx, const ListAuditEntriesRequest& request) {
   const bool newest = TRY(newest_first(request.order_by()));
   const uint64_t head = last_sequence(TRY(newest_block(ctx)));
@@ -90,13 +102,15 @@ Result<ListAuditEntriesResponse> list_entries(QueryContext& ctx, const ListAudit
   uint64_t sequence = std::min(start.sequence, head + 1);
   const int page_size = request.page_size() == 0 ? 50 : request.page_size();
   ListAuditEntriesResponse response;
+  EventWindow log = ctx.events(kEventsAtOnce);
   const auto on_trail = [&] { return sequence >= 1 && sequence <= head; };
   for (uint64_t walked = 0; walked < kMaxBlocksPerPage && on_trail(); ++walked) {
     const uint64_t number = block_of(sequence);
-    AuditEntries entries = entries_around(ctx, sequence);
+    const auto events = TRY(log.get(first_of_block(number), kBlockEntries));
+    std::vector<AuditEntry> entries;  // made when one of them is wanted
     for (; on_trail() && block_of(sequence) == number; newest ? --sequence : ++sequence) {
-      const int place = int(place_in_block(sequence));
-      if (place >= entries.entries_size() || !matches(entries.entries(place), request)) continue;
+      const size_t place = place_in_block(sequence);
+      if (place >= events.size() || !matches(events[place]->envelope, request)) continue;
       if (start.skip > 0) {
         --start.skip;
         continue;
@@ -105,7 +119,8 @@ Result<ListAuditEntriesResponse> list_entries(QueryContext& ctx, const ListAudit
         response.set_next_page_token(std::to_string(sequence));
         return response;
       }
-      *response.add_entries() = std::move(*entries.mutable_entries(place));
+      if (entries.empty()) entries = TRY(entries_of(ctx, number, events));
+      *response.add_entries() = std::move(entries[place]);
     }
   }
   if (on_trail() && start.skip > 0)
@@ -115,32 +130,35 @@ Result<ListAuditEntriesResponse> list_entries(QueryContext& ctx, const ListAudit
   return response;
 }
 
-// Starts from the stored hash before the first entry asked for; from the beginning nothing stored is trusted.
+// Starts with the block of the first entry asked for, from the stored hash before it; from the beginning
+// nothing stored is trusted.
 Result<AuditVerification> verify_trail(QueryContext& ctx, const VerifyAuditRequest& request) {
   const std::optional<AuditBlock> newest = TRY(newest_block(ctx));
   const uint64_t head = last_sequence(newest);
-  const uint64_t first = std::max<uint64_t>(1, uint64_t(request.from_sequence()));
+  const uint64_t from = std::max<uint64_t>(1, uint64_t(request.from_sequence()));
   const uint64_t most = request.max_entries() == 0 ? kMaxEntriesVerified : uint64_t(request.max_entries());
   AuditVerification verification;
   verification.set_intact(true);
   verification.set_head_sequence(head);
   if (newest) verification.set_head_hash(newest->last_hash());
 
-  ChainHead chain{.next_sequence = first};
+  auto blocks = ctx.table<AuditBlock>();
+  ChainHead chain{.next_sequence = first_of_block(block_of(from))};
   std::optional<Problem> problem;
-  if (first > 1 && first <= head) {
-    const AuditEntries before = entries_around(ctx, first - 1);
-    const int place = int(place_in_block(first - 1));
-    if (place < before.entries_size() && before.entries(place).hash().size() == kFirstHash.size())
-      chain.hash = before.entries(place).hash();
-    else problem = Problem{first - 1, "it cannot be read"};
+  if (block_of(from) > 0 && from <= head) {
+    const AuditBlock* before = blocks.find(std::to_string(block_of(from) - 1));
+    if (before != nullptr && before->last_hash().size() == kFirstHash.size())
+      chain.hash = before->last_hash();
+    else problem = Problem{chain.next_sequence - 1, "its block is missing"};
   }
-  while (!problem && chain.next_sequence <= head && chain.next_sequence - first < most) {
-    const AuditBlock* block = ctx.table<AuditBlock>().find(std::to_string(block_of(chain.next_sequence)));
+  EventWindow log = ctx.events(kEventsAtOnce);
+  const uint64_t end = most > head || from > head - most ? head : from + most - 1;
+  while (!problem && chain.next_sequence <= end) {
+    const AuditBlock* block = blocks.find(std::to_string(block_of(chain.next_sequence)));
     if (block == nullptr) problem = Problem{chain.next_sequence, "its block is missing"};
-    else problem = verify_chain(*block, chain);
+    else problem = broken_entry(*block, log, chain);
   }
-  verification.set_checked(chain.next_sequence - first);
+  verification.set_checked(std::max(std::min(chain.next_sequence, end + 1), from) - from);
   if (problem) {
     verification.set_intact(false);
     verification.set_first_bad_sequence(problem->sequence);
@@ -155,6 +173,7 @@ Result<AuditVerification> verify_trail(QueryContext& ctx, const VerifyAuditReque
 Service audit_service(const Parts&) {
   Service service{"audit"};
   service.project_all(audit::append_to_trail);
+  service.projection_version = 2;
   service.query(audit::list_entries);
   service.query(audit::verify_trail);
   return service;

@@ -47,6 +47,29 @@ TEST_F(AuditService, KeepsEveryEventInOrder) {
   EXPECT_TRUE(world.query<AuditVerification>(later)->intact());
 }
 
+// Whatever page an entry is shown on, its hash is that of the chain.
+TEST_F(AuditService, EntriesCarryTheHashesOfTheChain) {
+  happen(150);
+  ListAuditEntriesRequest request;
+  request.set_page_size(500);
+  request.set_order_by("sequence asc");
+  std::string previous{kFirstHash};
+  const auto page = list(request);
+  ASSERT_EQ(uint64_t(page.entries_size()), world.history().size());
+  for (const AuditEntry& entry : page.entries()) {
+    AuditBlock block;
+    block.set_number(block_of(entry.sequence()));
+    block.set_count(uint32_t(place_in_block(entry.sequence())));
+    append_entry(block, world.history()[entry.sequence() - 1]->envelope, previous);
+    ASSERT_EQ(entry.hash(), block.last_hash()) << entry.sequence();
+    previous = entry.hash();
+  }
+  request.set_order_by("");
+  request.set_page_token("100");
+  request.set_page_size(1);
+  EXPECT_EQ(list(request).entries(0).hash(), page.entries(99).hash());
+}
+
 TEST_F(AuditService, AnEmptyTrailIsIntact) {
   const auto verified = world.query<AuditVerification>(VerifyAuditRequest());
   ASSERT_TRUE(verified);

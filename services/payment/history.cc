@@ -1,6 +1,7 @@
-// The story of a payment: every event that is about it, in the order of the log, in one row. A projection: it
-// can be dropped and is rebuilt from the log.
+// The story of a payment: every event that is about it, in the order of the log. The row keeps their
+// positions; what they say is read from the log. A projection: it can be dropped and is rebuilt from the log.
 #include <charconv>
+#include <numeric>
 
 #include "contracts/fraud.pb.h"
 #include "contracts/transaction.pb.h"
@@ -11,31 +12,15 @@
 namespace micropay::payment {
 namespace {
 
-uint32_t place_of(const PaymentHistory& history, std::string_view event_id) {
-  for (int i = history.events_size(); i > 0; --i)
-    if (history.events(i - 1).id() == event_id) return uint32_t(i);
-  return 0;
+uint64_t last_position(const PaymentHistory& history) {
+  return std::accumulate(history.steps().begin(), history.steps().end(), uint64_t(0));
 }
 
 Result<void> add(Context& ctx, const std::string& payment_id) {
   PaymentHistory initial;
   initial.set_payment_id(payment_id);
   PaymentHistory& history = ctx.table<PaymentHistory>().edit_or_insert(initial, payment_id);
-  const Envelope& envelope = ctx.envelope();
-  const uint32_t cause = place_of(history, envelope.causation_id());
-  PaymentEvent& event = *history.add_events();
-  const PaymentEvent& first = history.events(0);
-  const bool is_first = history.events_size() == 1;
-  event.set_position(envelope.position());
-  event.set_type(envelope.type());
-  event.set_id(envelope.id());
-  event.set_time(envelope.time());
-  if (is_first || envelope.correlation_id() != first.correlation_id())
-    event.set_correlation_id(envelope.correlation_id());
-  if (is_first || envelope.actor() != first.actor()) event.set_actor(envelope.actor());
-  event.set_cause(cause);
-  if (cause == 0) event.set_causation_id(envelope.causation_id());
-  event.set_data(envelope.data());
+  history.add_steps(ctx.envelope().position() - last_position(history));
   return {};
 }
 
@@ -79,22 +64,20 @@ void project_own(Service& service) {
 // the payment.
 bool is_private(std::string_view type) { return type.starts_with("account.") || type.starts_with("fraud."); }
 
-// The event with what its row told once.
-PaymentEvent whole(const PaymentHistory& history, const PaymentEvent& kept) {
-  PaymentEvent event = kept;
-  event.set_payment_id(history.payment_id());
-  if (event.correlation_id().empty()) event.set_correlation_id(history.events(0).correlation_id());
-  if (event.actor().empty()) event.set_actor(history.events(0).actor());
-  if (event.cause() != 0) event.set_causation_id(history.events(int(event.cause()) - 1).id());
-  event.clear_cause();
+PaymentEvent shown(const std::string& payment_id, const EventRecord& record, bool with_summary) {
+  const Envelope& envelope = record.envelope;
+  PaymentEvent event;
+  event.set_payment_id(payment_id);
+  event.set_position(envelope.position());
+  event.set_type(envelope.type());
+  event.set_id(envelope.id());
+  event.set_time(envelope.time());
+  event.set_correlation_id(envelope.correlation_id());
+  event.set_causation_id(envelope.causation_id());
+  event.set_actor(envelope.actor());
+  // Without a message it is of a newer version of the platform.
+  if (with_summary && record.message != nullptr) event.set_summary(contract::to_json(*record.message));
   return event;
-}
-
-std::string summary_of(const PaymentEvent& event) {
-  const contract::Event* type = contract::model().event(event.type());
-  if (type == nullptr) return {};  // of a newer version of the platform
-  const std::unique_ptr<google::protobuf::Message> message = type->make();
-  return message->ParseFromString(event.data()) ? contract::to_json(*message) : std::string();
 }
 
 }  // namespace
@@ -110,6 +93,7 @@ void keep_history(Service& service) {
   service.project(add_booking<AccountBalanceUpdated>);
   service.project(add_booking<TransactionCreated>);
   service.project(add_booking<TransactionSettled>);
+  service.projection_version = 2;
 }
 
 Result<ListPaymentEventsResponse> list_payment_events(QueryContext& ctx,
@@ -120,7 +104,7 @@ Result<ListPaymentEventsResponse> list_payment_events(QueryContext& ctx,
       TRY(ctx.table<PaymentHistory>().list({.filters = {{.field = "payment_id", .value = request.id()}}}));
   ListPaymentEventsResponse response;
   if (found.empty()) return response;
-  const auto& events = found[0].events();
+  const auto& steps = found[0].steps();
   uint32_t at = 0;
   if (!request.page_token().empty()) {
     std::string_view token = request.page_token();
@@ -130,13 +114,21 @@ Result<ListPaymentEventsResponse> list_payment_events(QueryContext& ctx,
       return fail(Code::kInvalidArgument, "invalid_page_token", "The token is not of this list.",
                   "pageToken");
   }
-  const uint32_t size = request.page_size() == 0 ? 50 : uint32_t(request.page_size());
-  for (; at < uint32_t(events.size()) && uint32_t(response.events_size()) < size; ++at) {
-    PaymentEvent& event = *response.add_events() = whole(found[0], events[int(at)]);
-    if (ctx.principal().staff() || !is_private(event.type())) event.set_summary(summary_of(event));
-    event.clear_data();
+  const int size = request.page_size() == 0 ? 50 : request.page_size();
+  EventWindow log = ctx.events(64);
+  uint64_t position = 0;
+  for (int place = 0; place < steps.size(); ++place) {
+    position += steps[place];
+    if (uint32_t(place) < at) continue;
+    if (response.events_size() == size) {
+      response.set_next_page_token(std::to_string(place));
+      break;
+    }
+    const auto events = TRY(log.get(position, 1));
+    if (events.empty()) return fail(Code::kInternal, "log_too_short", std::to_string(position));
+    const bool open = ctx.principal().staff() || !is_private(events[0]->envelope.type());
+    *response.add_events() = shown(request.id(), *events[0], open);
   }
-  if (at < uint32_t(events.size())) response.set_next_page_token(std::to_string(at));
   return response;
 }
 

@@ -159,12 +159,10 @@ TEST_F(HistoryTest, AllEventsOfAPaymentInOrder) {
     EXPECT_EQ(event.payment_id(), id);
     EXPECT_FALSE(event.correlation_id().empty());
     EXPECT_FALSE(event.actor().empty());
-    EXPECT_TRUE(event.data().empty());
   }
 }
 
-// Each event as its envelope says, although the row leaves out what repeats itself.
-TEST_F(HistoryTest, NothingIsLostInTheRow) {
+TEST_F(HistoryTest, EachEventIsAsItsEnvelopeSays) {
   const std::string id = begin();
   decide(id, REVIEW);
   CancelPaymentRequest cancel;
