@@ -147,6 +147,7 @@ def test_a_full_disk_refuses_writes_until_there_is_space(small_disk, fresh_platf
         problem(full, 503, "storage_full")
         assert int(full.headers["Retry-After"]) >= 1
         for _ in range(20):
+            small_disk.fill()  # also what others gave back since: the applier, and who prepared a log file
             problem(payer.try_pay(payee, "0.01", key=refused_key), 503, "storage_full")
         assert payer.get(f"payments/{paid[-1]}")["status"] == "COMPLETED"
         assert payee.balance().available == f"{len(paid) / 100:.2f}"
