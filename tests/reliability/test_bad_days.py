@@ -124,6 +124,7 @@ def small_disk(tmp_path):
     os.system(f"umount -l '{folder}'")
 
 
+@pytest.mark.timeout(600)
 def test_a_full_disk_refuses_writes_until_there_is_space(small_disk, fresh_platform):
     platform = fresh_platform("account.limits=off", "fraud.mode=shadow", "store.segment_mb=1",
                               data=small_disk.folder / "data")
