@@ -173,8 +173,8 @@ TEST(Server, DeliversTheRefusalThoughTheClientKeepsSending) {
   EXPECT_EQ(client.read().status, 413);
 }
 
-// How long a client that was refused may go on sending; `most` when that is longer. Nothing when the machine kept
-// the client itself silent meanwhile.
+// How long a client that was refused may go on sending; `most` when that is longer. Nothing when the machine
+// kept the client itself silent meanwhile.
 std::optional<Duration> sends_after_refusal(const HttpServer& server, Duration most) {
   TestClient client(server.address());
   client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n");
