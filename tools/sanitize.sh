@@ -26,7 +26,7 @@ export ASAN_OPTIONS=detect_stack_use_after_return=1
 export TSAN_OPTIONS=suppressions=$PWD/tools/tsan.supp:second_deadlock_stack=1:die_after_fork=0
 if [ "$which" != tsan ]; then
   run build-asan address,undefined . tests micropay
-  build-asan/micropay simulate --seeds 10 --steps 1000 --no-shrink
+  build-asan/micropay simulate --seeds 30 --steps 1000 --no-shrink
 fi
 if [ "$which" != asan ]; then
   run build-tsan thread '^(libs_(base|store|runtime|http|security)|services_gateway|app)$' "${concurrent[@]}"
