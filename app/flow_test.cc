@@ -13,15 +13,9 @@
 namespace micropay::app {
 namespace {
 
-std::vector<Service> all_services() {
-  static Settings* settings;
-  settings = new Settings;  // lives as long as the services made of it
-  return *make_services(Parts{.settings = *settings, .data_folder = ""}, {});
-}
-
 class Flow : public testing::Test {
  protected:
-  Flow() : world(all_services()) {
+  Flow() : world(*make_services(Parts{.settings = settings, .data_folder = ""}, {})) {
     ada = person("ada@example.org");
     bob = person("bob@example.org");
     world.events();
@@ -79,6 +73,7 @@ class Flow : public testing::Test {
     return types;
   }
 
+  Settings settings;  // lives as long as the services made of it
   World world;
   Person ada, bob;
 };

@@ -1,6 +1,7 @@
 #include "app/simulator/clients.h"
 
 #include "contracts/user.pb.h"
+#include "libs/base/fnv.h"
 #include "libs/contract/json.h"
 #include "libs/contract/validate.h"
 #include "services/gateway/access.h"
@@ -10,15 +11,9 @@ namespace {
 
 constexpr size_t kRemembered = 40;  // requests that are worth repeating
 
-uint64_t fnv(uint64_t hash, std::string_view text) {
-  for (const char c : text) hash = (hash ^ uint8_t(c)) * 0x100000001B3;
-  return hash;
-}
-
 std::string digest_of(const Answer& answer) {
   if (!answer.result) return "error " + answer.result.error().reason;
-  return fmt::format("{} {:016x}", answer.status,
-                     fnv(14695981039346656037u, (*answer.result)->SerializeAsString()));
+  return fmt::format("{} {:016x}", answer.status, fnv1a((*answer.result)->SerializeAsString()));
 }
 
 // Nothing is remembered of these: the same key may be tried again.
@@ -74,7 +69,7 @@ std::string Clients::ask(Request& request, Engine& engine, const void* process, 
   command.correlation_id = fmt::format("request-{}", request.number);
   command.idempotency_key = request.key;
   const bool other_body = !request.answered_by.empty() && random.chance(15);
-  command.fingerprint = fnv(request.number, method.name) + other_body;
+  command.fingerprint = fnv1a(method.name, request.number) + other_body;
   command.respond_async = random.chance(5);
   request.state = Request::State::kAsked;
   waiting_.emplace(process, request.number - 1);
@@ -109,7 +104,7 @@ void Clients::answered(Request& request, const Answer& answer) {
   coverage_.answered(*request.method, request.reason);
   if (on_answer) on_answer(request);
   const std::string digest = digest_of(answer);
-  digest_ = fnv(digest_, digest);
+  digest_ = fnv1a(digest, digest_);
   if (transient(request.reason)) {
     request.state = Request::State::kUnknown;
     return;

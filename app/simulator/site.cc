@@ -1,13 +1,12 @@
 #include "app/simulator/site.h"
 
 #include "contracts/runtime.pb.h"
+#include "libs/base/fnv.h"
 
 namespace micropay::app {
 
 uint32_t Bus::partition_of(const Event& event) {
-  uint32_t hash = 2'166'136'261;  // FNV-1a: the same on every machine
-  for (const char c : event->envelope.key()) hash = (hash ^ uint8_t(c)) * 16'777'619;
-  return hash % kPartitions;
+  return uint32_t(fnv1a(event->envelope.key()) % kPartitions);
 }
 
 // ---- Process ----

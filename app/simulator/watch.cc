@@ -63,11 +63,6 @@ const Steps* steps_of(const google::protobuf::Descriptor* type) {
   return nullptr;
 }
 
-uint64_t fnv(uint64_t hash, std::string_view text) {
-  for (const char c : text) hash = (hash ^ uint8_t(c)) * 0x100000001B3;
-  return hash;
-}
-
 }  // namespace
 
 uint64_t Watch::heard(const Site& site, const contract::Event* event) const {
@@ -91,7 +86,7 @@ void Watch::take(Site& site, const Tick& tick) {
 void Watch::take_event(Site& site, const EventRecord& event) {
   ++events_;
   const Envelope& envelope = event.envelope;
-  digest_ = fnv(digest_, envelope.data());
+  digest_ = fnv1a(envelope.data(), digest_);
   if (!seen_[&site].insert(envelope.id()).second)
     blame(fmt::format("{} {} stands twice in the log of {}", envelope.type(), envelope.id(), site.name()));
   ++heard_[&site][event.type];
@@ -133,7 +128,7 @@ void Watch::take_applied(const std::string& transaction_id) {
 
 void Watch::take_change(const RowChange& change) {
   const auto* type = change.table->descriptor;
-  if (change.row != nullptr) digest_ = fnv(digest_, change.key);
+  if (change.row != nullptr) digest_ = fnv1a(change.key, digest_);
   if (type == Reservation::descriptor())
     return take_reservation(change.key, static_cast<const Reservation*>(change.row.get()));
   if (type == Balance::descriptor() && change.row != nullptr) {

@@ -11,6 +11,7 @@
 #include "app/simulator/site.h"
 #include "contracts/balance.pb.h"
 #include "contracts/transaction.pb.h"
+#include "libs/base/fnv.h"
 
 namespace micropay::app {
 
@@ -63,7 +64,7 @@ class Watch {
   std::set<std::string> ended_;  // reservations
   std::unordered_map<std::string, Balance> balances_;
   std::map<std::pair<const contract::Table*, std::string>, Row> rows_;  // those whose steps are checked
-  uint64_t digest_ = 14695981039346656037u, events_ = 0;
+  uint64_t digest_ = kFnvBasis, events_ = 0;
 };
 
 }  // namespace micropay::app

@@ -65,6 +65,17 @@ TEST(Time, RoundTrips) {
     EXPECT_FALSE(parse_time(bad)) << bad;
 }
 
+// Found by the fuzzer in a made-up record: the day of the lowest time overflowed, and years of more or fewer
+// than four digits were written as others.
+TEST(Time, BeyondWhatTextCanSayIsTheFirstOrLastInstant) {
+  const Time first = *parse_time("0001-01-01T00:00:00Z"), last = *parse_time("9999-12-31T23:59:59.999999Z");
+  for (const Time early : {INT64_MIN, first - 1, first}) EXPECT_EQ(format_time(early), format_time(first));
+  for (const Time late : {INT64_MAX, last + 1, last}) EXPECT_EQ(format_time(late), format_time(last));
+  EXPECT_EQ(parse_time(format_time(first)), first);
+  EXPECT_EQ(parse_time(format_time(last)), last);
+  EXPECT_EQ(start_of_month(INT64_MIN), first);
+}
+
 TEST(Time, Durations) {
   EXPECT_EQ(parse_duration("15m"), 15 * kMinute);
   EXPECT_EQ(format_duration(15 * kMinute), "15m");

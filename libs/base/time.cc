@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <time.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 
@@ -13,24 +14,35 @@ namespace {
 
 using Days = std::chrono::sys_days;
 
+constexpr Time from_civil(int year, unsigned month, unsigned day) {
+  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month),
+                                         std::chrono::day(day)};
+  return std::chrono::duration_cast<std::chrono::microseconds>(Days(date).time_since_epoch()).count();
+}
+
+// Beyond them there is no RFC 3339 text to answer with; an offset or a leap second may lead there.
+constexpr Time kFirstTime = from_civil(1, 1, 1);
+constexpr Time kLastTime = from_civil(9999, 12, 31) + kDay - 1;
+
+std::optional<Time> within_range(Time time) {
+  if (time < kFirstTime || time > kLastTime) return {};
+  return time;
+}
+
 struct Civil {
   int year;
   unsigned month, day;
   int64_t day_us;
 };
 
+// What a damaged record holds may be beyond; the day of the lowest numbers is no number of microseconds.
 Civil civil(Time time) {
+  time = std::clamp(time, kFirstTime, kLastTime);
   const auto days = std::chrono::floor<std::chrono::days>(
       std::chrono::sys_time<std::chrono::microseconds>(std::chrono::microseconds(time)));
   const std::chrono::year_month_day date{days};
   return {int(date.year()), unsigned(date.month()), unsigned(date.day()),
           time - std::chrono::duration_cast<std::chrono::microseconds>(days.time_since_epoch()).count()};
-}
-
-constexpr Time from_civil(int year, unsigned month, unsigned day) {
-  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month),
-                                         std::chrono::day(day)};
-  return std::chrono::duration_cast<std::chrono::microseconds>(Days(date).time_since_epoch()).count();
 }
 
 bool digits(std::string_view text, size_t at, size_t count, int& out) {
@@ -56,15 +68,6 @@ Time time_since_boot() {
   timespec time{};
   clock_gettime(CLOCK_BOOTTIME, &time);
   return time.tv_sec * kSecond + time.tv_nsec / 1'000;
-}
-
-// Beyond them there is no RFC 3339 text to answer with; an offset or a leap second may lead there.
-constexpr Time kFirstTime = from_civil(1, 1, 1);
-constexpr Time kLastTime = from_civil(9999, 12, 31) + kDay - 1;
-
-std::optional<Time> within_range(Time time) {
-  if (time < kFirstTime || time > kLastTime) return {};
-  return time;
 }
 
 class SystemClock final : public Clock {

@@ -18,7 +18,8 @@ constexpr Duration kMinute = 60 * kSecond;
 constexpr Duration kHour = 60 * kMinute;
 constexpr Duration kDay = 24 * kHour;
 
-// "2026-11-21T01:39:47.123456Z"; trailing zeros of the fraction are cut to 0, 3 or 6 digits.
+// "2026-11-21T01:39:47.123456Z"; trailing zeros of the fraction are cut to 0, 3 or 6 digits. What is before
+// the year 1 or after 9999 is written as their first or last instant.
 std::string format_time(Time time);
 void append_time(std::string& out, Time time);
 // Any RFC 3339 date-time with offset, or a plain date (its midnight UTC), in the years 1 to 9999 of UTC.

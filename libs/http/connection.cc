@@ -22,7 +22,7 @@ using SystemError = boost::system::error_code;
 constexpr size_t kMaxUnwritten = 64 << 10;  // pipelined answers gather up to here
 constexpr size_t kKeptBuffer = 64 << 10;    // larger buffers are given back
 constexpr size_t kReserved = 64 << 10;      // of a body that is announced: more comes with its bytes
-constexpr Duration kDrainTimeout = 2 * kSecond;
+constexpr Duration kDrainSilence = 2 * kSecond;
 constexpr Duration kCrowdedTimeout = kSecond;  // of who says nothing, when most connections are taken
 
 class Connection final : public LoopMember,
@@ -50,6 +50,7 @@ class Connection final : public LoopMember,
   void on_tick(Time now) override;
   void finish_soon() override {
     if (state_ == State::kHead && !head_started_ && out_.empty()) close();
+    if (state_ == State::kDraining) deadline_ = drained_by_ = loop_.now();
   }
   void close() override;
 
@@ -92,6 +93,7 @@ class Connection final : public LoopMember,
   bool http11_ = true;
   bool head_method_ = false;  // HEAD: no body in the answer
   Time deadline_;             // of the present state
+  Time drained_by_ = 0;       // however much still comes
   uint64_t sequence_ = 0;     // of the request that is answered
   std::string in_;            // arrived, not processed
   std::string out_;           // answers, from written_ on not sent
@@ -118,6 +120,7 @@ void Connection::readable() {
   size_t count = socket_.read_some(asio::buffer(loop_.scratch(), Loop::kScratchBytes), error);
   if (error == asio::error::would_block) return wait_to_read();
   if (error) return close();
+  if (state_ == State::kDraining) deadline_ = std::min(loop_.now() + kDrainSilence, drained_by_);
   if (state_ == State::kDraining || state_ == State::kClosing) return wait_to_read();
   std::string_view bytes(loop_.scratch(), count);
   if (!in_.empty()) {
@@ -304,10 +307,11 @@ bool Connection::flush() {
 }
 
 // Closing with unread bytes would reset the connection, and the client might lose the answer: so we end our
-// side and read over what it still sends.
+// side and read over what it still sends, for as long as a body may take.
 void Connection::start_draining() {
   state_ = State::kDraining;
-  deadline_ = core_.stopping ? loop_.now() : loop_.now() + kDrainTimeout;
+  drained_by_ = core_.stopping ? loop_.now() : loop_.now() + core_.options.body_timeout;
+  deadline_ = std::min(loop_.now() + kDrainSilence, drained_by_);
   SystemError ignored;
   socket_.shutdown(Socket::shutdown_send, ignored);
   wait_to_read();

@@ -173,6 +173,35 @@ TEST(Server, DeliversTheRefusalThoughTheClientKeepsSending) {
   EXPECT_EQ(client.read().status, 413);
 }
 
+// How long a client that was refused may go on sending; `most` when that is longer. Nothing when the machine
+// kept the client itself silent meanwhile.
+std::optional<Duration> sends_after_refusal(const HttpServer& server, Duration most) {
+  TestClient client(server.address());
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n");
+  EXPECT_EQ(client.read().status, 413);
+  const Time begin = system_clock().monotonic();
+  for (Time now = begin, last = begin; now - begin < most; last = now) {
+    if (server.connections() == 0) return now - begin;
+    client.send(" ");
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));  // a slow line
+    now = system_clock().monotonic();
+    if (now - last > kSecond) return {};
+  }
+  return most;
+}
+
+// It was reset after two seconds, however it went on, and then many clients never read why.
+TEST(Server, ReadsOverARefusedBodyAsLongAsAnAcceptedOneMayTake) {
+  const auto measured = [](Duration body_timeout, Duration most) {
+    Running running(echo, {.body_timeout = body_timeout});
+    std::optional<Duration> time;
+    for (int tries = 0; !time && tries < 20; ++tries) time = sends_after_refusal(running.server, most);
+    return time.value_or(-1);
+  };
+  EXPECT_EQ(measured(60 * kSecond, 3 * kSecond), 3 * kSecond);
+  EXPECT_LT(measured(kSecond, 60 * kSecond), 60 * kSecond);
+}
+
 TEST(Server, EndsSlowClients) {
   Running running(echo, {.header_timeout = 100 * kMillisecond,
                          .body_timeout = 100 * kMillisecond,

@@ -81,8 +81,9 @@ struct FullDisk : testing::Test {
 
 TEST_F(FullDisk, BelowTheLog) {
   for (int round = 0; round < 3; ++round) {
-    log->capacity = 1 << 20;
-    while (log->capacity < kept * 10'000) log->capacity *= 2;
+    uint64_t capacity = 1 << 20;
+    while (capacity < kept * 10'000) capacity *= 2;
+    log->capacity = capacity;
     EXPECT_EQ(commit_until_full().reason, "storage_full");
     EXPECT_EQ(commit().error().reason, "storage_full");
     expect_all_is_read();

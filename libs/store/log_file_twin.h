@@ -2,6 +2,7 @@
 // or torn by crash(); space may run out; a sync may fail. The same seed does the same.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <random>
@@ -31,10 +32,12 @@ class LogFolderTwin final : public LogFolder {
   // Bytes of a file, for planting damage.
   std::string& bytes(const std::string& name) { return files_[name]->present; }
 
-  uint64_t capacity = UINT64_MAX;  // bytes of all files together
-  bool fail_sync = false;
-  bool stop_at_sync = false;  // the machine stops at the next sync: it fails, and so does everything after it
-  uint64_t syncs = 0;
+  // A test may set these while the store's threads write.
+  std::atomic<uint64_t> capacity = UINT64_MAX;  // bytes of all files together
+  std::atomic<bool> fail_sync = false;
+  std::atomic<bool> stop_at_sync =
+      false;  // the machine stops at the next sync, which fails, and all after it
+  std::atomic<uint64_t> syncs = 0;
 
  private:
   friend class LogFileTwin;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "libs/base/fnv.h"
 #include "libs/base/money.h"
 
 namespace micropay::fraud {
@@ -19,13 +20,6 @@ constexpr std::array<std::string_view, kFeatures> kNames = {
     "payees_24h",      "account_age_minutes", "night"};
 
 int64_t add(int64_t a, int64_t b) { return add_minor(a, b).value_or(INT64_MAX); }
-
-// FNV-1a: payees are compared, never shown.
-uint64_t digest(std::string_view text) {
-  uint64_t hash = 14695981039346656037u;
-  for (const char c : text) hash = (hash ^ uint8_t(c)) * 1099511628211u;
-  return hash;
-}
 
 // Shifts a list of buckets, newest first, by so many hours.
 template <typename T>
@@ -111,7 +105,8 @@ Features observe(FraudProfile& profile, const Attempt& attempt) {
   features[kTimesAverage] = has_average ? attempt.amount_minor * 100 / average : 0;
 
   open_bucket(profile, attempt.now / kHour);
-  const bool new_payee = remember_payee(profile, digest(attempt.payee_account_id));
+  // Payees are compared, never shown.
+  const bool new_payee = remember_payee(profile, fnv1a(attempt.payee_account_id));
   profile.set_counts(0, profile.counts(0) + 1);
   profile.set_sums_minor(0, add(profile.sums_minor(0), attempt.amount_minor));
   profile.set_new_payees(0, profile.new_payees(0) + (new_payee ? 1 : 0));

@@ -124,6 +124,7 @@ def small_disk(tmp_path):
     os.system(f"umount -l '{folder}'")
 
 
+@pytest.mark.timeout(600)
 def test_a_full_disk_refuses_writes_until_there_is_space(small_disk, fresh_platform):
     platform = fresh_platform("account.limits=off", "fraud.mode=shadow", "store.segment_mb=1",
                               data=small_disk.folder / "data")
@@ -147,6 +148,7 @@ def test_a_full_disk_refuses_writes_until_there_is_space(small_disk, fresh_platf
         problem(full, 503, "storage_full")
         assert int(full.headers["Retry-After"]) >= 1
         for _ in range(20):
+            small_disk.fill()  # also what others gave back since: the applier, and who prepared a log file
             problem(payer.try_pay(payee, "0.01", key=refused_key), 503, "storage_full")
         assert payer.get(f"payments/{paid[-1]}")["status"] == "COMPLETED"
         assert payee.balance().available == f"{len(paid) / 100:.2f}"

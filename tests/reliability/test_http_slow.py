@@ -162,30 +162,36 @@ def test_bodies_that_never_end(module_platform):
     """A hundred bodies of 4 MB, each but a byte: the first few megabytes are kept, the others told to come
     back.
 
-    Nothing bounded them together: 10,000 connections could hold 40 GB until their time-out.
+    Nothing bounded them together: 10,000 connections could hold 40 GB until their time-out. Here it is long:
+    on a busy machine the bodies took longer than the usual 30 s, and those that were let in were told 408.
     """
-    platform = module_platform("gateway.max_arriving_bytes=16777216")
+    platform = module_platform("gateway.max_arriving_bytes=16777216", "gateway.request_timeout=10m")
     before = rss_mib(platform)
     clients = slow_bodies(platform, 100, 4_000_000)
     assert is_served(platform)
-    assert rss_mib(platform) < before + 120
-    refused = [client for client in clients if select.select([client.socket], [], [], 0)[0]]
-    wait_for(lambda: sum(bool(select.select([client.socket], [], [], 0)[0]) for client in clients) >= 96,
-             "refusal of all but four", 60)
-    refused = [client for client in clients if select.select([client.socket], [], [], 0)[0]]
+    assert rss_mib(platform) < before + 200  # of 400; 16 and what the allocator keeps of growing strings: 90
+    wait_for(lambda: len(answered(clients)) >= 96, "refusal of all but four", 60)
+    refused = answered(clients)
     for client in refused:
         answer = client.read()
         assert answer.status == 503 and int(answer.headers["retry-after"]) >= 1
-        clients.remove(client)
         client.close()
-    for client in clients:  # who was let in goes on
-        client.send(b" ")
-        assert client.read().status == 401
-        client.close()
+    for client in clients:
+        if client not in refused:  # who was let in goes on
+            assert ends_unauthenticated(client)
     for client in slow_bodies(platform, 4, 3_000_000):  # and the room is free again
+        assert ends_unauthenticated(client)
+
+
+def answered(clients):
+    return [client for client in clients if select.select([client.socket], [], [], 0)[0]]
+
+
+def ends_unauthenticated(client):
+    """Sends the last byte; the answer is that of a complete request without a token."""
+    with client:
         client.send(b" ")
-        assert client.read().status == 401
-        client.close()
+        return client.read().status == 401
 
 
 def test_a_length_is_not_memory(hasty):
