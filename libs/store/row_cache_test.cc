@@ -57,7 +57,11 @@ TEST(RowCache, ARowThatNobodyReadLeavesWhenItIsApplied) {
 // Ids are ordered by time, so the id of something new need not be looked for.
 TEST(RowCache, AKeyBeyondTheNewestIsAbsent) {
   RowCache cache(160, kTables);
-  const auto key = [](uint8_t time) { return std::string(7, '\1') + char(time) + std::string(8, '\2'); };
+  const auto key = [](uint8_t time) {
+    std::string bytes(16, '\1');
+    bytes[7] = char(time);
+    return bytes;
+  };
   const auto absent = [&](uint8_t time) {
     const RowCache::Lookup found = cache.find(letters(), key(time));
     return found.known && found.row == nullptr;
