@@ -13,7 +13,7 @@ Principal user_principal(std::string user_id, std::initializer_list<Role> roles)
 }
 
 std::shared_ptr<const EventRecord> foreign_event(const google::protobuf::Message& message, uint64_t position,
-                                                 Time time, std::string actor) {
+                                                 Time time, const std::string& actor) {
   const contract::Event& type = *contract::model().event(message.GetDescriptor());
   auto record = std::make_shared<EventRecord>();
   record->type = &type;

@@ -19,7 +19,7 @@ Principal user_principal(std::string user_id, std::initializer_list<Role> roles 
 
 // An event as it comes from another process: its `position` in that one's log.
 std::shared_ptr<const EventRecord> foreign_event(const google::protobuf::Message& message, uint64_t position,
-                                                 Time time, std::string actor = "system");
+                                                 Time time, const std::string& actor = "system");
 
 class World {
  public:

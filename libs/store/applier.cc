@@ -11,7 +11,8 @@ namespace micropay {
 namespace {
 
 constexpr size_t kHurryBytes = 4 << 20;  // gathered beyond this is applied at once
-constexpr size_t kBatchBytes = 8 << 20;  // of one transaction
+constexpr size_t kBatchBytes = 16 << 20;  // of one transaction
+constexpr Duration kLongestDelay = 10 * kMillisecond;
 constexpr auto kRetryPause = std::chrono::milliseconds(200);
 constexpr uint64_t kIdleCheckpointPart = 8;
 
@@ -97,8 +98,15 @@ void Applier::push(TickPtr tick, size_t bytes) {
   if (was_idle || hurry()) work_.notify_one();
 }
 
+// From half of what may wait on, every tick waits a little, so that a platform that is given more than it can
+// write slows down evenly and does not stand still for a whole batch.
 Result<void> Applier::admit() {
   std::unique_lock lock(mutex_);
+  const size_t half = options_.max_unapplied_bytes / 2;
+  if (unapplied_bytes_ > half && unapplied_bytes_ <= 2 * half) {
+    const auto delay = Duration(uint64_t(kLongestDelay) * (unapplied_bytes_ - half) / half);
+    done_.wait_for(lock, std::chrono::microseconds(delay), [&] { return unapplied_bytes_ <= half; });
+  }
   while (unapplied_bytes_ > options_.max_unapplied_bytes) {
     if (failure_) return std::unexpected(*failure_);
     done_.wait(lock);
