@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "contracts/runtime.pb.h"
+#include "libs/store/envelope.h"
 
 namespace micropay::app {
 

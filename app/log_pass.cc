@@ -195,8 +195,8 @@ Result<void> LogPass::read(const TickLog& log, Pool& pool, Lane& parser) {
                           return false;
                         }
                         note_changes(record);
-                        for (Envelope& envelope : *record.mutable_events())
-                          batch->add(contract::model().event(envelope.type())).envelope.Swap(&envelope);
+                        for (Envelope& envelope : record.events)
+                          std::swap(batch->add(contract::model().event(envelope.type())).envelope, envelope);
                         ++ticks_;
                         events_ += header.event_count;
                         if (batch->events.size() >= kBatchEvents) {
@@ -210,12 +210,12 @@ Result<void> LogPass::read(const TickLog& log, Pool& pool, Lane& parser) {
 }
 
 void LogPass::note_changes(const TickRecord& record) {
-  for (const Change& change : record.changes()) {
-    const contract::Table* table = contract::model().table(std::string_view(change.table()));
+  for (const TickRecord::Change& change : record.changes) {
+    const contract::Table* table = contract::model().table(std::string_view(*change.table));
     if (table == nullptr) continue;  // of a service that was removed
-    RowMap::Entry& entry = rows_[table->id].at(hash_(change.key()));
-    entry.row = change.erased() ? 0 : hash_(change.row());
-    entry.where = record.tick();
+    RowMap::Entry& entry = rows_[table->id].at(hash_(change.key));
+    entry.row = change.erased ? 0 : hash_(change.row);
+    entry.where = record.tick;
   }
 }
 

@@ -120,9 +120,9 @@ class Comparison {
         first, [&](const RecordHeader& header, std::string_view stored, const TickLog::Place& place) {
           const auto wanted = ticks.find(header.tick);
           if (wanted == ticks.end() || !decode_record(header, stored, record)) return true;
-          for (const Change& change : record.changes()) {
-            if (change.table() != table_.sql_name) continue;
-            const auto suspect = by_key.find(log_.hash()(change.key()));
+          for (const TickRecord::Change& change : record.changes) {
+            if (*change.table != table_.sql_name) continue;
+            const auto suspect = by_key.find(log_.hash()(change.key));
             if (suspect == by_key.end() || suspect->second->where != header.tick) continue;
             compare_again(*suspect->second, change, header, place);
           }
@@ -131,21 +131,21 @@ class Comparison {
         });
   }
 
-  void compare_again(Suspect& suspect, const Change& change, const RecordHeader& header,
+  void compare_again(Suspect& suspect, const TickRecord::Change& change, const RecordHeader& header,
                      const TickLog::Place& place) {
     suspect.found.tick = header.tick;
     suspect.found.segment = place.segment;
     suspect.found.byte = place.byte;
     suspect.found.first_event = header.first_position;
-    if (suspect.key_bytes.empty()) suspect.key_bytes = change.key();
-    if (change.erased()) return;
+    if (suspect.key_bytes.empty()) suspect.key_bytes = change.key;
+    if (change.erased) return;
     std::unique_ptr<google::protobuf::Message> row = table_.make();
-    if (!row->ParseFromString(change.row())) return;
+    if (!row->ParseFromArray(change.row.data(), int(change.row.size()))) return;
     column_values(contract::column_plan(table_), *row, values_, scratch_);
     if (suspect.kind == RowDifference::Kind::kChanged && codec_.encode(values_, bytes_) &&
         log_.hash()(bytes_) == suspect.row)
       suspect.equal = true;
-    if (!suspect.values.empty()) suspect.expected = change.row();
+    if (!suspect.values.empty()) suspect.expected = change.row;
   }
 
   RowDifference describe(Suspect& suspect) {

@@ -162,7 +162,7 @@ void TamperTest::write_again(const std::string& from, const std::string& to,
           .value();
   ASSERT_TRUE(read_log(from, 1, [&](const TickRecord& record) {
     Tick tick;
-    EXPECT_TRUE(to_tick(TickRecord(record), contract::model(), tick));
+    EXPECT_TRUE(to_tick(record, contract::model(), tick));
     change(tick);
     EXPECT_TRUE(store->commit(std::move(tick)));
     return true;

@@ -1,5 +1,6 @@
 // Events as the log keeps them: any envelope becomes an event or none, and one event on the live stream is
 // JSON.
+#include "contracts/runtime.pb.h"
 #include "fuzz/messages.h"
 #include "fuzz/target.h"
 #include "libs/base/check.h"
@@ -20,8 +21,8 @@ void check(Envelope envelope) {
 
 // A type a line, then its message; or a whole envelope.
 void run(std::string_view bytes) {
-  Envelope envelope;
-  if (envelope.ParseFromArray(bytes.data(), int(bytes.size()))) check(std::move(envelope));
+  StoredEnvelope stored;
+  if (stored.ParseFromArray(bytes.data(), int(bytes.size()))) check(Envelope::of(stored));
   const std::string_view line = take_line(bytes);
   const contract::Event& type =
       *choose(contract::model().events(), line, [](const auto& each) { return each.type; });

@@ -12,7 +12,8 @@ void check_key(const contract::Table& table, std::string_view key) {
   auto parts = table.decode_key(key);
   (void)key_values(table, key);
   if (!parts) return;
-  auto again = table.encode_key({parts->begin(), parts->end()});
+  const std::vector<std::string_view> views(parts->begin(), parts->end());
+  auto again = table.encode_key(views);
   CHECK(again && *again == key);
 }
 

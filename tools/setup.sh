@@ -11,7 +11,7 @@ kind=${1:-run}
 packages=(g++ make cmake ninja-build ccache mold pkg-config curl jq
   libboost-dev libboost-system-dev libssl-dev libsodium-dev libprotobuf-dev libprotoc-dev protobuf-compiler
   libsqlite3-dev sqlite3 libsimdjson-dev libspdlog-dev libfmt-dev libyaml-cpp-dev libcli11-dev libre2-dev
-  libzstd-dev zlib1g-dev libmimalloc-dev libgtest-dev libgmock-dev)
+  libzstd-dev zlib1g-dev libabsl-dev libjemalloc-dev libgtest-dev libgmock-dev)
 if [ "$kind" = test ]; then
   packages+=(git python3 python3-venv wrk clang-format-19 clang-tidy-19 chromium faketime)
 fi

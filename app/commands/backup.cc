@@ -37,7 +37,7 @@ Result<uint64_t> restore_folder(const std::string& from, const std::string& to) 
   TRY(make_folder(to, [&](const std::string& partial) -> Result<void> {
     TRY(copy_data_folder(from, partial));
     return read_log(partial, 0,
-                    [&](const TickRecord& tick) { return events += uint64_t(tick.events_size()), true; });
+                    [&](const TickRecord& tick) { return events += tick.events.size(), true; });
   }));
   return events;
 }

@@ -41,9 +41,9 @@ class Tail {
     Progress progress("Reading the log");
     uint64_t read = 0;
     return read_log(data_, next_tick_, [&](const TickRecord& tick) {
-      for (const Envelope& event : tick.events()) take(event);
-      next_tick_ = tick.tick() + 1;
-      progress.count(read += uint64_t(tick.events_size()), "events");
+      for (const Envelope& event : tick.events) take(event);
+      next_tick_ = tick.tick + 1;
+      progress.count(read += tick.events.size(), "events");
       return true;
     });
   }
@@ -121,7 +121,7 @@ int show(const Arguments& arguments) {
   auto read = require_data_folder(arguments.text("--data"));
   if (read)
     read = read_log(arguments.text("--data"), 0, [&](const TickRecord& tick) {
-      for (const Envelope& event : tick.events())
+      for (const Envelope& event : tick.events)
         if (position ? event.position() == *position : event.id() == wanted) found = event;
       return !found;
     });

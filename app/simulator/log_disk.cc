@@ -18,7 +18,7 @@ Result<std::vector<Tick>> ticks_from(const TickLog& log, uint64_t from) {
   TRY(log.read(from, [&](const RecordHeader& header, std::string_view stored) {
     TickRecord record;
     Tick tick;
-    good = decode_record(header, stored, record) && to_tick(std::move(record), contract::model(), tick);
+    good = decode_record(header, stored, record) && to_tick(record, contract::model(), tick);
     if (good) ticks.push_back(std::move(tick));
     return good;
   }));

@@ -131,5 +131,27 @@ TEST(Ids, GoOnBehindThoseOfAnEarlierProcess) {
   }
 }
 
+TEST(Ids, KnowThoseMadeSinceAMark) {
+  IdGenerator ids(42), others(43);
+  const Time now = 1'700'000'000 * kSecond;
+  const auto bytes = [](const std::string& id) {
+    const Uuid uuid = *parse_uuid(id);
+    return std::string(uuid.begin(), uuid.end());
+  };
+  const std::string before = bytes(ids.next(now));
+  for (const Time later : {now, now + kSecond, now - kHour}) {  // the clock may stand or jump back
+    const std::string last = bytes(ids.next(later));
+    ids.mark();
+    EXPECT_FALSE(ids.made_since_mark(last));
+    EXPECT_FALSE(ids.made_since_mark(before));
+    for (int i = 0; i < 100; ++i) {
+      EXPECT_TRUE(ids.made_since_mark(bytes(ids.next(later))));
+      EXPECT_FALSE(ids.made_since_mark(bytes(others.next(now + kHour))));
+    }
+  }
+  EXPECT_FALSE(ids.made_since_mark(bytes(derived_uuid("text"))));
+  EXPECT_FALSE(ids.made_since_mark(std::string(16, '\xff')));
+}
+
 }  // namespace
 }  // namespace micropay

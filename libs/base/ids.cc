@@ -18,14 +18,19 @@ constexpr bool is_hyphen(size_t at) { return at == 8 || at == 13 || at == 18 || 
 
 }  // namespace
 
-std::string format_uuid(const Uuid& uuid) {
-  std::string text(36, '-');
-  size_t at = 0;
-  for (const uint8_t byte : uuid) {
-    if (is_hyphen(at)) ++at;
-    text[at++] = kHex[byte >> 4];
-    text[at++] = kHex[byte & 15];
+void format_uuid(const uint8_t* bytes, std::string& into) {
+  into.resize(36);
+  char* at = into.data();
+  for (size_t i = 0; i < std::tuple_size_v<Uuid>; ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) *at++ = '-';
+    *at++ = kHex[bytes[i] >> 4];
+    *at++ = kHex[bytes[i] & 15];
   }
+}
+
+std::string format_uuid(const Uuid& uuid) {
+  std::string text;
+  format_uuid(uuid.data(), text);
   return text;
 }
 
@@ -65,6 +70,17 @@ std::string derived_uuid(std::string_view text) {
 void IdGenerator::begin_after(Time time) {
   last_ms_ = std::max(last_ms_, uint64_t(std::max<Time>(time, 0) / kMillisecond));
   counter_ = UINT32_MAX;
+}
+
+bool IdGenerator::made_since_mark(std::string_view uuid) const {
+  const auto byte = [uuid](size_t i) { return uint64_t(uint8_t(uuid[i])); };
+  uint64_t ms = 0, rest = byte(8) & 0x3f;
+  for (size_t i = 0; i < 6; ++i) ms = ms << 8 | byte(i);
+  for (size_t i = 9; i < 16; ++i) rest = rest << 8 | byte(i);
+  constexpr uint64_t kSeedBits = (uint64_t(1) << 42) - 1;
+  if (byte(6) >> 4 != 7 || (rest & kSeedBits) != (seed_ & kSeedBits)) return false;
+  const uint32_t counter = uint32_t((byte(6) & 15) << 28 | byte(7) << 20 | rest >> 42);
+  return std::pair(ms, counter) > marked_;
 }
 
 std::string IdGenerator::next(Time now) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "libs/base/time.h"
 
@@ -14,6 +15,7 @@ namespace micropay {
 using Uuid = std::array<uint8_t, 16>;
 
 std::string format_uuid(const Uuid& uuid);
+void format_uuid(const uint8_t* bytes, std::string& into);  // replaces what was there
 std::optional<Uuid> parse_uuid(std::string_view text);  // lower or upper case, with hyphens
 bool is_uuid(std::string_view text);                    // the canonical lower-case form
 Time uuid_time(const Uuid& uuid);                       // of a v7
@@ -27,6 +29,10 @@ class IdGenerator {
  public:
   explicit IdGenerator(uint64_t seed) : seed_(seed) {}
   std::string next(Time now);
+  // From now on, made_since_mark() is true of the ids that come, and only of these.
+  void mark() { marked_ = {last_ms_, counter_}; }
+  // `uuid`: 16 bytes. An id of another generator is never one, as long as the seeds differ.
+  bool made_since_mark(std::string_view uuid) const;
   // The ids that come sort behind all of this instant: another process may have made some.
   void begin_after(Time time);
 
@@ -34,6 +40,7 @@ class IdGenerator {
   uint64_t seed_;
   uint64_t last_ms_ = 0;
   uint32_t counter_ = 0;
+  std::pair<uint64_t, uint32_t> marked_;  // millisecond and counter of the last id before mark()
 };
 
 }  // namespace micropay

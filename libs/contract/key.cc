@@ -34,20 +34,22 @@ bool append_integer(std::string& out, std::string_view text, uint64_t flip) {
   return true;
 }
 
-// False when the text is not of the field's form.
-bool append_part(std::string& out, const FieldDescriptor& field, std::string_view text) {
-  if (is_uuid_field(field)) {
-    const auto uuid = parse_uuid(text);
-    if (uuid) out.append(reinterpret_cast<const char*>(uuid->data()), uuid->size());
-    return uuid.has_value();
+// False when the text is not of this form.
+bool append_part(std::string& out, Table::KeyForm form, std::string_view text) {
+  switch (form) {
+    case Table::KeyForm::kUuid: {
+      const auto uuid = parse_uuid(text);
+      if (uuid) out.append(reinterpret_cast<const char*>(uuid->data()), uuid->size());
+      return uuid.has_value();
+    }
+    case Table::KeyForm::kText:
+      if (text.find('\0') != text.npos) return false;
+      out.append(text).push_back('\0');
+      return true;
+    case Table::KeyForm::kUnsigned: return append_integer<uint64_t>(out, text, 0);
+    case Table::KeyForm::kSigned: return append_integer<int64_t>(out, text, kSign);
   }
-  if (is_text(field)) {
-    if (text.find('\0') != text.npos) return false;
-    out.append(text).push_back('\0');
-    return true;
-  }
-  return is_unsigned(field) ? append_integer<uint64_t>(out, text, 0)
-                            : append_integer<int64_t>(out, text, kSign);
+  return false;
 }
 
 }  // namespace
@@ -55,21 +57,30 @@ bool append_part(std::string& out, const FieldDescriptor& field, std::string_vie
 std::string Table::key_of(const Message& row) const {
   std::string out;
   std::string scratch;
-  for (const FieldDescriptor* field : key) {
+  for (size_t i = 0; i < key.size(); ++i) {
+    const FieldDescriptor* field = key[i];
     const bool fits =
         is_text(*field)
-            ? append_part(out, *field, row.GetReflection()->GetStringReference(row, field, &scratch))
-            : append_part(out, *field, field_text(row, *field));
+            ? append_part(out, key_forms[i], row.GetReflection()->GetStringReference(row, field, &scratch))
+            : append_part(out, key_forms[i], field_text(row, *field));
     if (!fits) throw std::invalid_argument(sql_name + ": a row without a usable key: " + field->name());
   }
   return out;
 }
 
-std::optional<std::string> Table::encode_key(const std::vector<std::string_view>& parts) const {
+void Table::add_key_field(const FieldDescriptor* field) {
+  key.push_back(field);
+  key_forms.push_back(is_uuid_field(*field)  ? KeyForm::kUuid
+                      : is_text(*field)      ? KeyForm::kText
+                      : is_unsigned(*field) ? KeyForm::kUnsigned
+                                            : KeyForm::kSigned);
+}
+
+std::optional<std::string> Table::encode_key(std::span<const std::string_view> parts) const {
   if (parts.size() != key.size()) return {};
-  std::string out;
+  std::optional<std::string> out(std::in_place);
   for (size_t i = 0; i < parts.size(); ++i)
-    if (!append_part(out, *key[i], parts[i])) return {};
+    if (!append_part(*out, key_forms[i], parts[i])) return {};
   return out;
 }
 

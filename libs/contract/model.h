@@ -14,6 +14,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,7 +43,9 @@ struct Table {
   std::string sql_name;  // "payment_payment"
   const Service* service = nullptr;
   const Descriptor* descriptor = nullptr;
+  enum class KeyForm : uint8_t { kUuid, kText, kSigned, kUnsigned };
   std::vector<const FieldDescriptor*> key;
+  std::vector<KeyForm> key_forms;  // of the fields of `key`
   std::vector<Index> indexes;
   const FieldDescriptor* owner = nullptr;  // user id of the owner
   bool projection = false;
@@ -56,7 +59,11 @@ struct Table {
   // text with a zero byte): the runtime answers for a handler that throws.
   std::string key_of(const Message& row) const;
   // The same from the text of the fields in order; none when a part is not of its field's form.
-  std::optional<std::string> encode_key(const std::vector<std::string_view>& parts) const;
+  std::optional<std::string> encode_key(std::span<const std::string_view> parts) const;
+  std::optional<std::string> encode_key(std::initializer_list<std::string_view> parts) const {
+    return encode_key(std::span(parts.begin(), parts.size()));
+  }
+  void add_key_field(const FieldDescriptor* field);
   // Back to the text of the fields; none when the bytes are no key of this table.
   std::optional<std::vector<std::string>> decode_key(std::string_view key) const;
 };

@@ -78,7 +78,7 @@ class Reader {
     table.projection = options.projection();
     table.prototype = state_.factory->GetPrototype(&descriptor);
     for (const std::string& name : options.key())
-      if (const FieldDescriptor* key = field(descriptor, name, "key")) table.key.push_back(key);
+      if (const FieldDescriptor* key = field(descriptor, name, "key")) table.add_key_field(key);
     if (!options.owner().empty()) table.owner = field(descriptor, options.owner(), "owner");
     for (const auto& declared : options.index()) {
       Index index{.name = table.sql_name + "_by", .fields = {}};

@@ -131,7 +131,7 @@ void Engine::Impl::settle(const CommandPtr& command, std::string idempotency_id,
     record.set_fingerprint(command->fingerprint);
     record.set_resource_key(key);
     record.set_created_at(host_.now());
-    host_.put(record);
+    host_.put(std::move(record));
   }
   const Time deadline = clock_.monotonic() + options_.wait_timeout;
   // Only the newest command of a record waits; an older one is told that it is not final yet.
@@ -183,7 +183,7 @@ void Engine::Impl::remember(const Command& command, const std::string& idempoten
     if (!answer.result.error().extensions.empty())
       record.set_resource_key(answer.result.error().extensions[0].second);
   }
-  host_.put(record);
+  host_.put(std::move(record));
 }
 
 void Engine::Impl::notice_waiters(const EventRecord& event) {

@@ -29,7 +29,7 @@ const Principal& system_principal() {
 namespace detail {
 
 std::string encode_key(const contract::Table& table, std::initializer_list<std::string_view> parts) {
-  auto key = table.encode_key(std::vector<std::string_view>(parts));
+  auto key = table.encode_key(parts);
   // No row has a malformed key: looking for one finds nothing.
   return key ? *std::move(key) : std::string();
 }
@@ -49,14 +49,12 @@ const contract::Table& table_or_die(const google::protobuf::Descriptor* descript
 
 }  // namespace detail
 
-const contract::Table& QueryContext::own_table(const google::protobuf::Descriptor* descriptor) const {
-  const contract::Table& table = detail::table_or_die(descriptor);
+const contract::Table& QueryContext::own(const contract::Table& table) const {
   check_own(table, service_);
   return table;
 }
 
-const contract::Table& Context::own_table(const google::protobuf::Descriptor* descriptor) const {
-  const contract::Table& table = detail::table_or_die(descriptor);
+const contract::Table& Context::own(const contract::Table& table) const {
   check_own(table, *input_.service);
   return table;
 }

@@ -37,7 +37,7 @@ class QueryContext {
   const Principal& principal() const { return principal_; }
   template <typename T>
   ReadTable<T> table() {
-    return {host_, own_table(T::descriptor())};
+    return {host_, own(detail::table_of<T>())};
   }
   // The log as far as this service hears it, for projections that keep positions instead of copies;
   // `stretch` events are read at once.
@@ -47,7 +47,7 @@ class QueryContext {
   }
 
  private:
-  const contract::Table& own_table(const google::protobuf::Descriptor* descriptor) const;  // CHECKs ownership
+  const contract::Table& own(const contract::Table& table) const;  // CHECKs ownership
   QueryHost& host_;
   const Principal& principal_;
   Time now_;
@@ -63,7 +63,7 @@ class ContextHost : public TableWriter {
  public:
   virtual std::string new_id() = 0;
   virtual std::string random_bytes(size_t count) = 0;
-  virtual void emit(const contract::Event& type, const google::protobuf::Message& event) = 0;
+  virtual void emit(const contract::Event& type, MutableRow message) = 0;
   virtual std::string request_effect(const google::protobuf::Message& request,
                                      const EffectOptions& options) = 0;
   virtual void set_timer(std::string_view key, Time due, const google::protobuf::Message& timer) = 0;
@@ -95,12 +95,12 @@ class Context {
 
   template <typename T>
   Table<T> table() {
-    return {host_, own_table(T::descriptor())};
+    return {host_, own(detail::table_of<T>())};
   }
   template <typename E>
-  void emit(const E& event) {
+  void emit(E event) {
     static const contract::Event* type = contract::model().event_of<E>();
-    host_.emit(*type, event);
+    host_.emit(*type, std::make_shared<E>(std::move(event)));
   }
   // Asks for something outside to be done after this tick is durable; the outcome comes back as an input.
   // Returns its id.
@@ -126,7 +126,7 @@ class Context {
   }
 
  private:
-  const contract::Table& own_table(const google::protobuf::Descriptor* descriptor) const;  // CHECKs ownership
+  const contract::Table& own(const contract::Table& table) const;  // CHECKs ownership
   ContextHost& host_;
   const Input& input_;
 };

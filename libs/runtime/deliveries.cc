@@ -14,11 +14,11 @@ Duration retry_after(uint32_t attempts) {
   return std::min(wait, kLongestRetry);
 }
 
-Event restored(const Envelope& envelope) {
+Event restored(const StoredEnvelope& envelope) {
   const contract::Event* type = contract::model().event(envelope.type());
   if (type == nullptr) return nullptr;
   auto event = std::make_shared<EventRecord>();
-  event->envelope = envelope;
+  event->envelope = Envelope::of(envelope);
   event->type = type;
   std::shared_ptr<google::protobuf::Message> message(type->make());
   if (!message->ParseFromString(envelope.data())) return nullptr;
@@ -67,7 +67,7 @@ void Engine::Impl::hold(const Reaction& reaction, const EventRecord& event, uint
   record.set_service(reaction.service->name);
   record.set_event_key(event.envelope.key());
   record.set_position(event.envelope.position());
-  *record.mutable_envelope() = event.envelope;
+  event.envelope.store(*record.mutable_envelope());
   event.message->SerializeToString(record.mutable_envelope()->mutable_data());
   record.set_attempts(attempts);
   record.set_next_at(host_.now() + (attempts == 0 ? 0 : retry_after(attempts)));

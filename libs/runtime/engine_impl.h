@@ -183,7 +183,7 @@ struct Engine::Impl {
 
 template <typename T>
 const T* find_row(Host& host, const std::string& text_key) {
-  const contract::Table& table = detail::table_or_die(T::descriptor());
+  const contract::Table& table = detail::table_of<T>();
   return static_cast<const T*>(host.work().find(table, detail::encode_key(table, {text_key})));
 }
 

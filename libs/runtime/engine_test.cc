@@ -349,7 +349,11 @@ TEST(Engine, TheSameSeedGivesTheSameHistory) {
     for (int i = 0; i < 20; ++i)
       (void)world.call<Payment>(request(i * 100), user_principal("u"), fmt::format("k{}", i));
     std::string history;
-    for (const auto& event : world.history()) history += event->envelope.SerializeAsString();
+    for (const auto& event : world.history()) {
+      StoredEnvelope stored;
+      event->envelope.store(stored);
+      history += stored.SerializeAsString();
+    }
     histories.push_back(history);
   }
   EXPECT_EQ(histories[0], histories[1]);

@@ -18,7 +18,7 @@ const contract::Table& timer_table() { return detail::table_or_die(TimerRecord::
 }  // namespace
 
 Host::Host(const Store& store, uint64_t seed)
-    : work_(store.tick_reader()), ids_(seed != 0 ? seed : system_seed()), seed_(seed) {}
+    : work_(store.tick_reader(), &ids_), ids_(seed != 0 ? seed : system_seed()), seed_(seed) {}
 
 void Host::go_on_after(Time time) {
   if (time == 0) return;
@@ -29,6 +29,7 @@ void Host::go_on_after(Time time) {
 void Host::begin_tick(Time now, uint64_t number, uint64_t first_position) {
   work_.clear();
   emitted_.clear();
+  ids_.mark();
   now_ = std::max(now_, now);
   tick_ = number;
   first_position_ = first_position;
@@ -73,9 +74,13 @@ Message& Host::edit_row(const contract::Table& table, const std::string& key) {
   CHECK(!table.projection && "only projections write a projection's table");
   return work_.edit(table, key);
 }
-Message& Host::insert_row(const contract::Table& table, const Message& row) {
+Message& Host::insert_row(const contract::Table& table, MutableRow row) {
   CHECK(!table.projection && "only projections write a projection's table");
-  return work_.insert(table, row);
+  return work_.insert(table, std::move(row));
+}
+Message& Host::put_row(const contract::Table& table, MutableRow row) {
+  CHECK(!table.projection && "only projections write a projection's table");
+  return work_.put(table, std::move(row));
 }
 bool Host::erase_row(const contract::Table& table, const std::string& key) { return work_.erase(table, key); }
 
@@ -93,26 +98,22 @@ std::string Host::random_bytes(size_t count) {
   return bytes;
 }
 
-void Host::emit(const contract::Event& type, const Message& message) {
+void Host::emit(const contract::Event& type, MutableRow message) {
   CHECK(frame_ != nullptr);
   CHECK(type.service == frame_->service && "a service emits its own events only");
   auto event = std::make_shared<EventRecord>();
   event->type = &type;
-  MutableRow copy(message.New());
-  copy->CopyFrom(message);
   Envelope& envelope = event->envelope;
   envelope.set_id(new_id());
-  envelope.set_type(type.type);
-  envelope.set_service(type.service->name);
+  envelope.set_type(type);
   envelope.set_time(now_);
-  std::string scratch;
-  envelope.set_key(message.GetReflection()->GetStringReference(message, type.key, &scratch));
-  envelope.set_correlation_id(std::string(frame_->correlation_id));
-  envelope.set_causation_id(std::string(frame_->causation_id));
-  envelope.set_traceparent(std::string(frame_->traceparent));
-  envelope.set_actor(std::string(frame_->actor));
+  envelope.set_key(message->GetReflection()->GetString(*message, type.key));
+  envelope.set_correlation_id(frame_->correlation_id);
+  envelope.set_causation_id(frame_->causation_id);
+  envelope.set_traceparent(frame_->traceparent);
+  envelope.set_actor(frame_->actor);
   envelope.set_position(first_position_ + emitted_.size());
-  event->message = std::move(copy);
+  event->message = std::move(message);
   emitted_.push_back(std::move(event));
 }
 
@@ -133,8 +134,9 @@ std::string Host::request_effect(const Message& request, const EffectOptions& op
   record.set_correlation_id(std::string(frame_->correlation_id));
   record.set_actor(std::string(frame_->actor));
   record.set_causation_id(std::string(frame_->causation_id));
-  work_.insert(detail::table_or_die(EffectRecord::descriptor()), record);
-  return record.id();
+  std::string id = record.id();
+  put(std::move(record));
+  return id;
 }
 
 void Host::set_timer(std::string_view key, Time due, const Message& timer) {
@@ -145,9 +147,7 @@ void Host::set_timer(std::string_view key, Time due, const Message& timer) {
   record.set_due(due);
   timer.SerializeToString(record.mutable_message());
   record.set_correlation_id(std::string(frame_->correlation_id));
-  const std::string row_key = timer_table().key_of(record);
-  if (work_.find(timer_table(), row_key) == nullptr) work_.insert(timer_table(), record);
-  else static_cast<TimerRecord&>(work_.edit(timer_table(), row_key)) = record;
+  put(std::move(record));
 }
 
 void Host::cancel_timer(std::string_view type, std::string_view key) {

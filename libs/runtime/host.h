@@ -49,13 +49,9 @@ class Host final : public ContextHost {
   // The engine's own changes outside any handler (deliveries, timers, idempotency): never undone.
   UnitOfWork& work() { return work_; }
   template <typename T>
-  T& put(const T& row) {  // insert or replace
-    const contract::Table& table = detail::table_or_die(T::descriptor());
-    const std::string key = table.key_of(row);
-    if (work_.find(table, key) == nullptr) return static_cast<T&>(work_.insert(table, row));
-    auto& present = static_cast<T&>(work_.edit(table, key));
-    present = row;
-    return present;
+  T& put(T row) {  // insert or replace
+    const contract::Table& table = detail::table_of<T>();
+    return static_cast<T&>(work_.replace(table, std::make_shared<T>(std::move(row))));
   }
 
   // An event of another process becomes part of this log as it is; only its position is new.
@@ -73,12 +69,12 @@ class Host final : public ContextHost {
   const google::protobuf::Message* find_row(const contract::Table& table, const std::string& key) override;
   Result<std::vector<Row>> list_rows(const ListQuery& query, std::string* next_page_token) override;
   google::protobuf::Message& edit_row(const contract::Table& table, const std::string& key) override;
-  google::protobuf::Message& insert_row(const contract::Table& table,
-                                        const google::protobuf::Message& row) override;
+  google::protobuf::Message& insert_row(const contract::Table& table, MutableRow row) override;
+  google::protobuf::Message& put_row(const contract::Table& table, MutableRow row) override;
   bool erase_row(const contract::Table& table, const std::string& key) override;
   std::string new_id() override { return ids_.next(now_); }
   std::string random_bytes(size_t count) override;
-  void emit(const contract::Event& type, const google::protobuf::Message& event) override;
+  void emit(const contract::Event& type, MutableRow message) override;
   std::string request_effect(const google::protobuf::Message& request, const EffectOptions& options) override;
   void set_timer(std::string_view key, Time due, const google::protobuf::Message& timer) override;
   void cancel_timer(std::string_view type, std::string_view key) override;

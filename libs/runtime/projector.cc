@@ -25,17 +25,20 @@ class ProjectionHost final : public ContextHost {
   google::protobuf::Message& edit_row(const contract::Table& table, const std::string& key) override {
     return work.edit(table, key);
   }
-  google::protobuf::Message& insert_row(const contract::Table& table,
-                                        const google::protobuf::Message& row) override {
+  google::protobuf::Message& insert_row(const contract::Table& table, MutableRow row) override {
     CHECK(table.projection && "a projection sees projection tables only");
-    return work.insert(table, row);
+    return work.insert(table, std::move(row));
+  }
+  google::protobuf::Message& put_row(const contract::Table& table, MutableRow row) override {
+    CHECK(table.projection && "a projection sees projection tables only");
+    return work.put(table, std::move(row));
   }
   bool erase_row(const contract::Table& table, const std::string& key) override {
     return work.erase(table, key);
   }
   std::string new_id() override { refuse(); }
   std::string random_bytes(size_t) override { refuse(); }
-  void emit(const contract::Event&, const google::protobuf::Message&) override { refuse(); }
+  void emit(const contract::Event&, MutableRow) override { refuse(); }
   std::string request_effect(const google::protobuf::Message&, const EffectOptions&) override { refuse(); }
   void set_timer(std::string_view, Time, const google::protobuf::Message&) override { refuse(); }
   void cancel_timer(std::string_view, std::string_view) override { refuse(); }

@@ -12,6 +12,8 @@
 
 namespace micropay {
 
+using MutableRow = std::shared_ptr<google::protobuf::Message>;
+
 // One row found by a typed table; refers to a version that lives until the end of the input.
 template <typename T>
 using Ref = std::reference_wrapper<const T>;
@@ -27,8 +29,8 @@ class TableReader {
 class TableWriter : public TableReader {
  public:
   virtual google::protobuf::Message& edit_row(const contract::Table& table, const std::string& key) = 0;
-  virtual google::protobuf::Message& insert_row(const contract::Table& table,
-                                                const google::protobuf::Message& row) = 0;
+  virtual google::protobuf::Message& insert_row(const contract::Table& table, MutableRow row) = 0;
+  virtual google::protobuf::Message& put_row(const contract::Table& table, MutableRow row) = 0;
   virtual bool erase_row(const contract::Table& table, const std::string& key) = 0;
 };
 
@@ -36,6 +38,11 @@ namespace detail {
 std::string encode_key(const contract::Table& table, std::initializer_list<std::string_view> parts);
 std::unexpected<Error> not_found(const contract::Table& table, std::initializer_list<std::string_view> parts);
 const contract::Table& table_or_die(const google::protobuf::Descriptor* descriptor);
+template <typename T>
+const contract::Table& table_of() {
+  static const contract::Table& table = table_or_die(T::descriptor());
+  return table;
+}
 }  // namespace detail
 
 template <typename T>
@@ -90,11 +97,19 @@ class Table : public ReadTable<T> {
         writer_.edit_row(this->info_, detail::encode_key(this->info_, {std::string_view(key)...})));
   }
   // A new row; a CHECK fails when the key exists.
-  T& insert(const T& row) { return static_cast<T&>(writer_.insert_row(this->info_, row)); }
+  T& insert(T row) {
+    return static_cast<T&>(writer_.insert_row(this->info_, std::make_shared<T>(std::move(row))));
+  }
   // The row, inserted as `initial` when it is not there.
   template <typename... Key>
   T& edit_or_insert(const T& initial, const Key&... key) {
-    return this->find(key...) != nullptr ? edit(key...) : insert(initial);
+    const std::string encoded = detail::encode_key(this->info_, {std::string_view(key)...});
+    if (this->reader_.find_row(this->info_, encoded) == nullptr) return insert(initial);
+    return static_cast<T&>(writer_.edit_row(this->info_, encoded));
+  }
+  // Insert or replace, without reading what was there: for rows that follow from their event alone.
+  T& put(T row) {
+    return static_cast<T&>(writer_.put_row(this->info_, std::make_shared<T>(std::move(row))));
   }
   template <typename... Key>
   bool erase(const Key&... key) {

@@ -22,11 +22,10 @@ std::shared_ptr<const EventRecord> foreign_event(const google::protobuf::Message
   Envelope& envelope = record->envelope;
   envelope.set_position(position);
   envelope.set_id(derived_uuid(fmt::format("given {} {}", type.service->name, position)));
-  envelope.set_type(type.type);
-  envelope.set_service(type.service->name);
+  envelope.set_type(type);
   envelope.set_time(time);
   envelope.set_key(contract::field_text(message, *type.key));
-  envelope.set_actor(std::move(actor));
+  envelope.set_actor(actor);
   envelope.set_correlation_id("given");
   envelope.set_causation_id("given");
   record->message = std::move(copy);

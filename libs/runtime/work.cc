@@ -1,7 +1,11 @@
 #include "libs/runtime/work.h"
 
+#include <absl/container/flat_hash_set.h>
+
 namespace micropay {
 namespace {
+
+constexpr size_t kKeptEntries = 10'000;
 
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
@@ -48,16 +52,60 @@ MutableRow clone(const Message& row) {
 
 }  // namespace
 
+struct UnitOfWork::Index {
+  using Place = std::pair<uint32_t, std::string_view>;
+  static Place place(const Place& place) { return place; }
+  static Place place(const Entry* entry) { return {entry->table->id, entry->key}; }
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(const auto& of) const {
+      const auto [table, key] = place(of);
+      return std::hash<std::string_view>()(key) + table * 0x9E3779B97F4A7C15ull;
+    }
+  };
+  struct Equal {
+    using is_transparent = void;
+    bool operator()(const auto& a, const auto& b) const { return place(a) == place(b); }
+  };
+  absl::flat_hash_set<Entry*, Hash, Equal> entries;
+};
+
+UnitOfWork::UnitOfWork(const RowReader& reader, const IdGenerator* ids)
+    : reader_(reader), ids_(ids), index_(std::make_unique<Index>()) {}
+UnitOfWork::~UnitOfWork() = default;
+
+UnitOfWork::Entry* UnitOfWork::known(const contract::Table& table, std::string_view key) const {
+  const auto at = index_->entries.find(Index::Place(table.id, key));
+  return at == index_->entries.end() ? nullptr : *at;
+}
+
+// A key that ends with an id of this very tick.
+bool UnitOfWork::is_fresh(const contract::Table& table, std::string_view key) const {
+  constexpr size_t kBytes = std::tuple_size_v<Uuid>;
+  return ids_ != nullptr && table.key_forms.back() == contract::Table::KeyForm::kUuid && key.size() >= kBytes &&
+         ids_->made_since_mark(key.substr(key.size() - kBytes));
+}
+
+Row UnitOfWork::stored(const contract::Table& table, const std::string& key) const {
+  return key.empty() || is_fresh(table, key) ? nullptr : reader_.get(table, key);
+}
+
 UnitOfWork::Entry& UnitOfWork::entry(const contract::Table& table, const std::string& key) {
-  if (table.id >= tables_.size()) tables_.resize(table.id + 1);
-  auto [at, added] = tables_[table.id].try_emplace(key);
-  Entry& entry = at->second;
-  if (added) {
-    entry.table = &table;
-    entry.key = key;
-    entry.stored = key.empty() ? nullptr : reader_.get(table, key);
-    entry.current = entry.stored;
-  }
+  Entry* found = known(table, key);
+  if (found != nullptr && !(found->unread && !found->dirty)) return *found;
+  Row row = stored(table, key);  // may throw: nothing is noted then
+  if (found == nullptr) found = &add(table, key);
+  found->stored = found->current = std::move(row);
+  found->unread = false;
+  return *found;
+}
+
+UnitOfWork::Entry& UnitOfWork::add(const contract::Table& table, const std::string& key) {
+  if (used_ == pool_.size()) pool_.push_back(std::make_unique<Entry>());
+  Entry& entry = *pool_[used_++];
+  entry.table = &table;
+  entry.key = key;
+  index_->entries.insert(&entry);
   return entry;
 }
 
@@ -85,13 +133,27 @@ Message& UnitOfWork::edit(const contract::Table& table, const std::string& key) 
   return *found.owned;
 }
 
-Message& UnitOfWork::insert(const contract::Table& table, const Message& row) {
-  const std::string key = table.key_of(row);
+Message& UnitOfWork::insert(const contract::Table& table, MutableRow row) {
+  const std::string key = table.key_of(*row);
   CHECK(!key.empty());
   Entry& found = entry(table, key);
   CHECK(found.current == nullptr && "insert needs a key that is free");
-  own(found, clone(row));
+  own(found, std::move(row));
   return *found.owned;
+}
+
+Message& UnitOfWork::replace(const contract::Table& table, MutableRow row) {
+  Entry& found = entry(table, table.key_of(*row));
+  own(found, std::move(row));
+  return *found.owned;
+}
+
+Message& UnitOfWork::put(const contract::Table& table, MutableRow row) {
+  const std::string key = table.key_of(*row);
+  Entry* found = known(table, key);
+  if (found == nullptr) found = &add(table, key), found->unread = true;
+  own(*found, std::move(row));
+  return *found->owned;
 }
 
 bool UnitOfWork::erase(const contract::Table& table, const std::string& key) {
@@ -115,12 +177,10 @@ Result<std::vector<Row>> UnitOfWork::list(const ListQuery& query, std::string* n
   const contract::Table& table = *query.table;
   Page page = TRY(reader_.list(query));
   *next_page_token = std::move(page.next_page_token);
-  if (table.id >= tables_.size()) return std::move(page.rows);
-  auto& changed = tables_[table.id];
   std::vector<Row> rows;
   for (Row& row : page.rows) {
-    const auto at = changed.find(table.key_of(*row));
-    if (at == changed.end() || !at->second.dirty) rows.push_back(std::move(row));
+    const Entry* changed = known(table, table.key_of(*row));
+    if (changed == nullptr || !changed->dirty) rows.push_back(std::move(row));
   }
   // Changed rows that match stand first; on the first page only, so that paging sees them once.
   if (!query.page_token.empty()) return rows;
@@ -132,7 +192,7 @@ Result<std::vector<Row>> UnitOfWork::list(const ListQuery& query, std::string* n
   return fresh;
 }
 
-bool UnitOfWork::Entry::changed() const { return dirty && (stored != nullptr || current != nullptr); }
+bool UnitOfWork::Entry::changed() const { return dirty && (stored != nullptr || current != nullptr || unread); }
 
 std::vector<RowChange> UnitOfWork::changes() const {
   std::vector<RowChange> changes;
@@ -147,9 +207,18 @@ bool UnitOfWork::unchanged() const {
 }
 
 void UnitOfWork::clear() {
-  for (auto& table : tables_) table.clear();
+  index_->entries.clear();
   order_.clear();
   undo_.clear();
+  for (size_t i = 0; i < used_; ++i) {
+    Entry& entry = *pool_[i];
+    entry.stored = entry.current = nullptr;
+    entry.owned = nullptr;
+    entry.owner = 0;
+    entry.dirty = entry.ordered = entry.unread = false;
+  }
+  used_ = 0;
+  if (pool_.size() > kKeptEntries) pool_.resize(kKeptEntries);
 }
 
 }  // namespace micropay

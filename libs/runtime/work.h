@@ -3,25 +3,28 @@
 #pragma once
 
 #include <string>
-#include <unordered_map>
+#include <string_view>
 #include <vector>
 
+#include "libs/base/ids.h"
 #include "libs/runtime/context.h"
 #include "libs/store/store.h"
 
 namespace micropay {
 
-using MutableRow = std::shared_ptr<google::protobuf::Message>;
-
 class UnitOfWork {
  public:
-  explicit UnitOfWork(const RowReader& reader) : reader_(reader) {}
+  // `ids`, when given, made the ids of this unit's new rows: those need not be looked for in the reader.
+  explicit UnitOfWork(const RowReader& reader, const IdGenerator* ids = nullptr);
+  ~UnitOfWork();
 
   const google::protobuf::Message* find(const contract::Table& table, const std::string& key);
   // Like find, as something that outlives the tick.
   Row share(const contract::Table& table, const std::string& key);
   google::protobuf::Message& edit(const contract::Table& table, const std::string& key);
-  google::protobuf::Message& insert(const contract::Table& table, const google::protobuf::Message& row);
+  google::protobuf::Message& insert(const contract::Table& table, MutableRow row);
+  google::protobuf::Message& replace(const contract::Table& table, MutableRow row);  // or insert
+  google::protobuf::Message& put(const contract::Table& table, MutableRow row);  // the reader is not asked
   bool erase(const contract::Table& table, const std::string& key);
   // Rows of the reader with this tick's changes laid over. Filters of a table with changes must be
   // equalities.
@@ -38,7 +41,6 @@ class UnitOfWork {
   // The changed rows of one table: before (as it was stored) and after, either may be null.
   template <typename F>
   void each_changed(const contract::Table& table, F each) const {
-    if (table.id >= tables_.size()) return;
     for (const Entry* entry : order_)
       if (entry->table == &table && entry->dirty) each(entry->stored, Row(entry->current));
   }
@@ -55,6 +57,7 @@ class UnitOfWork {
     uint64_t owner = 0;  // the input that owns it
     bool dirty = false;
     bool ordered = false;  // stands in order_
+    bool unread = false;   // put: `stored` was never asked for
     bool changed() const;  // in a way that the store has to know
   };
   struct Undo {
@@ -62,12 +65,21 @@ class UnitOfWork {
     Row current;
     bool dirty;
   };
+  struct Index;  // of entries, by table and key
+  Entry* known(const contract::Table& table, std::string_view key) const;
   Entry& entry(const contract::Table& table, const std::string& key);
+  Entry& add(const contract::Table& table, const std::string& key);
+  Row stored(const contract::Table& table, const std::string& key) const;
   void own(Entry& entry, MutableRow row);
 
+  bool is_fresh(const contract::Table& table, std::string_view key) const;
+
   const RowReader& reader_;
-  std::vector<std::unordered_map<std::string, Entry>> tables_;  // by table id
-  std::vector<const Entry*> order_;                             // entries changed, in order
+  const IdGenerator* const ids_;
+  std::unique_ptr<Index> index_;
+  std::vector<std::unique_ptr<Entry>> pool_;  // entries with their memory, those in use first
+  size_t used_ = 0;
+  std::vector<const Entry*> order_;  // entries changed, in order
   std::vector<Undo> undo_;
   uint64_t input_ = 0;
 };

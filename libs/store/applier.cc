@@ -10,8 +10,8 @@
 namespace micropay {
 namespace {
 
-constexpr size_t kHurryBytes = 8 << 20;   // gathered beyond this is applied at once
-constexpr size_t kBatchBytes = 32 << 20;  // of one transaction
+constexpr size_t kHurryBytes = 4 << 20;  // gathered beyond this is applied at once
+constexpr size_t kBatchBytes = 8 << 20;  // of one transaction
 constexpr auto kRetryPause = std::chrono::milliseconds(200);
 constexpr uint64_t kIdleCheckpointPart = 8;
 

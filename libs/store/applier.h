@@ -86,7 +86,11 @@ class Applier {
   Result<void> write(const RowChange& change);
   void forget_projected(bool committed);
 
-  using NumberedChange = std::pair<const RowChange*, size_t>;  // in the order of the log
+  struct NumberedChange {
+    uint64_t place;           // table and the first bytes of the key: orders most of them
+    const RowChange* change;
+    uint32_t number;          // in the order of the log
+  };
   const ApplierOptions options_;
   std::unique_ptr<SqlTables> tables_;
   RowCache& cache_;

@@ -26,7 +26,7 @@ std::unique_ptr<SqlTables> open_tables(const test::ScratchFolder& folder,
 
 struct TestApplier {
   test::ScratchFolder folder;
-  RowCache cache{1'000};
+  RowCache cache{1'000, contract::model().tables().size()};
   test::CountingProjector projector;
   test::TickMaker ticks;
   Applier applier{{}, open_tables(folder), cache, &projector, 0};
@@ -81,7 +81,7 @@ TEST(Applier, GivesProjectionsManyTicksAtOnceInBoundedCalls) {
 
 TEST(Applier, AWaiterIsServedBeforeTheInterval) {
   test::ScratchFolder folder;
-  RowCache cache(1'000);
+  RowCache cache(1'000, contract::model().tables().size());
   test::TickMaker ticks;
   Applier applier({.interval = kHour}, open_tables(folder), cache, nullptr, 0);
   applier.start();
@@ -95,7 +95,7 @@ TEST(Applier, AWaiterIsServedBeforeTheInterval) {
 TEST(Applier, WhatIsLeftIsAppliedAtTheEnd) {
   test::ScratchFolder folder;
   {
-    RowCache cache(1'000);
+    RowCache cache(1'000, contract::model().tables().size());
     test::TickMaker ticks;
     Applier applier({.interval = kHour}, open_tables(folder), cache, nullptr, 0);
     applier.start();

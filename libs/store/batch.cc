@@ -5,6 +5,14 @@
 namespace micropay {
 namespace {
 constexpr size_t kEventsPerCall = 2'000;  // to the projector
+
+// Table, then six bytes of the key: of ids, their millisecond.
+uint64_t place_of(const RowChange& change) {
+  uint64_t place = change.table->id;
+  for (size_t i = 0; i < 6; ++i) place = place << 8 | (i < change.key.size() ? uint8_t(change.key[i]) : 0);
+  return place;
+}
+
 }
 
 // What a projection may read: projection tables, with the rows made earlier in the batch.
@@ -45,7 +53,7 @@ Result<void> Applier::apply(std::span<const TickPtr> ticks) {
       TRY(tables_->set_projected(service, {last, projector_->version(service)}));
     return tables_->set_applied_tick(last);
   }));
-  for (const auto& [change, number] : changes_) cache_.applied(*change->table, change->key, last);
+  for (const NumberedChange& each : changes_) cache_.applied(*each.change->table, each.change->key, last);
   forget_projected(true);
   std::lock_guard lock(mutex_);  // so that nobody who waits misses it
   ++stats_.batches;
@@ -90,22 +98,24 @@ Result<void> Applier::in_transaction(const std::function<Result<void>()>& work) 
 Result<void> Applier::write_changes(std::span<const TickPtr> ticks) {
   changes_.clear();
   for (const TickPtr& tick : ticks)
-    for (const RowChange& change : tick->changes) changes_.emplace_back(&change, changes_.size());
+    for (const RowChange& change : tick->changes)
+      changes_.push_back({place_of(change), &change, uint32_t(changes_.size())});
   // Of equal rows the last comes first and is the one that stays. Sorted, because neighbours share pages.
   std::ranges::sort(changes_, [](const NumberedChange& a, const NumberedChange& b) {
-    if (a.first->table != b.first->table) return a.first->table->id < b.first->table->id;
-    const int keys = a.first->key.compare(b.first->key);
-    return keys != 0 ? keys < 0 : a.second > b.second;
+    if (a.place != b.place) return a.place < b.place;
+    const int keys = a.change->key.compare(b.change->key);
+    return keys != 0 ? keys < 0 : a.number > b.number;
   });
   auto rest = std::ranges::unique(changes_, [](const NumberedChange& a, const NumberedChange& b) {
-    return a.first->table == b.first->table && a.first->key == b.first->key;
+    return a.place == b.place && a.change->key == b.change->key;
   });
   changes_.erase(rest.begin(), rest.end());
-  for (const auto& [change, number] : changes_) TRY(write(*change));
+  for (const NumberedChange& each : changes_) TRY(write(*each.change));
   return {};
 }
 
 Result<void> Applier::write(const RowChange& change) {
+  cache_.note_stored(*change.table, change.key);
   return change.row ? tables_->put(*change.table, *change.row) : tables_->erase(*change.table, change.key);
 }
 

@@ -142,7 +142,7 @@ Result<std::vector<std::shared_ptr<const EventRecord>>> EmbeddedStoreImpl::read_
   TRY(log_->read_position(position, [&](const RecordHeader& header, std::string_view stored) {
     TickRecord record;
     bool good = decode_record(header, stored, record);
-    for (Envelope& envelope : *record.mutable_events()) {
+    for (Envelope& envelope : record.events) {
       if (!good || events.size() == limit) break;
       if (envelope.position() < position) continue;
       auto event = to_event(std::move(envelope), model_);
@@ -180,8 +180,8 @@ Result<void> read_log(const std::string& folder, uint64_t from_tick,
                       const std::function<bool(const TickRecord&)>& each) {
   auto log = TRY(TickLog::open(make_log_folder(folder + "/log"), {.read_only = true}));
   Result<void> decoded;
+  TickRecord record;
   TRY(log->read(std::max<uint64_t>(from_tick, 1), [&](const RecordHeader& header, std::string_view stored) {
-    TickRecord record;
     if (decode_record(header, stored, record)) return each(record);
     decoded = log_damaged("", 0, header.tick, "a record that cannot be decoded");
     return false;

@@ -62,7 +62,7 @@ class RecentEvents {
 class EmbeddedStoreImpl final : public EmbeddedStore {
  public:
   EmbeddedStoreImpl(EmbeddedOptions options, const contract::Model& model)
-      : options_(std::move(options)), model_(model), cache_(options_.cache_rows) {}
+      : options_(std::move(options)), model_(model), cache_(options_.cache_rows, model.tables().size()) {}
   ~EmbeddedStoreImpl() override;
 
   Result<void> open(Projector* projector);

@@ -41,6 +41,8 @@ Result<void> EmbeddedStoreImpl::open(Projector* projector) {
   TRY(open_log(tables ? TRY(tables->applied_tick()) : 0));
   readers_.open(tables_path_, SqlConnection::Mode::kRead);
   if (!tables) tables = TRY(options_.read_only ? open_read_only(projector) : open_tables());
+  for (const contract::Table* table : model_.tables())
+    cache_.set_newest(*table, TRY(tables->newest_key(*table)));
   uint64_t end_tick = log_->end().tick, applied = TRY(tables->applied_tick());
   if (applied > end_tick) TRY(open_log(applied));  // of a reader: damaged, or it went on meanwhile
   end_tick = log_->end().tick;
@@ -76,9 +78,8 @@ Result<void> EmbeddedStoreImpl::open_log(uint64_t least_tick) {
 }
 
 Result<void> EmbeddedStoreImpl::read_last_time() {
-  return log_->read(log_->end().tick, [this](const RecordHeader& header, std::string_view stored) {
-    TickRecord record;  // one that cannot be decoded is reported by who reads it
-    if (decode_record(header, stored, record)) last_time_ = record.time();
+  return log_->read(log_->end().tick, [this](const RecordHeader& header, std::string_view) {
+    last_time_ = header.time;
     return false;
   });
 }
@@ -165,7 +166,7 @@ Result<void> EmbeddedStoreImpl::replay(
     if (header.tick > to) return false;
     TickRecord record;
     auto tick = std::make_shared<Tick>();
-    if (!decode_record(header, stored, record) || !to_tick(std::move(record), model_, *tick)) {
+    if (!decode_record(header, stored, record) || !to_tick(record, model_, *tick)) {
       result = log_damaged("", 0, header.tick, "a record that cannot be decoded");
       return false;
     }

@@ -237,8 +237,8 @@ TEST(Embedded, ReadsTheLogWithoutAStore) {
   std::vector<uint64_t> ticks;
   uint64_t position = 0;
   ASSERT_TRUE(read_log(folder.options.folder, 11, [&](const TickRecord& record) {
-    ticks.push_back(record.tick());
-    for (const Envelope& event : record.events()) position = event.position();
+    ticks.push_back(record.tick);
+    for (const Envelope& event : record.events) position = event.position();
     return ticks.size() < 5;
   }));
   EXPECT_EQ(ticks, (std::vector<uint64_t>{11, 12, 13, 14, 15}));

@@ -32,7 +32,7 @@ Result<SegmentReader::Found> SegmentReader::hop(RecordHeader& header) {
   switch (read_header(at, header)) {
     case HeaderState::kZero: return Found::kEnd;
     case HeaderState::kBad: return Found::kBad;
-    case HeaderState::kNewer: return Found::kNewer;
+    case HeaderState::kOther: return Found::kOther;
     case HeaderState::kValid: break;
   }
   next_ = offset_ + header.record_bytes();
@@ -107,9 +107,10 @@ std::unexpected<Error> log_damaged(const std::string& segment, uint64_t byte, ui
   return error;
 }
 
-std::unexpected<Error> log_newer(const std::string& segment) {
+std::unexpected<Error> log_of_other_version(const std::string& segment) {
   return fail(Code::kFailedPrecondition, "newer_format",
-              fmt::format("log/{} was written by a newer version; use that version or later", segment));
+              fmt::format("log/{} was written by another version, whose format is not {}; use that version",
+                          segment, kLogVersion));
 }
 
 }  // namespace micropay

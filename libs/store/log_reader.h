@@ -13,7 +13,7 @@ namespace micropay {
 
 class SegmentReader {
  public:
-  enum class Found : uint8_t { kRecord, kEnd, kBad, kNewer };
+  enum class Found : uint8_t { kRecord, kEnd, kBad, kOther };
 
   // Reads from `offset` to `limit` or the end of the file.
   SegmentReader(const LogFile& file, uint64_t offset, uint64_t limit = UINT64_MAX)
@@ -55,6 +55,6 @@ Result<LastRecord> find_last_record(const LogFile& file);
 // The error of a log that was damaged after it was written.
 std::unexpected<Error> log_damaged(const std::string& segment, uint64_t byte, uint64_t tick,
                                    std::string_view what);
-std::unexpected<Error> log_newer(const std::string& segment);
+std::unexpected<Error> log_of_other_version(const std::string& segment);
 
 }  // namespace micropay

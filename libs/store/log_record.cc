@@ -1,8 +1,6 @@
 // Encoding and decoding of log records.
 #include "libs/store/log_record.h"
 
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <zstd.h>
 
 #include <cstring>
@@ -35,7 +33,7 @@ HeaderState read_header(const char* at, RecordHeader& header) {
   static constexpr char kZeros[kHeaderBytes] = {};
   if (std::memcmp(at, kZeros, kHeaderBytes) == 0) return HeaderState::kZero;
   if (load<uint32_t>(at) != kMagic || load<uint64_t>(at + 56) != xxh64({at, 56})) return HeaderState::kBad;
-  if (load<uint16_t>(at + 4) > kLogVersion) return HeaderState::kNewer;
+  if (load<uint16_t>(at + 4) != kLogVersion) return HeaderState::kOther;
   header.compressed = (load<uint16_t>(at + 6) & kFlagZstd) != 0;
   header.stored_bytes = load<uint32_t>(at + 8);
   header.raw_bytes = load<uint32_t>(at + 12);
@@ -68,15 +66,6 @@ bool payload_matches(const RecordHeader& header, std::string_view stored) {
   return stored.size() == header.stored_bytes && xxh64(stored) == header.payload_checksum;
 }
 
-std::string row_bytes(const google::protobuf::Message& row) {
-  std::string bytes(row.ByteSizeLong(), '\0');
-  google::protobuf::io::ArrayOutputStream stream(bytes.data(), static_cast<int>(bytes.size()));
-  google::protobuf::io::CodedOutputStream coded(&stream);
-  coded.SetSerializationDeterministic(true);
-  row.SerializeWithCachedSizes(&coded);
-  return bytes;
-}
-
 struct TickEncoder::Zstd {
   ZSTD_CCtx* context = ZSTD_createCCtx();
   Zstd() { ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, 1); }
@@ -87,28 +76,11 @@ TickEncoder::TickEncoder() : zstd_(std::make_unique<Zstd>()) {}
 TickEncoder::~TickEncoder() = default;
 
 Result<std::string_view> TickEncoder::encode(const Tick& tick, RecordHeader& header) {
-  record_.Clear();
-  record_.set_tick(tick.number);
-  record_.set_first_position(tick.first_position);
-  record_.set_time(tick.time);
-  for (const auto& event : tick.events) {
-    Envelope& envelope = *record_.add_events();
-    envelope = event->envelope;
-    envelope.clear_position();
-    if (envelope.data().empty() && event->message) event->message->SerializeToString(envelope.mutable_data());
-  }
-  for (const RowChange& change : tick.changes) {
-    Change& stored = *record_.add_changes();
-    stored.set_table(change.table->sql_name);
-    stored.set_key(change.key);
-    if (change.row) *stored.mutable_row() = row_bytes(*change.row);
-    stored.set_erased(change.row == nullptr);
-  }
-  size_t raw_bytes = record_.ByteSizeLong();
+  raw_.clear();
+  pack_tick(tick, raw_);
+  const size_t raw_bytes = raw_.size();
   if (raw_bytes > kMaxPayloadBytes)
     return fail(Code::kInternal, "tick_too_large", fmt::format("a tick of {} bytes", raw_bytes));
-  raw_.resize(raw_bytes);
-  record_.SerializeWithCachedSizesToArray(reinterpret_cast<uint8_t*>(raw_.data()));
 
   buffer_.grow(align_block(kHeaderBytes + ZSTD_compressBound(raw_bytes)));
   char* payload = buffer_.data() + kHeaderBytes;
@@ -139,23 +111,21 @@ Result<std::string_view> TickEncoder::encode(const Tick& tick, RecordHeader& hea
 }
 
 bool decode_record(const RecordHeader& header, std::string_view stored, TickRecord& record) {
+  record.tick = header.tick;
+  record.first_position = header.first_position;
+  record.time = header.time;
   if (header.compressed) {
-    static thread_local std::string raw;
-    raw.resize(header.raw_bytes);
-    size_t unpacked = ZSTD_decompress(raw.data(), raw.size(), stored.data(), stored.size());
-    if (ZSTD_isError(unpacked) || unpacked != header.raw_bytes || !record.ParseFromString(raw)) return false;
-  } else if (!record.ParseFromArray(stored.data(), static_cast<int>(stored.size()))) {
-    return false;
+    record.payload.resize(header.raw_bytes);
+    const size_t unpacked =
+        ZSTD_decompress(record.payload.data(), record.payload.size(), stored.data(), stored.size());
+    if (ZSTD_isError(unpacked) || unpacked != header.raw_bytes) return false;
+  } else {
+    record.payload.assign(stored.begin(), stored.end());
   }
-  if (record.tick() != header.tick || record.events_size() != static_cast<int>(header.event_count) ||
-      record.first_position() != header.first_position || record.time() != header.time)
-    return false;
-  uint64_t position = header.first_position;
-  for (Envelope& envelope : *record.mutable_events()) envelope.set_position(position++);
-  return true;
+  return unpack_tick(record, header.event_count);
 }
 
-std::shared_ptr<const EventRecord> to_event(Envelope&& envelope, const contract::Model& model) {
+std::shared_ptr<const EventRecord> to_event(Envelope envelope, const contract::Model& model) {
   auto event = std::make_shared<EventRecord>();
   event->type = model.event(envelope.type());
   if (event->type != nullptr) {
@@ -167,26 +137,26 @@ std::shared_ptr<const EventRecord> to_event(Envelope&& envelope, const contract:
   return event;
 }
 
-bool to_tick(TickRecord&& record, const contract::Model& model, Tick& tick) {
-  tick = {.number = record.tick(),
-          .first_position = record.first_position(),
-          .time = record.time(),
+bool to_tick(const TickRecord& record, const contract::Model& model, Tick& tick) {
+  tick = {.number = record.tick,
+          .first_position = record.first_position,
+          .time = record.time,
           .events = {},
           .changes = {}};
-  tick.events.reserve(static_cast<size_t>(record.events_size()));
-  for (Envelope& envelope : *record.mutable_events()) {
-    auto event = to_event(std::move(envelope), model);
+  tick.events.reserve(record.events.size());
+  for (const Envelope& envelope : record.events) {
+    auto event = to_event(envelope, model);
     if (!event) return false;
     tick.events.push_back(std::move(event));
   }
-  tick.changes.reserve(static_cast<size_t>(record.changes_size()));
-  for (Change& stored : *record.mutable_changes()) {
-    const contract::Table* table = model.table(std::string_view(stored.table()));
+  tick.changes.reserve(record.changes.size());
+  for (const TickRecord::Change& stored : record.changes) {
+    const contract::Table* table = model.table(std::string_view(*stored.table));
     if (table == nullptr) continue;
-    RowChange change{.table = table, .key = std::move(*stored.mutable_key()), .row = {}};
-    if (!stored.erased()) {
+    RowChange change{.table = table, .key = std::string(stored.key), .row = {}};
+    if (!stored.erased) {
       std::shared_ptr<google::protobuf::Message> row = table->make();
-      if (!row->ParseFromString(stored.row())) return false;
+      if (!row->ParseFromArray(stored.row.data(), static_cast<int>(stored.row.size()))) return false;
       change.row = std::move(row);
     }
     tick.changes.push_back(std::move(change));

@@ -1,4 +1,4 @@
-// One record of the log: a header of 64 bytes, the tick (a TickRecord, zstd when that pays), zeros up to a
+// One record of the log: a header of 64 bytes, the tick (tick_packing.h, zstd when that pays), zeros up to a
 // block. The header has a checksum of its own, so that a reader can hop over records without reading them,
 // and damage is told from the end of the log. All integers little-endian.
 //
@@ -11,13 +11,12 @@
 #include <string>
 #include <string_view>
 
-#include "contracts/runtime.pb.h"
 #include "libs/store/log_file.h"
-#include "libs/store/store.h"
+#include "libs/store/tick_packing.h"
 
 namespace micropay {
 
-constexpr uint16_t kLogVersion = 1;
+constexpr uint16_t kLogVersion = 2;  // 1: ticks were protobuf, before any release
 constexpr size_t kHeaderBytes = 64;
 constexpr uint32_t kMaxPayloadBytes = 1u << 30;
 
@@ -35,13 +34,10 @@ struct RecordHeader {
   uint64_t next_position() const { return first_position + event_count; }
 };
 
-enum class HeaderState : uint8_t { kValid, kZero, kBad, kNewer };
+enum class HeaderState : uint8_t { kValid, kZero, kBad, kOther };  // kOther: of another version
 HeaderState read_header(const char* at, RecordHeader& header);  // kHeaderBytes at `at`
 void write_header(char* at, const RecordHeader& header);
 bool payload_matches(const RecordHeader& header, std::string_view stored);
-
-// A row as protobuf bytes; maps in the order of their keys, so equal rows have equal bytes.
-std::string row_bytes(const google::protobuf::Message& row);
 
 // Makes records. Keeps its buffers and the zstd context; one thread.
 class TickEncoder {
@@ -55,18 +51,17 @@ class TickEncoder {
  private:
   struct Zstd;
   std::unique_ptr<Zstd> zstd_;
-  TickRecord record_;
   std::string raw_;
   BlockBuffer buffer_;
 };
 
-// The stored payload as a TickRecord with the positions of its events set; false when it is not one.
+// The stored payload taken apart; false when it is not one. `record` may be used again and again.
 bool decode_record(const RecordHeader& header, std::string_view stored, TickRecord& record);
 
 // A decoded record as rows and events of the model; false when a message does not parse. An event or a table
 // that the model does not know (of a service that was removed) keeps only its envelope, and its rows are left
 // out.
-bool to_tick(TickRecord&& record, const contract::Model& model, Tick& tick);
-std::shared_ptr<const EventRecord> to_event(Envelope&& envelope, const contract::Model& model);
+bool to_tick(const TickRecord& record, const contract::Model& model, Tick& tick);
+std::shared_ptr<const EventRecord> to_event(Envelope envelope, const contract::Model& model);
 
 }  // namespace micropay

@@ -73,7 +73,7 @@ Result<void> TickLog::list_segments(std::vector<Segment>& empty_ones) {
     RecordHeader header;
     SegmentReader reader(*file, 0);
     auto found = TRY(reader.hop(header));
-    if (found == SegmentReader::Found::kNewer) return log_newer(name);
+    if (found == SegmentReader::Found::kOther) return log_of_other_version(name);
     if (found != SegmentReader::Found::kRecord) {
       empty_ones.push_back(std::move(segment));
       continue;
@@ -126,7 +126,7 @@ Result<void> TickLog::read_last_segment(const LogFile& file) {
                            fmt::format("tick {} follows tick {}", header.tick, end_.tick));
       note(header, reader.offset());
     }
-    if (found == SegmentReader::Found::kNewer) return log_newer(segment.name);
+    if (found == SegmentReader::Found::kOther) return log_of_other_version(segment.name);
     Remainder rest = TRY(scan_remainder(file, segment.used, end_.tick));
     if (rest.later_tick != 0) {
       if (options_.read_only && reading < kLiveReadings) continue;

@@ -153,7 +153,7 @@ Result<void> TickLog::walk(uint64_t Mark::* by, uint64_t from, const EachPlace& 
     std::string_view stored;
     for (;;) {
       auto found = TRY(reader.next(header, stored));
-      if (found == SegmentReader::Found::kNewer) return log_newer(name);
+      if (found == SegmentReader::Found::kOther) return log_of_other_version(name);
       if (found == SegmentReader::Found::kEnd && (index < last || reader.offset() == limit)) {
         if (reader.offset() >= limit) break;
         Remainder rest = TRY(scan_remainder(*file, reader.offset(), UINT64_MAX));

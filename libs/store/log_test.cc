@@ -48,7 +48,7 @@ struct TestLog {
     auto read = log->read(from, [&](const RecordHeader& header, std::string_view stored) {
       TickRecord record;
       EXPECT_TRUE(decode_record(header, stored, record));
-      found.push_back(record.tick());
+      found.push_back(record.tick);
       return true;
     });
     EXPECT_TRUE(read) << read.error().detail;

@@ -11,6 +11,7 @@ namespace {
 using test::letter;
 using test::letter_key;
 
+const size_t kTables = contract::model().tables().size();
 const contract::Table& letters() { return test::table<DeadLetter>(); }
 Row row(uint64_t number, const char* detail = "") {
   return std::make_shared<const DeadLetter>(letter(number, {.detail = detail}));
@@ -18,22 +19,74 @@ Row row(uint64_t number, const char* detail = "") {
 std::string detail(const Row& row) { return static_cast<const DeadLetter&>(*row).detail(); }
 
 TEST(RowCache, KeepsDirtyRowsWhateverTheirNumber) {
-  RowCache cache(16);
+  RowCache cache(16, kTables);
   for (uint64_t i = 0; i < 1'000; ++i) cache.put(letters(), letter_key(i), row(i), 1);
   for (uint64_t i = 0; i < 1'000; ++i) EXPECT_TRUE(cache.find(letters(), letter_key(i)).known) << i;
   EXPECT_EQ(cache.size(), 1'000u);
 }
 
 TEST(RowCache, DropsCleanRowsBeyondItsSize) {
-  RowCache cache(160);
+  RowCache cache(160, kTables);
   for (uint64_t i = 0; i < 1'000; ++i) cache.put(letters(), letter_key(i), row(i), 1);
+  for (uint64_t i = 0; i < 1'000; ++i) cache.find(letters(), letter_key(i));
   for (uint64_t i = 0; i < 1'000; ++i) cache.applied(letters(), letter_key(i), 1);
   EXPECT_LE(cache.size(), 160u);
   EXPECT_GE(cache.size(), 100u);
 }
 
+TEST(RowCache, ARowThatChangesOftenStays) {
+  RowCache cache(160, kTables);
+  cache.fill(letters(), letter_key(1), row(1), cache.find(letters(), letter_key(1)));
+  for (uint64_t tick = 1; tick <= 2; ++tick) {
+    cache.put(letters(), letter_key(1), row(1), tick);
+    cache.applied(letters(), letter_key(1), tick);
+    EXPECT_EQ(cache.size(), 1u);
+  }
+}
+
+TEST(RowCache, ARowThatNobodyReadLeavesWhenItIsApplied) {
+  RowCache cache(160, kTables);
+  for (uint64_t i = 0; i < 10; ++i) cache.put(letters(), letter_key(i), row(i), 1);
+  EXPECT_TRUE(cache.find(letters(), letter_key(3)).known);
+  for (uint64_t i = 0; i < 10; ++i) cache.applied(letters(), letter_key(i), 1);
+  EXPECT_EQ(cache.size(), 1u);
+  EXPECT_TRUE(cache.find(letters(), letter_key(3)).known);
+  EXPECT_FALSE(cache.find(letters(), letter_key(4)).known);
+}
+
+// Ids are ordered by time, so the id of something new need not be looked for.
+TEST(RowCache, AKeyBeyondTheNewestIsAbsent) {
+  RowCache cache(160, kTables);
+  const auto key = [](uint8_t time) { return std::string(7, '\1') + char(time) + std::string(8, '\2'); };
+  const auto absent = [&](uint8_t time) {
+    const RowCache::Lookup found = cache.find(letters(), key(time));
+    return found.known && found.row == nullptr;
+  };
+  EXPECT_FALSE(absent(5));  // nothing is said of the table yet
+  cache.set_newest(letters(), {});
+  EXPECT_TRUE(absent(5));
+  cache.set_newest(letters(), key(3));
+  EXPECT_FALSE(absent(2));
+  EXPECT_FALSE(absent(3));
+  EXPECT_TRUE(absent(4));
+  cache.put(letters(), key(7), row(7), 1);
+  EXPECT_FALSE(absent(7));
+  cache.note_stored(letters(), key(7));
+  cache.applied(letters(), key(7), 1);
+  EXPECT_FALSE(absent(6));
+  EXPECT_FALSE(absent(7));
+  EXPECT_TRUE(absent(8));
+  cache.note_stored(letters(), key(1));
+  EXPECT_TRUE(absent(8));
+  EXPECT_FALSE(absent(7));
+  for (const std::string& greatest : {std::string(16, '\xff'), std::string(3, '\xff')}) {
+    cache.note_stored(letters(), greatest);
+    EXPECT_FALSE(cache.find(letters(), greatest).known);
+  }
+}
+
 TEST(RowCache, RowsThatAreUsedOutliveOthers) {
-  RowCache cache(160);
+  RowCache cache(160, kTables);
   for (uint64_t i = 0; i < 2'000; ++i) {
     RowCache::Lookup missed = cache.find(letters(), letter_key(i));
     cache.fill(letters(), letter_key(i), row(i), missed);
@@ -44,7 +97,7 @@ TEST(RowCache, RowsThatAreUsedOutliveOthers) {
 }
 
 TEST(RowCache, AChangeSinceTheAppliedTickStaysDirty) {
-  RowCache cache(16);
+  RowCache cache(16, kTables);
   cache.put(letters(), letter_key(1), row(1, "old"), 1);
   cache.put(letters(), letter_key(1), row(1, "new"), 2);
   cache.applied(letters(), letter_key(1), 1);
@@ -58,7 +111,7 @@ TEST(RowCache, AChangeSinceTheAppliedTickStaysDirty) {
 }
 
 TEST(RowCache, AnErasedRowIsKnownUntilItsErasureIsApplied) {
-  RowCache cache(16);
+  RowCache cache(16, kTables);
   cache.put(letters(), letter_key(1), nullptr, 3);
   EXPECT_TRUE(cache.find(letters(), letter_key(1)).known);
   EXPECT_EQ(cache.find(letters(), letter_key(1)).row, nullptr);
@@ -67,7 +120,7 @@ TEST(RowCache, AnErasedRowIsKnownUntilItsErasureIsApplied) {
 }
 
 TEST(RowCache, AFillThatComesTooLateIsRefused) {
-  RowCache cache(1'600);
+  RowCache cache(1'600, kTables);
   RowCache::Lookup missed = cache.find(letters(), letter_key(1));
   cache.put(letters(), letter_key(1), row(1, "new"), 1);
   cache.fill(letters(), letter_key(1), row(1, "old"), missed);
@@ -88,7 +141,7 @@ TEST(RowCache, AFillThatComesTooLateIsRefused) {
 }
 
 TEST(RowCache, RefreshReplacesWhatIsThereOnly) {
-  RowCache cache(16);
+  RowCache cache(16, kTables);
   cache.refresh(letters(), letter_key(1), row(1, "new"));
   EXPECT_FALSE(cache.find(letters(), letter_key(1)).known);
   cache.fill(letters(), letter_key(1), row(1, "old"), cache.find(letters(), letter_key(1)));

@@ -170,6 +170,18 @@ Result<void> SqlTables::clear(const Table& table) {
   return connection_->exec(contract::create_table_sql(table, contract::Dialect::kSqlite));
 }
 
+Result<std::string> SqlTables::newest_key(const Table& table) {
+  std::string order;
+  for (size_t place : key_columns(table))
+    order += fmt::format("{}{} DESC", order.empty() ? "" : ",",
+                         quoted(contract::column_plan(table).columns()[place].name));
+  auto newest = TRY(connection_->prepare(fmt::format("SELECT {} FROM {} ORDER BY {} LIMIT 1", all_columns(table),
+                                                     quoted(table.sql_name), order),
+                                         table.service->name));
+  if (!TRY(newest->step())) return std::string();
+  return table.key_of(*read_row(table, *newest));
+}
+
 Result<void> SqlTables::scan(const Table& table, const std::function<bool(const Row&)>& each) {
   return scan_values(table, [&](const std::vector<Value>& values) {
     std::shared_ptr<google::protobuf::Message> row = table.make();

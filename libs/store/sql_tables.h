@@ -30,6 +30,9 @@ class SqlTables {
   using EachValues = std::function<bool(const std::vector<contract::Value>&)>;
   Result<void> scan_values(const contract::Table& table, const EachValues& each);
 
+  // The greatest key, encoded; empty when there is no row.
+  Result<std::string> newest_key(const contract::Table& table);
+
   Result<void> begin();
   Result<void> commit();
   void roll_back();

@@ -13,10 +13,10 @@
 #include <string_view>
 #include <vector>
 
-#include "contracts/runtime.pb.h"
 #include "libs/base/error.h"
 #include "libs/base/time.h"
 #include "libs/contract/model.h"
+#include "libs/store/envelope.h"
 
 namespace micropay {
 
@@ -28,7 +28,7 @@ struct RowChange {
   Row row;          // null: erased
 };
 
-// An event with its envelope (Envelope.position set) and its message, parsed.
+// An event with its envelope (its position set) and its message, parsed.
 struct EventRecord {
   Envelope envelope;  // envelope.data may be empty until the event is stored
   const contract::Event* type = nullptr;

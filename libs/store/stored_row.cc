@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "libs/base/ids.h"
+#include "libs/base/varint.h"
 #include "libs/store/list_query.h"
 
 namespace micropay {
@@ -18,31 +19,9 @@ using contract::FieldDescriptor;
 using contract::Value;
 using google::protobuf::internal::WireFormatLite;
 
-void append_varint(std::string& out, uint64_t value) {
-  for (; value >= 0x80; value >>= 7) out.push_back(static_cast<char>(value | 0x80));
-  out.push_back(static_cast<char>(value));
-}
-
-void append_sized(std::string& out, std::string_view bytes) {
-  append_varint(out, bytes.size());
-  out.append(bytes);
-}
-
 template <typename T>
 void append_fixed(std::string& out, T value) {
   out.append(reinterpret_cast<const char*>(&value), sizeof value);
-}
-
-void append_uuid(std::string& out, std::string_view bytes) {
-  static constexpr char kHex[] = "0123456789abcdef";
-  char text[36];
-  char* at = text;
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) *at++ = '-';
-    *at++ = kHex[static_cast<uint8_t>(bytes[i]) >> 4];
-    *at++ = kHex[bytes[i] & 15];
-  }
-  out.append(text, sizeof text);
 }
 
 std::string tag_of(const FieldDescriptor& field) {
@@ -143,11 +122,13 @@ bool StoredRow::append(const Field& field, const std::vector<Value>& values, std
     case Form::kEnum:
     case Form::kText: return append_text(field, value, bytes);
     case Form::kReal: return append_real(field, value, bytes);
-    case Form::kUuid:
+    case Form::kUuid: {
       if (value.kind != Value::Kind::kBlob || value.bytes.size() != std::tuple_size_v<Uuid>) return false;
-      append_varint(bytes += field.tag, 36);
-      append_uuid(bytes, value.bytes);
+      thread_local std::string text;
+      format_uuid(reinterpret_cast<const uint8_t*>(value.bytes.data()), text);
+      append_sized(bytes += field.tag, text);
       return true;
+    }
     case Form::kBytes:
       if (value.kind != Value::Kind::kBlob || (value.bytes.empty() && !field.presence)) return false;
       append_sized(bytes += field.tag, value.bytes);
@@ -169,7 +150,7 @@ bool StoredRow::append_integer(const Field& field, const Value& value, std::stri
   if (field.form == Form::kFixed64) append_fixed(bytes, bits);
   else if (field.form == Form::kFixed32) append_fixed(bytes, static_cast<uint32_t>(bits));
   else if (field.form == Form::kZigzag)
-    append_varint(bytes, bits << 1 ^ static_cast<uint64_t>(value.integer >> 63));
+    append_varint(bytes, zigzag(value.integer));
   else append_varint(bytes, bits);
   return true;
 }

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "contracts/runtime.pb.h"
 #include "contracts/balance.pb.h"
 #include "contracts/user.pb.h"
 #include "libs/runtime/testing.h"

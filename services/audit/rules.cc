@@ -4,6 +4,7 @@
 #include <sodium.h>
 
 #include "libs/base/check.h"
+#include "libs/base/varint.h"
 
 namespace micropay::audit {
 namespace {
@@ -11,6 +12,13 @@ namespace {
 constexpr size_t kHashBytes = 32;
 
 using Hash = std::array<char, kHashBytes>;
+
+Hash hash_bytes(std::string_view bytes) {
+  Hash hash;
+  crypto_generichash(reinterpret_cast<uint8_t*>(hash.data()), kHashBytes,
+                     reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(), nullptr, 0);
+  return hash;
+}
 
 Hash hash_of(std::string_view previous_hash, std::string_view entry) {
   CHECK(previous_hash.size() == kHashBytes);
@@ -23,17 +31,30 @@ Hash hash_of(std::string_view previous_hash, std::string_view entry) {
   return hash;
 }
 
-// Every field but the hash is set, so that one message serves for many events.
-void fill_entry(AuditEntry& entry, const Envelope& envelope) {
-  entry.set_sequence(envelope.position());
-  entry.set_time(envelope.time());
-  entry.set_actor(envelope.actor());
-  entry.set_action(envelope.type());
-  entry.set_service(envelope.service());
-  entry.set_subject(envelope.key());
-  entry.set_event_id(envelope.id());
-  entry.set_correlation_id(envelope.correlation_id());
-  entry.set_digest(digest_of(envelope.data()));
+void append_text(std::string& out, int field, std::string_view text) {
+  if (text.empty()) return;
+  out.push_back(char(field << 3 | 2));
+  append_sized(out, text);
+}
+
+void append_number(std::string& out, int field, uint64_t number) {
+  if (number == 0) return;
+  out.push_back(char(field << 3));
+  append_varint(out, number);
+}
+
+// entry_of(envelope) as protobuf bytes, without making the message.
+void append_bytes_of_entry(std::string& out, const Envelope& envelope) {
+  append_number(out, AuditEntry::kSequenceFieldNumber, envelope.position());
+  append_number(out, AuditEntry::kTimeFieldNumber, uint64_t(envelope.time()));
+  append_text(out, AuditEntry::kActorFieldNumber, envelope.actor());
+  append_text(out, AuditEntry::kActionFieldNumber, envelope.type());
+  append_text(out, AuditEntry::kServiceFieldNumber, envelope.service());
+  append_text(out, AuditEntry::kSubjectFieldNumber, envelope.key());
+  append_text(out, AuditEntry::kEventIdFieldNumber, envelope.id());
+  append_text(out, AuditEntry::kCorrelationIdFieldNumber, envelope.correlation_id());
+  const Hash digest = hash_bytes(envelope.data());
+  append_text(out, AuditEntry::kDigestFieldNumber, {digest.data(), digest.size()});
 }
 
 std::string_view mark_of(const AuditBlock& block, size_t place) {
@@ -44,25 +65,30 @@ std::string_view mark_of(const AuditBlock& block, size_t place) {
 }  // namespace
 
 std::string digest_of(std::string_view event_bytes) {
-  std::string digest(kHashBytes, '\0');
-  crypto_generichash(reinterpret_cast<uint8_t*>(digest.data()), kHashBytes,
-                     reinterpret_cast<const uint8_t*>(event_bytes.data()), event_bytes.size(), nullptr, 0);
-  return digest;
+  const Hash digest = hash_bytes(event_bytes);
+  return {digest.data(), digest.size()};
 }
 
 AuditEntry entry_of(const Envelope& envelope) {
   AuditEntry entry;
-  fill_entry(entry, envelope);
+  entry.set_sequence(envelope.position());
+  entry.set_time(envelope.time());
+  entry.set_actor(envelope.actor());
+  entry.set_action(envelope.type());
+  entry.set_service(envelope.service());
+  entry.set_subject(envelope.key());
+  entry.set_event_id(envelope.id());
+  entry.set_correlation_id(envelope.correlation_id());
+  entry.set_digest(digest_of(envelope.data()));
   return entry;
 }
 
 void append_entry(AuditBlock& block, const Envelope& envelope, std::string_view previous_hash) {
   CHECK(block.number() == block_of(envelope.position()) &&
         block.count() == place_in_block(envelope.position()));
-  thread_local AuditEntry entry;
   thread_local std::string bytes;
-  fill_entry(entry, envelope);
-  entry.SerializeToString(&bytes);
+  bytes.clear();
+  append_bytes_of_entry(bytes, envelope);
   const Hash hash = hash_of(previous_hash, bytes);
   block.set_count(block.count() + 1);
   block.set_last_hash(hash.data(), hash.size());

@@ -13,7 +13,6 @@
 #include <string_view>
 
 #include "contracts/audit.pb.h"
-#include "contracts/runtime.pb.h"
 #include "libs/store/event_window.h"
 
 namespace micropay::audit {

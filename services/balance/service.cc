@@ -65,7 +65,7 @@ Result<void> hold_funds(Context& ctx, const HoldRequest& request) {
   *reservation.mutable_amount() = request.amount;
   reservation.set_created_at(ctx.now());
   reservation.set_kind(request.kind);
-  ctx.emit(reserved_event(reservations.insert(reservation), from));
+  ctx.emit(reserved_event(reservations.insert(std::move(reservation)), from));
   return {};
 }
 

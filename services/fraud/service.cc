@@ -56,7 +56,7 @@ Result<void> assess_when_reserved(Context& ctx, const AccountBalanceReserved& ev
     assessed.mutable_reasons()->Swap(&result.reasons);
     assessed.set_policy_version(policy->version());
   }
-  ctx.emit(assessed);
+  ctx.emit(std::move(assessed));
   if (assessed.decision() == REVIEW) open_case(ctx, assessed);
   return {};
 }

@@ -55,7 +55,7 @@ Result<void> tell(Context& ctx, const Telling& telling, const Facts& facts) {
   event.set_channel("in_app");
   event.set_template_(row.template_());
   event.set_subject(row.subject());
-  ctx.emit(event);
+  ctx.emit(std::move(event));
   return {};
 }
 

@@ -108,7 +108,7 @@ void process(Context& ctx, const Payment& payment) {
   event.set_payee_account_id(payment.payee_account_id());
   *event.mutable_amount() = payment.amount();
   event.set_payer_user_id(payment.payer_user_id());
-  ctx.emit(event);
+  ctx.emit(std::move(event));
 }
 
 void hold(Context& ctx, const Payment& payment) {
@@ -120,7 +120,7 @@ void hold(Context& ctx, const Payment& payment) {
   PaymentHeld event;
   event.set_payment_id(payment.id());
   event.set_payer_user_id(payment.payer_user_id());
-  ctx.emit(event);
+  ctx.emit(std::move(event));
 }
 
 // The wallets may have been frozen or closed since the payment began: an approval does not outrank that.
@@ -167,7 +167,7 @@ Result<void> complete_payment(Context& ctx, const AccountBalanceUpdated& event) 
   completed.set_payee_user_id(payment.payee_user_id());
   *completed.mutable_amount() = payment.amount();
   completed.set_transaction_id(payment.transaction_id());
-  ctx.emit(completed);
+  ctx.emit(std::move(completed));
   return {};
 }
 

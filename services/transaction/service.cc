@@ -74,7 +74,7 @@ Result<void> list_by_account(Context& ctx, const TransactionSettled& event) {
     *row.mutable_amount() = posting.amount();
     row.set_kind(event.kind());
     row.set_settled_at(ctx.envelope().time());
-    ctx.table<AccountPosting>().insert(row);
+    ctx.table<AccountPosting>().put(std::move(row));
   }
   return {};
 }
