@@ -22,11 +22,13 @@ size_t width(std::string_view text) {
 
 }  // namespace
 
+void tell(std::string_view text) { (void)std::fwrite(text.data(), 1, text.size(), stderr); }
+
 void print_error(std::string_view command, const Error& error, std::string_view hint) {
   const std::string text = error.detail.empty() ? error.reason : error.detail;
-  fmt::print(stderr, "micropay{}{}: {}{}\n", command.empty() ? "" : " ", command, text,
-             error.detail.empty() || error.reason.empty() ? "" : fmt::format(" ({})", error.reason));
-  if (!hint.empty()) fmt::print(stderr, "  {}\n", hint);
+  tell(fmt::format("micropay{}{}: {}{}\n", command.empty() ? "" : " ", command, text,
+                   error.detail.empty() || error.reason.empty() ? "" : fmt::format(" ({})", error.reason)));
+  if (!hint.empty()) tell(fmt::format("  {}\n", hint));
 }
 
 std::string text_table(const std::vector<std::vector<std::string>>& rows) {
@@ -79,7 +81,7 @@ Progress::Progress(std::string what)
     : what_(std::move(what)), started_(system_clock().monotonic()), terminal_(isatty(STDERR_FILENO) == 1) {}
 
 Progress::~Progress() {
-  if (dirty_) fmt::print(stderr, "\r\033[K");
+  if (dirty_) tell("\r\033[K");
 }
 
 bool Progress::due() {
@@ -91,7 +93,7 @@ bool Progress::due() {
 }
 
 void Progress::show(const std::string& text) {
-  fmt::print(stderr, "\r\033[K{}", text);
+  tell(fmt::format("\r\033[K{}", text));
   std::fflush(stderr);
   dirty_ = true;
 }
@@ -109,9 +111,9 @@ void Progress::step(const std::string& text) {
 }
 
 void Progress::line(const std::string& text) {
-  if (dirty_) fmt::print(stderr, "\r\033[K");
+  if (dirty_) tell("\r\033[K");
   dirty_ = false;
-  fmt::print(stderr, "{}\n", text);
+  tell(text + "\n");
 }
 
 }  // namespace micropay::app

@@ -10,6 +10,9 @@
 
 namespace micropay::app {
 
+// To stderr. What cannot be written, because its file is on a full disk, is lost; fmt::print would throw.
+void tell(std::string_view text);
+
 // "micropay verify: the folder data does not exist (no_data)" on stderr, and a second line with the hint, if
 // any.
 void print_error(std::string_view command, const Error& error, std::string_view hint = {});

@@ -55,7 +55,7 @@ std::string banner(const Platform& platform, Duration took) {
 
 // The second signal ends the process without waiting.
 void drain_until_done(Platform& platform, const sigset_t& signals) {
-  fmt::print(stderr, "Finishing what runs; once more to stop at once.\n");
+  tell("Finishing what runs; once more to stop at once.\n");
   std::thread([signals] {
     int signal = 0;
     sigwait(&signals, &signal);
@@ -67,7 +67,7 @@ void drain_until_done(Platform& platform, const sigset_t& signals) {
 Result<std::unique_ptr<Platform>> make_platform(const Arguments& arguments, Settings& settings) {
   TRY(given_settings(arguments, settings));
   PlatformOptions options{.services = split_names(arguments.all("--services"))};
-  options.progress = [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
+  options.progress = [](const std::string& line) { tell(line + "\n"); };
   return Platform::make(settings, std::move(options));
 }
 

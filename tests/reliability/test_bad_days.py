@@ -2,6 +2,7 @@
 a full disk refuses what it cannot keep, and nothing else, until there is space.
 """
 import os
+import signal
 import pathlib
 import shutil
 import sqlite3
@@ -122,6 +123,19 @@ def small_disk(tmp_path):
         pytest.skip("no right to mount; libs/store/full_disk_test.cc has the same below a twin")
     yield SmallDisk(folder)
     os.system(f"umount -l '{folder}'")
+
+
+def test_a_platform_stops_on_a_full_disk(small_disk, fresh_platform):
+    """Its own log is on that disk, too: the line that says that it stops could not be written, and ended it by
+    abort.
+    """
+    platform = fresh_platform("store.segment_mb=1", data=small_disk.folder / "data")
+    payer, payee = platform.register("payer"), platform.register("payee")
+    payer.top_up("100.00")
+    small_disk.fill()
+    wait_for(lambda: payer.try_pay(payee, "0.01").status_code == 503, "a full disk", 60)
+    small_disk.fill()
+    assert platform.end(signal.SIGTERM) == 0
 
 
 @pytest.mark.timeout(600)
