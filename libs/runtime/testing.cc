@@ -62,9 +62,9 @@ World::World(std::vector<Service> services, uint64_t seed) : impl_(std::make_uni
 
 World::~World() = default;
 
-void World::inject(const contract::Event& type, const google::protobuf::Message& event, std::string actor) {
-  const auto record =
-      foreign_event(event, ++impl_->positions[type.service->name], impl_->clock.now(), std::move(actor));
+void World::inject(const contract::Event& type, const google::protobuf::Message& event,
+                   const std::string& actor) {
+  const auto record = foreign_event(event, ++impl_->positions[type.service->name], impl_->clock.now(), actor);
   settle();
   impl_->injecting = true;
   impl_->engine->deliver(record);

@@ -28,8 +28,8 @@ class World {
 
   // An event of a service that is not part of this world (or is): delivered twice, then the engine settles.
   template <typename E>
-  void given(const E& event, std::string actor = "system") {
-    inject(*contract::model().event_of<E>(), event, std::move(actor));
+  void given(const E& event, const std::string& actor = "system") {
+    inject(*contract::model().event_of<E>(), event, actor);
   }
   template <typename Response, typename Request>
   Result<Response> call(const Request& request, Principal principal = system_principal(),
@@ -69,7 +69,7 @@ class World {
   const std::vector<std::shared_ptr<const EventRecord>>& history();
 
  private:
-  void inject(const contract::Event& type, const google::protobuf::Message& event, std::string actor);
+  void inject(const contract::Event& type, const google::protobuf::Message& event, const std::string& actor);
   Answer call_any(const contract::Method& method, const google::protobuf::Message& request,
                   Principal principal, std::string key);
   template <typename Response>

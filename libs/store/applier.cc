@@ -10,7 +10,7 @@
 namespace micropay {
 namespace {
 
-constexpr size_t kHurryBytes = 4 << 20;  // gathered beyond this is applied at once
+constexpr size_t kHurryBytes = 4 << 20;   // gathered beyond this is applied at once
 constexpr size_t kBatchBytes = 16 << 20;  // of one transaction
 constexpr Duration kLongestDelay = 10 * kMillisecond;
 constexpr auto kRetryPause = std::chrono::milliseconds(200);

@@ -146,7 +146,7 @@ def test_a_full_disk_refuses_writes_until_there_is_space(small_disk, fresh_platf
     payer.top_up("100.00")
     process = platform.process
     paid = [payer.pay(payee, "0.01")["id"] for _ in range(50)]
-    assert payer.items("payments")  # a list waits for the tables: these are in them before the disk is full
+    assert payer.items("payments")  # waits for the tables: these rows are in them
     refused_key = None
     for _ in range(2):
         small_disk.fill()
