@@ -126,8 +126,8 @@ def small_disk(tmp_path):
 
 
 def test_a_platform_stops_on_a_full_disk(small_disk, fresh_platform):
-    """Its own log is on that disk, too: the line that says that it stops could not be written, and ended it by
-    abort.
+    """Its own log is on that disk, too: the line that says that it stops could not be written, and ended it
+    by abort.
     """
     platform = fresh_platform("store.segment_mb=1", data=small_disk.folder / "data")
     payer, payee = platform.register("payer"), platform.register("payee")
