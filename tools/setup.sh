@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs what MicroPay needs on Debian 12, once: `setup.sh` to build and run, `setup.sh test` for tests and
 # checks too (that also makes .venv from tests/requirements.txt), `setup.sh fuzz` for libFuzzer, `setup.sh
-# bench` for what `make bench` measures beside us. A stamp below build/ holds the hash of these lists: when it
+# bench` for what `make bench` measures beside us, `setup.sh cluster` for the servers of the cluster profile. A stamp below build/ holds the hash of these lists: when it
 # fits, this returns in milliseconds; when every package is there already, it needs neither network nor root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -11,9 +11,15 @@ kind=${1:-run}
 packages=(g++ make cmake ninja-build ccache mold pkg-config curl jq
   libboost-dev libboost-system-dev libssl-dev libsodium-dev libprotobuf-dev libprotoc-dev protobuf-compiler
   libsqlite3-dev sqlite3 libsimdjson-dev libspdlog-dev libfmt-dev libyaml-cpp-dev libcli11-dev libre2-dev
-  libzstd-dev zlib1g-dev libabsl-dev libgoogle-perftools-dev libgtest-dev libgmock-dev)
+  libzstd-dev zlib1g-dev libabsl-dev libgoogle-perftools-dev libgtest-dev libgmock-dev
+  libpq-dev libmariadb-dev librdkafka-dev libhiredis-dev libcurl4-openssl-dev libgrpc++-dev)
+servers=(postgresql mariadb-server redis-server maven openjdk-17-jre-headless kcat)
+if [ "$kind" = cluster ]; then
+  packages+=(python3 python3-venv "${servers[@]}")
+fi
 if [ "$kind" = test ]; then
-  packages+=(git python3 python3-venv wrk clang-format-19 clang-tidy-19 chromium faketime)
+  packages+=(git python3 python3-venv wrk clang-format-19 clang-tidy-19 chromium faketime
+    "${servers[@]}")
 fi
 
 if [ "$kind" = bench ]; then
