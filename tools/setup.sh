@@ -1,8 +1,9 @@
 #!/bin/bash
 # Installs what MicroPay needs on Debian 12, once: `setup.sh` to build and run, `setup.sh test` for tests and
 # checks too (that also makes .venv from tests/requirements.txt), `setup.sh fuzz` for libFuzzer, `setup.sh
-# bench` for what `make bench` measures beside us, `setup.sh cluster` for the servers of the cluster profile. A stamp below build/ holds the hash of these lists: when it
-# fits, this returns in milliseconds; when every package is there already, it needs neither network nor root.
+# bench` for what `make bench` measures beside us, `setup.sh cluster` for the servers of the cluster profile. A
+# stamp below build/ holds the hash of these lists: when it fits, this returns in milliseconds; when every
+# package is there already, it needs neither network nor root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${BUILD:-build}
