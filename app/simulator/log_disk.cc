@@ -35,7 +35,8 @@ class LogDisk::LogStore final : public Store {
   }
   ~LogStore() override { disk_.open_ = nullptr; }
 
-  Result<void> commit(Tick tick) override {
+  Result<void> commit(Tick& given) override {
+    Tick tick = given;  // it may be tampered with
     CHECK(tick.number == end().tick + 1 && tick.first_position == end().next_position);
     if (disk_.tamper) disk_.tamper(tick);
     RecordHeader header;

@@ -12,7 +12,7 @@ namespace {
 class AllTables final : public Store {
  public:
   explicit AllTables(const Sites& sites) : sites_(sites) {}
-  Result<void> commit(Tick) override { return fail(Code::kFailedPrecondition, "read_only", ""); }
+  Result<void> commit(Tick&) override { return fail(Code::kFailedPrecondition, "read_only", ""); }
   LogEnd end() const override { return of("audit").end(); }
   Row get(const contract::Table& table, const std::string& key) const override {
     if (table.service->name != "runtime") return of(table.service->name).get(table, key);

@@ -21,6 +21,7 @@ Result<void> Process::start(const Clock& clock, uint64_t seed) {
   options.seed = seed + ++starts;
   options.wait_timeout = 5 * kSecond;
   options.max_queued = 64;
+  options.shared_store = site_.database != nullptr;
   options.run_elsewhere = [this](std::function<void()> job) { jobs_.push_back(std::move(job)); };
   engine_ = std::make_unique<Engine>(options, *store_, clock, site_.services());
   published_ = site_.published;

@@ -4,7 +4,8 @@
 //   LogDisk    the embedded profile: the real log (libs/store/log_segment.h) on files that tear and drop what
 //              was not synced, and tables that follow behind it and survive a crash as they were
 //   Database   the cluster profile: one database that several instances of a service write through Clients
-//              with a cache each; a commit over an old state is refused (kAborted)
+//              with a cache each; a tick over rows that others have changed is refused, else it moves behind
+//              theirs
 #pragma once
 
 #include <deque>
@@ -65,6 +66,7 @@ class Database {
  private:
   class Client;
   std::unique_ptr<Store> state_;
+  std::vector<Client*> clients_;
   TickListener listener_;
   std::vector<Tick> ticks_;
 };

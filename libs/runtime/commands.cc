@@ -186,13 +186,14 @@ void Engine::Impl::remember(const Command& command, const std::string& idempoten
   host_.put(std::move(record));
 }
 
-void Engine::Impl::notice_waiters(const EventRecord& event) {
+void Engine::Impl::notice_waiters(const EventRecord& event, bool elsewhere) {
   const auto at = waiters_.find(event.envelope.key());
   if (at == waiters_.end()) return;
   const auto outcome = outcome_of(*at->second.command->method, event);
   if (outcome == Waiter::Found::kNothing) return;
   if (at->second.found == Waiter::Found::kNothing) finished_waiters_.push_back(at->first);
   at->second.found = outcome;
+  if (elsewhere) at->second.elsewhere = outcome;
 }
 
 // Those whose event came in this tick, and those that waited long enough.

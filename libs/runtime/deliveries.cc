@@ -33,6 +33,7 @@ void Engine::Impl::drain() {
   while (delivered_ < host_.emitted().size()) {
     const Event event = host_.emitted()[delivered_++];
     deliver(event, handlers_.reactions(*event->type));
+    if (options_.shared_store) deliver(event, handlers_.followers(*event->type));
     if (!waiters_.empty()) notice_waiters(*event);
   }
 }
@@ -320,8 +321,8 @@ Service Engine::Impl::runtime_service() {
 void Engine::Impl::index_changes() {
   const contract::Table& timers = detail::table_or_die(TimerRecord::descriptor());
   host_.work().each_changed(timers, [&](const Row& before, const Row& after) {
-    if (before) timers_.erase({static_cast<const TimerRecord&>(*before).due(), timers.key_of(*before)});
-    if (after) timers_.emplace(static_cast<const TimerRecord&>(*after).due(), timers.key_of(*after));
+    if (before) drop_timer(static_cast<const TimerRecord&>(*before).due(), timers.key_of(*before));
+    if (after) place_timer(static_cast<const TimerRecord&>(*after).due(), timers.key_of(*after));
   });
   host_.work().each_changed(detail::table_or_die(EffectRecord::descriptor()),
                             [&](const Row& before, const Row& after) {

@@ -117,6 +117,7 @@ void Engine::Impl::run_input(EngineInput& input) {
   if (auto* command = std::get_if<PreparedCommand>(&input)) run_command(*command);
   else if (auto* result = std::get_if<EffectResult>(&input)) run_effect_result(*result);
   else if (auto* event = std::get_if<ForeignEvent>(&input)) accept_foreign(*event);
+  // a ForeignCommit has done its work by waking the engine
 }
 
 // The handlers of a tick; false when what they read has changed under them.
@@ -149,6 +150,9 @@ bool Engine::Impl::step(bool idle) {
   }
   const Time started = clock_.monotonic();
   for (EffectResult& late : effects_.expired(started)) inputs_.push_back(std::move(late));
+  foreign_waits_.store(false, std::memory_order_relaxed);
+  store_.begin_tick();
+  take_news();
   // Queries of the engine see the state between two ticks.
   for (EngineInput& input : inputs_)
     if (auto* query = std::get_if<EngineQuery>(&input)) query->answer();
@@ -203,7 +207,7 @@ bool Engine::Impl::commit() {
   }
   last_commit_ = ended;
   conflicts_in_row_ = 0;
-  seen_position_ = tick.first_position + tick.events.size();
+  take_news();  // what this tick was moved behind
   committed(tick);
   return true;
 }
@@ -219,8 +223,9 @@ void Engine::Impl::committed(const Tick& tick) {
       position = std::max(position, following_now_.back()->envelope.position() + 1);
     following_now_.clear();
   }
-  for (const Event& event : tick.events)
-    if (!handlers_.followers(*event->type).empty()) follow_queue_.push_back(event);
+  if (!options_.shared_store)
+    for (const Event& event : tick.events)
+      if (!handlers_.followers(*event->type).empty()) follow_queue_.push_back(event);
   lag_ = follow_queue_.size(), effects_pending_ = effects_.pending(), timers_pending_ = timers_.size();
   deliveries_pending_ = lanes_.size();
   for (const auto& listener : listeners_) listener(tick.events);
@@ -228,7 +233,7 @@ void Engine::Impl::committed(const Tick& tick) {
 
 Time Engine::Impl::next_due() const {
   const Time wall_ahead = clock_.now() - clock_.monotonic();
-  Time due = INT64_MAX;
+  Time due = finished_waiters_.empty() ? INT64_MAX : 0;
   if (!timers_.empty()) due = std::min(due, std::get<0>(*timers_.begin()) - wall_ahead);
   for (const auto& [lane, records] : lanes_)
     if (!records.empty()) due = std::min(due, records.begin()->second.next_at() - wall_ahead);

@@ -52,6 +52,9 @@ struct EngineOptions {
   // Of an event handler that fails, then dead letter; one that answers kUnavailable waits for something and
   // is tried until it is there.
   uint32_t delivery_attempts = 5;
+  // Other instances write the same store: what they do is taken in (decisions/0008), and `follow` handlers
+  // run in the tick of their event.
+  bool shared_store = false;
   // Carries out preparations and effects in place of worker threads; a simulator decides when.
   std::function<void(std::function<void()>)> run_elsewhere = {};
 };

@@ -1,6 +1,6 @@
 // The engine's parts in one place; engine.cc (threads, inbox, the tick), commands.cc (idempotency, waiting),
-// deliveries.cc (events, timers, effects, dead letters) and recovery.cc (opening, ticks that did not become
-// durable) implement it. Nobody else includes this.
+// deliveries.cc (events, timers, effects, dead letters), foreign.cc (what other instances commit) and
+// recovery.cc (opening, ticks that did not become durable) implement it. Nobody else includes this.
 #pragma once
 
 #include <atomic>
@@ -37,7 +37,8 @@ struct ForeignEvent {
 struct EngineQuery {
   std::function<void()> answer;
 };
-using EngineInput = std::variant<PreparedCommand, EffectResult, ForeignEvent, EngineQuery>;
+struct ForeignCommit {};  // wakes the engine: the store has news
+using EngineInput = std::variant<PreparedCommand, EffectResult, ForeignEvent, EngineQuery, ForeignCommit>;
 
 struct Engine::Impl {
   Impl(const EngineOptions& options, Store& store, const Clock& clock, std::vector<Service> services);
@@ -67,6 +68,7 @@ struct Engine::Impl {
     Time deadline = 0;
     uint64_t since_tick = 0;  // the tick that began to wait
     enum class Found : uint8_t { kNothing, kFinal, kPause } found = Found::kNothing;
+    Found elsewhere = Found::kNothing;  // of what another instance committed: no conflict undoes that
   };
   void run_command(PreparedCommand& input);
   Answer replay(const Command& command, const IdempotencyRecord& record);
@@ -77,7 +79,7 @@ struct Engine::Impl {
               bool final);
   Result<Row> judged(const contract::Method& method, Row row, bool final) const;
   void remember(const Command& command, const std::string& idempotency_id, const Answer& answer);
-  void notice_waiters(const EventRecord& event);
+  void notice_waiters(const EventRecord& event, bool elsewhere = false);
   void finish_waiters();
   void answer(const CommandPtr& command, Answer answer) { answers_.emplace_back(command, std::move(answer)); }
   Result<void> check_match(const Command& command);
@@ -103,6 +105,15 @@ struct Engine::Impl {
   Service runtime_service();
   void index_changes();
 
+  // --- foreign.cc ---
+  void wake_for_foreign();
+  void take_news();
+  void index_foreign(const Tick& tick);
+  void place_timer(Time due, const std::string& key);
+  void drop_timer(Time due, const std::string& key);
+  void commit_conflicted();
+  void wait_on();
+
   // --- recovery.cc ---
   Result<void> open();
   Result<void> load();
@@ -115,8 +126,6 @@ struct Engine::Impl {
   Result<void> load_followers();
   Result<void> run_seeds();
   void commit_failed(const Error& error);
-  void commit_conflicted();
-  void notice_foreign_commits();
 
   const EngineOptions options_;
   Store& store_;
@@ -156,7 +165,8 @@ struct Engine::Impl {
   std::map<std::string, uint64_t> follow_positions_;
   std::vector<std::function<void(const std::vector<Event>&)>> listeners_;
   Time last_commit_ = 0;        // monotonic
-  uint64_t seen_position_ = 1;  // events before it have been shown to waiters
+  std::unordered_map<std::string, Time> foreign_timers_;  // due of those that another instance set
+  std::atomic<bool> foreign_waits_{false};                // a ForeignCommit is in the inbox
   uint32_t conflicts_in_row_ = 0;
   Time retry_commit_at_ = 0;
   Error store_error_;  // of the last commit that failed

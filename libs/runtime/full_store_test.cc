@@ -26,10 +26,10 @@ class FullStore final : public Store {
     TRY(catch_up());
     return store_->list(query);
   }
-  Result<void> commit(Tick tick) override {
+  Result<void> commit(Tick& tick) override {
     if (full) ++refused;
     TRY(catch_up());
-    return store_->commit(std::move(tick));
+    return store_->commit(tick);
   }
   LogEnd end() const override { return store_->end(); }
   Result<std::vector<std::shared_ptr<const EventRecord>>> read_events(uint64_t position,

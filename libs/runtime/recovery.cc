@@ -1,6 +1,5 @@
-// The engine at its edges: what it loads when it opens, and what becomes of a tick that was not made durable.
-// Either the store refused (a full disk): callers are told, the rest is taken up later. Or another instance
-// wrote first: the tick is run again over what is there now, and nobody notices.
+// The engine at its edges: what it loads when it opens, and what becomes of a tick that the store refused (a
+// full disk, a database that is away): callers are told, the rest is taken up later.
 #include "libs/base/log.h"
 #include "libs/runtime/engine_impl.h"
 
@@ -8,7 +7,6 @@ namespace micropay {
 namespace {
 
 constexpr Duration kCommitRetry = 100 * kMillisecond;
-constexpr uint32_t kMostConflicts = 100;  // in a row; then callers are told to come again
 
 }  // namespace
 
@@ -16,7 +14,7 @@ Result<void> Engine::Impl::open() {
   state_ = State::kStarting;
   TRY(load());
   host_.go_on_after(store_.end().time);
-  seen_position_ = store_.end().next_position;
+  if (options_.shared_store) store_.on_foreign_commit([this] { wake_for_foreign(); });
   return store_.end().tick == 0 ? run_seeds() : Result<void>();
 }
 
@@ -80,6 +78,7 @@ Result<void> Engine::Impl::load_effects() {
 
 Result<void> Engine::Impl::load_followers() {
   follow_queue_.clear();
+  if (options_.shared_store) return {};
   const uint64_t end = store_.end().next_position;
   uint64_t from = end;
   const contract::Table& consumers = detail::table_or_die(ConsumerRecord::descriptor());
@@ -100,6 +99,7 @@ Result<void> Engine::Impl::load_followers() {
 }
 
 Result<void> Engine::Impl::run_seeds() {
+  store_.begin_tick();
   host_.begin_tick(clock_.now(), 1, 1);
   delivered_ = 0;
   for (const Service& service : services_)
@@ -152,50 +152,6 @@ void Engine::Impl::commit_failed(const Error& error) {
     queued_.store(inbox_.size(), std::memory_order_relaxed);
   }
   if (clock_.monotonic() >= retry_commit_at_) retry_commit_at_ = clock_.monotonic() + kCommitRetry;
-}
-
-// Another instance committed first. The indexes are loaded again from what is there now, the inputs go back
-// to the front of the inbox in their order, and who waited before this tick waits on.
-void Engine::Impl::commit_conflicted() {
-  numbers_.conflicts.add();
-  if (++conflicts_in_row_ > kMostConflicts)
-    return commit_failed({.code = Code::kUnavailable,
-                          .reason = "storage_contended",
-                          .detail = "Other instances write the same records all the time.",
-                          .retry_after_s = 1});
-  store_.refresh();
-  answers_.clear();
-  results_.clear();
-  following_now_.clear();
-  finished_waiters_.clear();
-  std::erase_if(waiters_, [&](const auto& waiter) { return waiter.second.since_tick == host_.tick(); });
-  for (auto& [key, waiter] : ended_waiters_)
-    if (waiter.since_tick != host_.tick()) waiters_[key] = std::move(waiter);
-  for (auto& [key, waiter] : waiters_) waiter.found = Waiter::Found::kNothing;  // what it saw was undone
-  ended_waiters_.clear();
-  if (const auto loaded = load(); !loaded)
-    log_error("engine.reload_failed", loaded.error().detail, {{"reason", loaded.error().reason}});
-  notice_foreign_commits();
-  const std::lock_guard lock(mutex_);
-  inbox_.insert(inbox_.begin(), std::make_move_iterator(inputs_.begin()),
-                std::make_move_iterator(inputs_.end()));
-  queued_.store(inbox_.size(), std::memory_order_relaxed);
-  inputs_.clear();
-}
-
-// A payment that was asked for here may have become final there.
-void Engine::Impl::notice_foreign_commits() {
-  const uint64_t end = store_.end().next_position;
-  // seen_position_ moves with a commit only: should the next try be overtaken, too, all is shown again.
-  for (uint64_t from = seen_position_; from < end;) {
-    const auto events = store_.read_events(from, 2'000);
-    if (!events || events->empty()) return;
-    for (const Event& event : *events) {
-      if (event->envelope.position() >= end) break;
-      if (!waiters_.empty()) notice_waiters(*event);
-    }
-    from = events->back()->envelope.position() + 1;
-  }
 }
 
 }  // namespace micropay

@@ -76,7 +76,7 @@ EmbeddedStoreImpl::~EmbeddedStoreImpl() {
   if (!scratch_folder_.empty()) std::filesystem::remove_all(scratch_folder_, ignored);
 }
 
-Result<void> EmbeddedStoreImpl::commit(Tick tick) {
+Result<void> EmbeddedStoreImpl::commit(Tick& tick) {
   if (options_.read_only)
     return fail(Code::kFailedPrecondition, "read_only", "the store was opened for reading");
   TRY(applier_->admit());
@@ -89,7 +89,11 @@ Result<void> EmbeddedStoreImpl::commit(Tick tick) {
   sync_seconds_.observe(took);
 
   last_time_ = tick.time;
-  auto shared = std::make_shared<const Tick>(std::move(tick));
+  auto shared = std::make_shared<const Tick>(Tick{.number = tick.number,
+                                                  .first_position = tick.first_position,
+                                                  .time = tick.time,
+                                                  .events = tick.events,
+                                                  .changes = std::move(tick.changes)});
   for (const RowChange& change : shared->changes)
     cache_.put(*change.table, change.key, change.row, shared->number);
   recent_.add(shared->events);

@@ -70,7 +70,7 @@ class EmbeddedStoreImpl final : public EmbeddedStore {
 
   Row get(const contract::Table& table, const std::string& key) const override;
   Result<Page> list(const ListQuery& query) const override;
-  Result<void> commit(Tick tick) override;
+  Result<void> commit(Tick& tick) override;
   LogEnd end() const override;
   Result<std::vector<std::shared_ptr<const EventRecord>>> read_events(uint64_t position,
                                                                       size_t limit) const override;

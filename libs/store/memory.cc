@@ -17,7 +17,7 @@ class MemoryStore final : public Store {
     tables_.resize(model.tables().size());
   }
 
-  Result<void> commit(Tick tick) override {
+  Result<void> commit(Tick& tick) override {
     std::unique_lock lock(mutex_);
     CHECK(tick.number == end_.tick + 1 && tick.first_position == end_.next_position);
     for (RowChange& change : tick.changes) apply(std::move(change));

@@ -1,10 +1,12 @@
 // Where rows and the log are kept. The engine is the only one that commits; anyone may read.
 //
-//   Tick tick{...};                       // everything one tick did: its events and the rows as they are now
-//   TRY(store.commit(std::move(tick)));   // durable when it returns; visible to get() from then on
+//   store.begin_tick();
+//   Tick tick{...};             // everything one tick did: its events and the rows as they are now
+//   TRY(store.commit(tick));    // durable when it returns; visible to get() from then on
 //
-// Two implementations: EmbeddedStore (a log of packed ticks that is the truth, and SQLite tables made from it
-// behind the hot path) and MemoryStore (tests, simulator). decisions/0001 says why the log is not a table.
+// EmbeddedStore (a log of packed ticks that is the truth, and SQLite tables made from it behind the hot path)
+// and MemoryStore (tests, simulator) have one writer; decisions/0001 says why the log is not a table. Of a
+// store in a database server (libs/sqlserver) there are several at a time: decisions/0008.
 #pragma once
 
 #include <functional>
@@ -92,16 +94,26 @@ class Store : public RowReader {
   // What a tick reads through: every row as of end(). A store that others write, too, throws StoreConflict
   // instead of a newer row.
   virtual const RowReader& tick_reader() const { return *this; }
+  // On the engine's thread, before each tick: from now on it is noted what the tick reads, and what others
+  // are known to have committed is taken in.
+  virtual void begin_tick() {}
   // Durable when it returns; an error leaves nothing behind (kUnavailable, storage_full or storage_failed)
-  // and the same tick number may be tried again. Of a store that several processes write: kAborted
-  // (conflict) when another has committed since this one read.
-  virtual Result<void> commit(Tick tick) = 0;
+  // and the same tick number may be tried again. Takes the tick's changes; its events stay. Of a store that
+  // several processes write: kAborted (conflict) when another has changed what the tick read or writes;
+  // otherwise it may have been moved behind what others have committed: number, first position, time and the
+  // positions of its events then say where it is.
+  virtual Result<void> commit(Tick& tick) = 0;
+  Result<void> commit(Tick&& tick) { return commit(tick); }
   virtual LogEnd end() const = 0;
-  // Whether nobody else has committed since end(). Asked before answers of a tick that changes nothing: a
-  // refusal over an old state would be a wrong one.
+  // Whether nobody else has changed what was read since begin_tick(). Asked before answers of a tick that
+  // changes nothing: a refusal over an old state would be a wrong one.
   virtual bool current() const { return true; }
   // After a conflict: reads and end() show what is there now.
   virtual void refresh() {}
+  // Ticks of others that were taken in since the last call, in order.
+  virtual std::vector<std::shared_ptr<const Tick>> news() { return {}; }
+  // `wake` is called, on any thread, when others have committed something that begin_tick() would take in.
+  virtual void on_foreign_commit(std::function<void()> /*wake*/) {}
   // Events from `position` on, at most `limit`, in order. Any thread.
   virtual Result<std::vector<std::shared_ptr<const EventRecord>>> read_events(uint64_t position,
                                                                               size_t limit) const = 0;
