@@ -97,12 +97,16 @@ Result<std::shared_ptr<const KeyRing::Keys>> KeyRing::load_or_make() {
   return load();
 }
 
-Result<std::string> KeyRing::current_key_id() { return TRY(keys())->front().id; }
+Result<std::string> KeyRing::current_key_id() {
+  if (verifies_only_) return fail(Code::kUnavailable, "keys_unavailable", "This process does not sign.");
+  return TRY(keys())->front().id;
+}
 
 Result<Signature> KeyRing::sign(std::string_view key_id, std::string_view text) {
   const std::shared_ptr<const Keys> all = TRY(keys());
   const SigningKey* key = find(*all, key_id);
-  if (key == nullptr) return fail(Code::kUnavailable, "keys_unavailable", "The signing key is gone.");
+  if (key == nullptr || verifies_only_)
+    return fail(Code::kUnavailable, "keys_unavailable", "The signing key is not here.");
   Signature signature{key->id, std::string(crypto_sign_BYTES, '\0')};
   crypto_sign_detached(reinterpret_cast<uint8_t*>(signature.bytes.data()), nullptr,
                        reinterpret_cast<const uint8_t*>(text.data()), text.size(), key->secret_key.data());

@@ -57,6 +57,10 @@ class KeyRing {
   Result<std::string> rotate();
   // Public keys that verify now, as a JSON Web Key Set.
   std::string jwks();
+  // A ring without private keys, for a process that only verifies: it has the keys of the set shown last.
+  // Nothing is signed by it (keys_unavailable). Refuses what is no such set (invalid_jwks).
+  static std::shared_ptr<KeyRing> verifying(const Clock& clock = system_clock());
+  Result<void> show(std::string_view jwks);
 
  private:
   using Keys = std::vector<SigningKey>;  // the one that signs first
@@ -66,6 +70,7 @@ class KeyRing {
   bool live(const SigningKey& key) const;
 
   const std::string folder_;  // empty: nothing is kept
+  bool verifies_only_ = false;
   const Clock& clock_;
   std::mutex mutex_;
   std::shared_ptr<const Keys> keys_;

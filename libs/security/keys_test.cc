@@ -107,5 +107,21 @@ TEST_F(Keys, TheSetShowsNoPrivatePart) {
   EXPECT_EQ(set.find("\"d\""), std::string::npos);
 }
 
+TEST_F(Keys, ARingThatWasShownKeysVerifiesAndDoesNotSign) {
+  KeyRing signing(folder_, clock_);
+  const Signature signature = sign(signing, "text");
+  const auto verifying = KeyRing::verifying(clock_);
+  EXPECT_FALSE(verifying->verify(signature.key_id, "text", signature.bytes));
+  ASSERT_TRUE(verifying->show(signing.jwks()));
+  EXPECT_TRUE(verifying->verify(signature.key_id, "text", signature.bytes));
+  EXPECT_FALSE(verifying->verify(signature.key_id, "texts", signature.bytes));
+  EXPECT_EQ(verifying->jwks(), signing.jwks());
+  EXPECT_EQ(verifying->sign(signature.key_id, "text").error().reason, "keys_unavailable");
+  EXPECT_EQ(verifying->current_key_id().error().reason, "keys_unavailable");
+  EXPECT_EQ(verifying->show("{}").error().reason, "invalid_jwks");
+  EXPECT_EQ(verifying->show(R"({"keys":[{"kid":"a","crv":"P-256","x":"AA"}]})").error().reason, "invalid_jwks");
+  EXPECT_TRUE(verifying->verify(signature.key_id, "text", signature.bytes));  // what it has stays
+}
+
 }  // namespace
 }  // namespace micropay

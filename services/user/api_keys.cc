@@ -68,4 +68,12 @@ Result<ListApiKeysResponse> list_api_keys(QueryContext& ctx, const ListApiKeysRe
   return response;
 }
 
+Result<ApiKeyGrant> find_api_key(QueryContext& ctx, const FindApiKeyRequest& request) {
+  const ApiKey& key = TRY(ctx.table<ApiKey>().get(request.id()));
+  const User& user = TRY(ctx.table<User>().get(key.user_id()));
+  std::optional<ApiKeyGrant> grant = user_rules::grant_of(key, user);
+  if (!grant) return fail(Code::kNotFound, "not_found", "There is no such API key.");
+  return *std::move(grant);
+}
+
 }  // namespace micropay::user_handlers

@@ -26,15 +26,16 @@ const E* as(const EventRecord& event) {
 
 }  // namespace
 
+ApiKeyFacts facts_of(const ApiKeyGrant& grant) {
+  return {grant.user_id(), {grant.scopes().begin(), grant.scopes().end()}, grant.secret_hash()};
+}
+
 ApiKeyLookup api_keys_in(const Store& store) {
   return [&store](const std::string& id) -> std::optional<ApiKeyFacts> {
     const auto key = get<ApiKey>(store, id);
-    if (!key || key->revoked()) return {};
-    const auto user = get<User>(store, key->user_id());
-    if (!user || user->status() != User::ACTIVE) return {};
-    return ApiKeyFacts{key->user_id(),
-                       user_rules::usable_scopes(key->scopes(), user_rules::role_bits(user->roles())),
-                       key->secret_hash()};
+    const auto user = key ? get<User>(store, key->user_id()) : nullptr;
+    const auto grant = user ? user_rules::grant_of(*key, *user) : std::nullopt;
+    return grant ? std::optional(facts_of(*grant)) : std::nullopt;
   };
 }
 

@@ -14,6 +14,9 @@
 
 namespace micropay {
 
+class ApiKeyGrant;  // contracts/user.proto
+
+ApiKeyFacts facts_of(const ApiKeyGrant& grant);
 // The store must outlive the lookup.
 ApiKeyLookup api_keys_in(const Store& store);
 // After a restart: what was revoked while tokens of then may still live.

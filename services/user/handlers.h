@@ -46,5 +46,6 @@ Result<void> drop_revocation(Context& ctx, const RevocationEnd& timer);
 Result<CreatedApiKey> create_api_key(Context& ctx, const CreateApiKeyRequest& request);
 Result<Empty> revoke_api_key(Context& ctx, const RevokeApiKeyRequest& request);
 Result<ListApiKeysResponse> list_api_keys(QueryContext& ctx, const ListApiKeysRequest& request);
+Result<ApiKeyGrant> find_api_key(QueryContext& ctx, const FindApiKeyRequest& request);
 
 }  // namespace micropay::user_handlers

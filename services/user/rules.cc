@@ -87,6 +87,16 @@ std::vector<std::string> usable_scopes(const Scopes& scopes, uint32_t bits) {
   return out;
 }
 
+std::optional<ApiKeyGrant> grant_of(const ApiKey& key, const User& user) {
+  if (key.revoked() || user.status() != User::ACTIVE) return {};
+  ApiKeyGrant grant;
+  grant.set_user_id(key.user_id());
+  for (std::string& scope : usable_scopes(key.scopes(), role_bits(user.roles())))
+    grant.add_scopes(std::move(scope));
+  grant.set_secret_hash(key.secret_hash());
+  return grant;
+}
+
 Time token_expiry(Time now, Duration ttl) { return (now / kSecond + ttl / kSecond) * kSecond; }
 
 std::string make_refresh_token(std::string_view session_id, std::string_view random) {

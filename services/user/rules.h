@@ -38,6 +38,8 @@ uint32_t role_bits(const Roles& roles);
 Result<void> check_scopes(const Scopes& scopes, uint32_t role_bits);
 // Those of a key's scopes that its user may still have.
 std::vector<std::string> usable_scopes(const Scopes& scopes, uint32_t role_bits);
+// None when the key is revoked or its user may not sign in.
+std::optional<ApiKeyGrant> grant_of(const ApiKey& key, const User& user);
 
 // "exp" is in whole seconds; a token lives no longer than it should.
 Time token_expiry(Time now, Duration ttl);

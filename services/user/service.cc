@@ -198,6 +198,12 @@ Service user_service(const Parts& parts) {
   service.command(create_api_key);
   service.command(revoke_api_key);
   service.query(list_api_keys);
+  service.query(find_api_key);
+  service.query([tools](QueryContext&, const GetSigningKeysRequest&) -> Result<SigningKeys> {
+    SigningKeys keys;
+    keys.set_jwks(tools->keys->jwks());
+    return keys;
+  });
   service.on_timer(forget_attempts);
   service.on_timer(drop_session);
   service.on_timer(drop_revocation);
