@@ -77,6 +77,11 @@ make_venv() {
   echo "$wanted" > .venv/made-from
 }
 
+# The servers that are no Debian packages, into .servers/; each sees for itself what it has already.
+fetch_servers() {
+  tests/servers/kafka.py || stop "Maven could not fetch Kafka; is its repository reachable? (~/.m2/settings.xml is honoured)"
+}
+
 stamp="$build/.setup-$kind"
 wanted=$(cat tools/setup.sh tests/requirements.txt /etc/os-release | sha256sum)
 if [ "$(cat "$stamp" 2> /dev/null)" != "$wanted" ]; then
@@ -85,3 +90,4 @@ if [ "$(cat "$stamp" 2> /dev/null)" != "$wanted" ]; then
   echo "$wanted" > "$stamp"
 fi
 if [ "$kind" = test ]; then make_venv; fi
+if [ "$kind" = test ] || [ "$kind" = cluster ]; then fetch_servers; fi

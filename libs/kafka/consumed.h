@@ -1,0 +1,23 @@
+// What comes out of a topic.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "libs/store/store.h"
+
+namespace micropay::kafka {
+
+struct Partition {
+  std::string topic;
+  uint32_t number = 0;
+  auto operator<=>(const Partition&) const = default;
+};
+
+struct Consumed {
+  std::shared_ptr<const EventRecord> event;
+  const Partition& partition;
+  uint64_t offset = 0;
+};
+
+}  // namespace micropay::kafka

@@ -1,0 +1,56 @@
+// An event as a Kafka record: CloudEvents 1.0, Kafka protocol binding, binary mode. The attributes are
+// headers (ce_id, ce_source "/payment", ce_type, …, traceparent), the key is the partition key, the value the
+// event's message in protobuf.
+//
+//   EventWriter writer;
+//   const EventMessage& message = writer.write(*event);
+//   auto event = read_event(message, contract::model());   // anybody's bytes: an event of ours, or an Error
+//
+// Errors of reading: see the reasons beside read_event. Nothing here knows librdkafka.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libs/base/error.h"
+#include "libs/store/store.h"
+
+namespace micropay::kafka {
+
+constexpr size_t kMaxValueBytes = 4 << 20;
+constexpr size_t kMaxKeyBytes = 1024;
+constexpr size_t kMaxHeaderBytes = 1024;  // of one value
+constexpr size_t kMaxHeaders = 48;        // ours are 14; brokers and tracers in between may add theirs
+
+struct MessageHeader {
+  std::string_view name, value;
+};
+
+// Views: of an EventWriter or of the record that was received.
+struct EventMessage {
+  std::string_view key, value;
+  std::vector<MessageHeader> headers;
+};
+
+class EventWriter {
+ public:
+  // Valid until the next call, and as long as the event lives. Its position has to be set.
+  const EventMessage& write(const EventRecord& event);
+
+ private:
+  void add(std::string_view name, std::string_view value);
+  EventMessage message_;
+  std::string source_, time_, sequence_, data_;
+};
+
+constexpr std::string_view kUnknownType = "unknown_event_type";  // well-formed, of a service of ours
+
+// kTooLarge record_too_large; kInvalidArgument missing_header, duplicate_header, bad_header,
+// too_many_headers, foreign_source, unreadable_event, key_mismatch; kUnimplemented unknown_event_type.
+// `field` names the header.
+Result<std::shared_ptr<const EventRecord>> read_event(const EventMessage& message,
+                                                      const contract::Model& model);
+
+}  // namespace micropay::kafka

@@ -1,0 +1,84 @@
+// The parts of a Subscriber in one place: subscriber.cc (thread, records, back-pressure) and rebalance.cc
+// (which partitions, and where they begin). Nobody else includes this.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "libs/base/metrics.h"
+#include "libs/kafka/client.h"
+#include "libs/kafka/dead_letters.h"
+#include "libs/kafka/subscriber.h"
+#include "libs/kafka/wakeup.h"
+
+namespace micropay::kafka {
+
+struct PartitionView {
+  std::string_view topic;
+  uint32_t number = 0;
+};
+struct ByPartition {
+  using is_transparent = void;
+  bool operator()(const auto& a, const auto& b) const {
+    return a.number != b.number ? a.number < b.number : std::string_view(a.topic) < std::string_view(b.topic);
+  }
+};
+
+struct Subscriber::Impl {
+  Impl(const KafkaSettings& settings, SubscriberOptions options);
+
+  // --- subscriber.cc ---
+  Result<void> open();
+  void loop();
+  void take_in(MessagePtr message);
+  bool offer(const rd_kafka_message_s& message);
+  void hold(MessagePtr message);
+  void offer_held();
+  void set_paused(bool paused);
+  void failed_poll(int response, const char* words);
+  void report();
+  void commit_offsets();
+
+  // --- rebalance.cc ---
+  struct Assigned {
+    Partition partition;
+    std::optional<LastTaken> expected;  // until the first record has been seen
+    int64_t next_offset = -1;           // behind the last that was taken
+    int64_t reported_offset = -1;
+    Counter* consumed = nullptr;
+    Gauge* lag = nullptr;
+  };
+  static void rebalance(rd_kafka_s* client, int response, rd_kafka_topic_partition_list_s* list, void* self);
+  void assign(rd_kafka_topic_partition_list_s& list);
+  void revoke(rd_kafka_topic_partition_list_s& list, bool lost);
+  std::optional<LastTaken> start_of(const Partition& partition);
+  Assigned* assigned_of(const rd_kafka_message_s& message);
+  // Whether the record is to be handed on: of a partition's first one it sees whether it is what was
+  // expected.
+  bool check_first(Assigned& assigned, uint64_t offset, const EventRecord* event);
+  void begin_anew(Assigned& assigned);
+  bool cooperative() const;
+
+  const KafkaSettings settings_;
+  const SubscriberOptions options_;
+  const Clock& clock_ = system_clock();
+  Wakeup wakeup_;
+  std::atomic<bool> stopping_{false}, paused_{false};
+  DeadLetters dead_letters_;
+  std::deque<MessagePtr> held_;  // before the client: they are its
+  ClientPtr client_;
+  std::thread thread_;
+
+  mutable std::mutex mutex_;  // of the map's shape, for partitions()
+  std::map<Partition, Assigned, ByPartition> assigned_;
+  Time held_since_ = 0, reported_at_ = 0, complained_at_ = 0;
+
+  Counter& rebalances_;
+  Counter& pauses_;
+  Counter& skipped_;
+};
+
+}  // namespace micropay::kafka
