@@ -61,6 +61,7 @@ struct Platform::Impl {
   std::atomic<State> state{State::kNew};
   std::unique_ptr<Instance> instance;
   std::unique_ptr<TokenAuthenticator> authenticator;
+  std::unique_ptr<gateway::LocalBackend> backend;
   std::unique_ptr<gateway::Gateway> gateway;
   std::unique_ptr<ControlServer> control;
   std::vector<GaugeCallback> gauges;
@@ -120,9 +121,11 @@ Result<void> Platform::Impl::start() {
   start_log(log);
   TRY(instance->open());
   TRY(open_authenticator());
+  backend = std::make_unique<gateway::LocalBackend>(instance->engine(), instance->store(),
+                                                    gateway_settings.query_threads);
   gateway = std::make_unique<gateway::Gateway>(gateway_settings,
-                                               gateway::Gateway::Parts{.engine = instance->engine(),
-                                                                       .store = instance->store(),
+                                               gateway::Gateway::Parts{.backend = *backend,
+                                                                       .events = *backend,
                                                                        .authenticator = *authenticator,
                                                                        .clock = system_clock(),
                                                                        .version = std::string(kVersion)});
@@ -185,6 +188,7 @@ void Platform::Impl::drain() {
   instance->stop(own.drain_timeout);
   gateway->stop(own.drain_timeout);
   gateway.reset();
+  backend.reset();
   instance.reset();
   state = State::kStopped;
   log_info("platform.stopped", "MicroPay has stopped");

@@ -4,7 +4,7 @@
 #include "libs/base/fnv.h"
 #include "libs/contract/json.h"
 #include "libs/contract/validate.h"
-#include "services/gateway/access.h"
+#include "libs/runtime/access.h"
 
 namespace micropay::app {
 namespace {
@@ -55,7 +55,7 @@ std::string Clients::ask(Request& request, Engine& engine, const void* process, 
     return error.reason;
   };
   if (!method.verb.empty())
-    if (const auto allowed = gateway::check_access(method, request.principal); !allowed)
+    if (const auto allowed = check_access(method, request.principal); !allowed)
       return refuse(allowed.error());
   if (const auto valid = contract::validate(*request.message); !valid) return refuse(valid.error());
   if (const auto owned = engine.authorize(method, request.principal, *request.message); !owned)

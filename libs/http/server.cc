@@ -160,12 +160,14 @@ HttpServer::HttpServer(HttpOptions options, HttpHandler handler) : impl_(std::ma
   CHECK(options.threads > 0);
   impl_->core->options = std::move(options);
   impl_->core->handler = std::move(handler);
+  for (size_t i = 0; i < impl_->core->options.threads; ++i)
+    impl_->core->loops.push_back(std::make_unique<Loop>(i, *impl_->core));
 }
 
 HttpServer::~HttpServer() { stop(0); }
 
 Result<void> HttpServer::start() {
-  CHECK(impl_->core->loops.empty());
+  CHECK(impl_->listener == nullptr);
   size_t& most = impl_->core->options.max_connections;
   most = allowed_connections(most);
   int fd = TRY(open_listener(impl_->core->options.listen));
@@ -173,9 +175,6 @@ Result<void> HttpServer::start() {
   socklen_t length = sizeof bound;
   getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &length);
   impl_->address = address_with_port(bound);
-  auto& loops = impl_->core->loops;
-  for (size_t i = 0; i < impl_->core->options.threads; ++i)
-    loops.push_back(std::make_unique<Loop>(i, *impl_->core));
   impl_->listener = std::make_unique<Listener>(impl_->core->loops[0]->context(), fd);
   impl_->retry = std::make_unique<boost::asio::steady_timer>(impl_->core->loops[0]->context());
   impl_->wait_to_accept();
@@ -184,7 +183,7 @@ Result<void> HttpServer::start() {
 }
 
 void HttpServer::stop(Duration grace) {
-  if (impl_->core->loops.empty() || impl_->core->stopping.exchange(true)) return;
+  if (impl_->listener == nullptr || impl_->core->stopping.exchange(true)) return;
   impl_->core->loops[0]->post([this] { impl_->close_listener(); });
   for (auto& loop : impl_->core->loops) {
     loop->post([&loop = *loop] { loop.each([](LoopMember& member) { member.finish_soon(); }); });
@@ -201,6 +200,9 @@ void HttpServer::stop(Duration grace) {
 std::string HttpServer::address() const { return impl_->address; }
 size_t HttpServer::connections() const { return impl_->core->connections; }
 size_t HttpServer::loops() const { return impl_->core->options.threads; }
+bool HttpServer::here(size_t loop) const { return impl_->core->loops[loop]->here(); }
+boost::asio::io_context& HttpServer::context(size_t loop) { return impl_->core->loops[loop]->context(); }
+
 void HttpServer::post(size_t loop, std::function<void()> job) {
   impl_->core->loops[loop]->post(std::move(job));
 }
@@ -214,8 +216,9 @@ void Responder::send(HttpResponse&& response) const {
 }
 
 void Responder::make(std::function<HttpResponse()> make) const {
-  target_->loop().post(
-      [target = target_, sequence = sequence_, make = std::move(make)] { target->finish(sequence, make()); });
+  Loop& loop = target_->loop();
+  if (loop.here()) return target_->finish(sequence_, make());
+  loop.post([target = target_, sequence = sequence_, make = std::move(make)] { target->finish(sequence, make()); });
 }
 
 void Responder::accept(WebSocketEvents events, std::string subprotocol) const {

@@ -20,6 +20,10 @@
 #include "libs/base/time.h"
 #include "libs/http/message.h"
 
+namespace boost::asio {
+class io_context;
+}
+
 namespace micropay {
 
 class Loop;
@@ -56,7 +60,8 @@ class Responder {
       : target_(std::move(target)), sequence_(sequence) {}
 
   void send(HttpResponse&& response) const;  // any thread
-  // Any thread; the answer is made on the I/O thread. Many of them given in a row wake that thread once.
+  // Any thread; the answer is made on the I/O thread, at once when this is it. Many of them given in a row wake
+  // that thread once.
   void make(std::function<HttpResponse()> make) const;
   // Instead of an answer, when request.websocket. `subprotocol` is one of those offered, or empty.
   void accept(WebSocketEvents events, std::string subprotocol = {}) const;
@@ -105,6 +110,9 @@ class HttpServer {
   size_t connections() const;
   size_t loops() const;
   void post(size_t loop, std::function<void()> job);  // any thread; runs on that I/O thread, in order
+  bool here(size_t loop) const;                       // whether this is that I/O thread
+  // For sockets that shall live on an I/O thread, too. They end before the server is destroyed.
+  boost::asio::io_context& context(size_t loop);
 
  private:
   struct Impl;

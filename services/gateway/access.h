@@ -1,5 +1,4 @@
-// Who calls, and may they: the bearer token, and the rules of the contract that need no record. The owner of
-// a record is the engine's to check.
+// Who calls: the bearer token. Whether they may is libs/runtime/access.h's, and of a record the engine's.
 #pragma once
 
 #include <optional>
@@ -19,8 +18,5 @@ Result<std::optional<std::string_view>> bearer_token(const HttpRequest& request)
 // invalid_token.
 Result<Principal> authenticate(Authenticator& authenticator, const contract::Method& method,
                                const HttpRequest& request);
-
-// kPermissionDenied forbidden when neither role nor scope nor a possible ownership opens the method.
-Result<void> check_access(const contract::Method& method, const Principal& principal);
 
 }  // namespace micropay::gateway

@@ -1,7 +1,8 @@
-// The way of a request, from its route to the engine.
+// The way of a request, from its route to the backend.
 #include "services/gateway/api.h"
 
 #include "libs/contract/etag.h"
+#include "libs/runtime/access.h"
 #include "services/gateway/access.h"
 #include "services/gateway/answers.h"
 #include "services/gateway/request_reader.h"
@@ -10,13 +11,6 @@ namespace micropay::gateway {
 namespace {
 
 constexpr uint32_t kUnsupportedMedia = 415, kMethodNotAllowed = 405;
-
-Error overloaded() {
-  return {.code = Code::kUnavailable,
-          .reason = "overloaded",
-          .detail = "Too much is queued: try again shortly.",
-          .retry_after_s = 1};
-}
 
 void add_limit_headers(std::string& lines, const RateDecision& decision) {
   fmt::format_to(std::back_inserter(lines),
@@ -39,12 +33,11 @@ bool names_its_record(const contract::Method& method) {
 
 }  // namespace
 
-Api::Api(const GatewaySettings& settings, Engine& engine, Authenticator& authenticator, const Clock& clock,
-         WorkerPool& pool, const contract::Model& model)
-    : engine_(engine),
+Api::Api(const GatewaySettings& settings, Backend& backend, Authenticator& authenticator, const Clock& clock,
+         const contract::Model& model)
+    : backend_(backend),
       authenticator_(authenticator),
       clock_(clock),
-      pool_(pool),
       router_(model.methods()),
       limits_(settings.rate_limits),
       cors_(settings.cors_origins) {}
@@ -86,7 +79,7 @@ void Api::handle(const ExchangePtr& exchange) {
                             {.reason = "method_not_allowed", .detail = "This route takes " + allowed + "."});
   }
   const contract::Method& method = *exchange->match.route->method;
-  if (!method.query && engine_.full()) return exchange->refuse(overloaded());
+  if (!method.query && backend_.full(method)) return exchange->refuse(overloaded());
   auto principal = authenticate(authenticator_, method, request);
   if (!principal) {
     // Guessing tokens costs the address what a request of a user costs the user.
@@ -101,68 +94,90 @@ void Api::handle(const ExchangePtr& exchange) {
   auto read = read_request(exchange->match, request);
   if (!read) return exchange->refuse(read.error());
   exchange->fields = std::move(read->fields);
-  auto owned = engine_.authorize(method, exchange->principal, *read->message);
-  if (!owned) return exchange->refuse(owned.error());
   if (method.query) query(exchange, std::move(read->message));
   else command(exchange, std::move(read->message));
 }
 
-void Api::query(const ExchangePtr& exchange, MessagePtr message) {
-  const contract::Method& method = *exchange->match.route->method;
-  auto answer = [this, exchange, message = std::move(message)] {
-    const contract::Method& asked = *exchange->match.route->method;
-    auto row = engine_.query(asked, exchange->principal, *message);
-    if (!row) return exchange->refuse(row.error());
-    exchange->finish(query_response(*exchange, *row));
-  };
-  bool quick = method.verb == "GET" && !method.list && !method.options.on_engine() &&
-               method.options.media_field().empty();
-  if (quick) return answer();
-  if (!pool_.submit(std::move(answer))) exchange->refuse(overloaded());
+Command Api::call_of(const Exchange& exchange, const contract::Method& method, MessagePtr message) const {
+  return {.method = &method,
+          .request = std::move(message),
+          .principal = exchange.principal,
+          .correlation_id = exchange.correlation_id(),
+          .traceparent = exchange.traceparent()};
 }
 
-// For "/users/me" and the like: what GET of the same path answers now is compared. The engine, which alone
-// could do it in the tick, does not know which record that is; two writers within a millisecond may both
-// pass.
-Result<void> Api::check_if_match(const Exchange& exchange, uint64_t digest) {
+void Api::query(const ExchangePtr& exchange, MessagePtr message) {
+  const contract::Method& method = *exchange->match.route->method;
+  if (auto row = backend_.query_now(method, exchange->principal, *message)) {
+    if (!*row) return exchange->refuse(row->error());
+    return exchange->finish(query_response(*exchange, **row));
+  }
+  Command ask = call_of(*exchange, method, std::move(message));
+  ask.done = [exchange](Answer answer) {
+    if (!answer.result) return exchange->refuse(answer.result.error());
+    exchange->finish(query_response(*exchange, *answer.result));
+  };
+  backend_.query(std::move(ask));
+}
+
+void Api::command(const ExchangePtr& exchange, MessagePtr message) {
+  auto headers = read_command_headers(exchange->request());
+  if (!headers) return exchange->refuse(headers.error());
+  const contract::Method& method = *exchange->match.route->method;
+  Command command = call_of(*exchange, method, std::move(message));
+  command.idempotency_key = std::move(headers->idempotency_key);
+  command.fingerprint = headers->fingerprint;
+  command.respond_async = headers->respond_async;
+  command.if_match = headers->if_match;
+  if (command.if_match != 0 && !names_its_record(method)) return submit_if_match(exchange, std::move(command));
+  submit(exchange, std::move(command));
+}
+
+void Api::submit(const ExchangePtr& exchange, Command command) {
+  command.done = [exchange](Answer answer) {
+    exchange->responder().make([exchange, answer = std::move(answer)] {
+      return exchange->complete(command_response(*exchange, answer));
+    });
+  };
+  backend_.submit(std::move(command));
+}
+
+// The GET of the path that a command was sent to.
+Result<Command> Api::read_of(const Exchange& exchange) const {
   RouteMatch read = router_.match("GET", exchange.request().path);
   if (read.route == nullptr || read.route->method->list) {
     return fail(Code::kInvalidArgument, "if_match_unsupported",
                 "Nothing is read at this path that If-Match could mean.", "If-Match");
   }
   const contract::Method& method = *read.route->method;
-  auto message = method.make_request();
+  MessagePtr message = method.make_request();
   TRY(read_path(read, *message));
   TRY(check_access(method, exchange.principal));
-  TRY(engine_.authorize(method, exchange.principal, *message));
-  Row row = TRY(engine_.query(method, exchange.principal, *message));
-  if (contract::etag_of(*row) == digest) return {};
-  return fail(Code::kPreconditionFailed, "etag_mismatch",
-              "The record has changed since it was read: read it again.");
+  return call_of(exchange, method, std::move(message));
 }
 
-void Api::command(const ExchangePtr& exchange, MessagePtr message) {
-  auto headers = read_command_headers(exchange->request());
-  if (!headers) return exchange->refuse(headers.error());
-  if (headers->if_match != 0 && !names_its_record(*exchange->match.route->method)) {
-    auto matched = check_if_match(*exchange, headers->if_match);
-    if (!matched) return exchange->refuse(matched.error());
-    headers->if_match = 0;
-  }
-  engine_.submit({.method = exchange->match.route->method,
-                  .request = std::move(message),
-                  .principal = exchange->principal,
-                  .correlation_id = exchange->correlation_id(),
-                  .traceparent = exchange->traceparent(),
-                  .idempotency_key = std::move(headers->idempotency_key),
-                  .fingerprint = headers->fingerprint,
-                  .respond_async = headers->respond_async,
-                  .if_match = headers->if_match,
-                  .done = [exchange](Answer answer) {
-                    exchange->responder().make([exchange, answer = std::move(answer)] {
-                      return exchange->complete(command_response(*exchange, answer));
-                    });
-                  }});
+// For "/users/me" and the like: what GET of the same path answers now is compared. The engine, which alone
+// could do it in the tick, does not know which record that is; two writers within a millisecond may both
+// pass.
+void Api::submit_if_match(const ExchangePtr& exchange, Command command) {
+  auto ask = read_of(*exchange);
+  if (!ask) return exchange->refuse(ask.error());
+  auto compare = [this, exchange](const Result<Row>& row, Command&& changed) {
+    if (!row) return exchange->refuse(row.error());
+    if (contract::etag_of(**row) != changed.if_match) {
+      return exchange->refuse({.code = Code::kPreconditionFailed,
+                               .reason = "etag_mismatch",
+                               .detail = "The record has changed since it was read: read it again."});
+    }
+    changed.if_match = 0;
+    submit(exchange, std::move(changed));
+  };
+  if (auto row = backend_.query_now(*ask->method, ask->principal, *ask->request))
+    return compare(*row, std::move(command));
+  ask->done = [compare, waiting = std::make_shared<Command>(std::move(command))](const Answer& answer) {
+    compare(answer.result, std::move(*waiting));
+  };
+  backend_.query(*std::move(ask));
 }
 
 }  // namespace micropay::gateway

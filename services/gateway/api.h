@@ -1,22 +1,20 @@
-// The routes of the contracts: limits, authentication, transcoding, then the engine. Point reads are answered
-// on the I/O thread; lists, media and what the engine thread answers go to the worker pool; commands are
-// submitted and answered when their tick is durable.
+// The routes of the contracts: limits, authentication, transcoding, then the backend, which answers at once
+// (point reads of this process), later (lists, commands), or from another process.
 #pragma once
 
-#include "libs/runtime/engine.h"
 #include "libs/security/authenticator.h"
+#include "services/gateway/backend.h"
 #include "services/gateway/cors.h"
 #include "services/gateway/exchange.h"
 #include "services/gateway/rate_limits.h"
 #include "services/gateway/router.h"
-#include "services/gateway/worker_pool.h"
 
 namespace micropay::gateway {
 
 class Api {
  public:
-  Api(const GatewaySettings& settings, Engine& engine, Authenticator& authenticator, const Clock& clock,
-      WorkerPool& pool, const contract::Model& model);
+  Api(const GatewaySettings& settings, Backend& backend, Authenticator& authenticator, const Clock& clock,
+      const contract::Model& model);
 
   void handle(const ExchangePtr& exchange);
 
@@ -26,12 +24,15 @@ class Api {
   bool take(Exchange& exchange, RateClass rate_class, std::string_view caller);
   void query(const ExchangePtr& exchange, MessagePtr message);
   void command(const ExchangePtr& exchange, MessagePtr message);
-  Result<void> check_if_match(const Exchange& exchange, uint64_t digest);
+  void submit_if_match(const ExchangePtr& exchange, Command command);
+  Result<Command> read_of(const Exchange& exchange) const;
+  void submit(const ExchangePtr& exchange, Command command);
+  // What a call needs beside its message.
+  Command call_of(const Exchange& exchange, const contract::Method& method, MessagePtr message) const;
 
-  Engine& engine_;
+  Backend& backend_;
   Authenticator& authenticator_;
   const Clock& clock_;
-  WorkerPool& pool_;
   Router router_;
   RateLimits limits_;
   Cors cors_;

@@ -10,7 +10,7 @@
 namespace micropay::gateway {
 namespace {
 
-constexpr size_t kMaxQueuedQueries = 1'000;
+constexpr size_t kReplayThreads = 1, kMaxQueuedReplays = 1'000;
 
 HttpOptions public_options(const GatewaySettings& settings) {
   return {.listen = settings.listen,
@@ -32,10 +32,10 @@ struct Gateway::Impl {
       : settings(std::move(given)),
         parts(std::move(with)),
         rules{settings, parts.clock},
-        pool(settings.query_threads, kMaxQueuedQueries),
-        api(settings, parts.engine, parts.authenticator, parts.clock, pool, contract::model()),
+        replays(kReplayThreads, kMaxQueuedReplays),
+        api(settings, parts.backend, parts.authenticator, parts.clock, contract::model()),
         pages(contract::model(), parts.version, parts.authenticator),
-        live({parts.store, parts.authenticator, pool, parts.clock,
+        live({parts.events, parts.authenticator, replays, parts.clock,
               [this](size_t loop, std::function<void()> job) { server->post(loop, std::move(job)); },
               settings.max_streams_per_user},
              settings.io_threads) {}
@@ -50,7 +50,7 @@ struct Gateway::Impl {
   Parts parts;
   ExchangeRules rules;
   RouteMetrics malformed_metrics{"malformed"};
-  WorkerPool pool;
+  WorkerPool replays;
   Api api;
   Pages pages;
   LiveStreams live;
@@ -76,6 +76,7 @@ Result<void> Gateway::Impl::start() {
       std::make_unique<HttpServer>(HttpOptions{.listen = settings.ops_listen, .max_connections = 200},
                                    operations_handler([this] { return health(); }));
   TRY(operations->start());
+  TRY(parts.backend.start(*server));
   TRY(server->start());
   return {};
 }
@@ -118,14 +119,14 @@ HttpResponse Gateway::Impl::malformed(uint32_t status, std::string_view reason, 
 }
 
 Health Gateway::Impl::health() const {
-  Engine::State state = parts.engine.state();
+  Engine::State state = parts.backend.state();
   bool running = state == Engine::State::kRunning;
   return {.started = running || state == Engine::State::kDraining, .ready = running && !refusing};
 }
 
 Gateway::Gateway(GatewaySettings settings, Parts parts)
     : impl_(std::make_shared<Impl>(std::move(settings), std::move(parts))) {
-  impl_->parts.engine.on_committed([weak = std::weak_ptr(impl_)](const EventBatch& events) {
+  impl_->parts.events.on_committed([weak = std::weak_ptr(impl_)](const EventBatch& events) {
     if (auto impl = weak.lock()) impl->live.publish(events);
   });
 }
@@ -138,7 +139,8 @@ void Gateway::refuse_new() { impl_->refusing = true; }
 void Gateway::stop(Duration grace) {
   impl_->refusing = true;
   if (impl_->server) impl_->server->stop(grace);
-  impl_->pool.stop();
+  impl_->parts.backend.stop();
+  impl_->replays.stop();
   if (impl_->operations) impl_->operations->stop(0);
 }
 

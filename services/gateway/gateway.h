@@ -1,11 +1,12 @@
 // The public edge: REST routes of all contracts, live streams, OpenAPI, the reference page, and the
 // operations port.
 //
-//   Gateway gateway(GatewaySettings::read(settings), {engine, store, authenticator, system_clock(),
-//   version}); engine.start();                    // not before the gateway is made: it listens to what is
-//   committed TRY(gateway.start());              // serves when it returns gateway.refuse_new(); //
-//   /health/ready says no: balancers look elsewhere gateway.stop(grace);               // no new connections;
-//   running requests are answered: the engine ends later
+//   LocalBackend backend(engine, store, settings.query_threads);
+//   Gateway gateway(settings, {backend, backend, authenticator, system_clock(), version});
+//   engine.start();           // not before the gateway is made: it listens to what is committed
+//   TRY(gateway.start());     // serves when it returns
+//   gateway.refuse_new();     // /health/ready says no: balancers look elsewhere
+//   gateway.stop(grace);      // no new connections; what runs is answered: the engine ends later
 //
 // Nothing a client sends makes it answer 5xx but overload (503), storage trouble (503) and a defect of ours
 // (500).
@@ -14,9 +15,8 @@
 #include <memory>
 #include <string>
 
-#include "libs/runtime/engine.h"
 #include "libs/security/authenticator.h"
-#include "libs/store/store.h"
+#include "services/gateway/backend.h"
 #include "services/gateway/settings.h"
 
 namespace micropay::gateway {
@@ -24,8 +24,8 @@ namespace micropay::gateway {
 class Gateway {
  public:
   struct Parts {
-    Engine& engine;
-    Store& store;
+    Backend& backend;
+    EventFeed& events;
     Authenticator& authenticator;
     const Clock& clock;
     std::string version;  // of the OpenAPI document

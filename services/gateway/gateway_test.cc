@@ -25,14 +25,19 @@ std::string member(const std::string& json, const std::string& name) {
   return json.substr(at, json.find('"', at) - at);
 }
 
-struct GatewayTest : testing::Test {
+// Everything holds wherever the services are.
+struct GatewayTest : testing::TestWithParam<Behind> {
   TestAnswer ask(std::string_view line, std::string_view headers = "", std::string_view body = "") {
     return client.send(http_request(line, headers, body)).read(line.starts_with("HEAD"));
   }
   std::string anna_account() { return member(ask("POST /api/v1/accounts", kAnna, kAccount).body, "id"); }
-  TestGateway gateway;
+  TestGateway gateway{{}, GetParam()};
   TestClient client{gateway.address()};
 };
+INSTANTIATE_TEST_SUITE_P(Behind, GatewayTest, testing::Values(Behind::kSameProcess, Behind::kOtherProcess),
+                         [](const auto& info) {
+                           return info.param == Behind::kSameProcess ? "SameProcess" : "OtherProcess";
+                         });
 
 struct Refusal {
   std::string line, headers, body;
@@ -40,7 +45,7 @@ struct Refusal {
   std::string code, field;
 };
 
-TEST_F(GatewayTest, RefusesWithStatusCodeAndField) {
+TEST_P(GatewayTest, RefusesWithStatusCodeAndField) {
   std::string id = anna_account();
   std::string anna(kAnna), bert(kBert), staff(kStaff);
   for (const Refusal& one : std::vector<Refusal>{
@@ -103,7 +108,7 @@ TEST_F(GatewayTest, RefusesWithStatusCodeAndField) {
   }
 }
 
-TEST_F(GatewayTest, RefusesBodiesThatAreNotJson) {
+TEST_P(GatewayTest, RefusesBodiesThatAreNotJson) {
   for (std::string_view type : {"text/plain", "application/x-www-form-urlencoded", ""}) {
     std::string headers = fmt::format("{}Content-Length: 2\r\n", kAnna);
     if (!type.empty()) headers += fmt::format("Content-Type: {}\r\n", type);
@@ -120,7 +125,7 @@ TEST_F(GatewayTest, RefusesBodiesThatAreNotJson) {
   EXPECT_FALSE(large.header("X-Correlation-Id").empty());
 }
 
-TEST_F(GatewayTest, CreatesAndReads) {
+TEST_P(GatewayTest, CreatesAndReads) {
   TestAnswer made = ask("POST /api/v1/accounts", kAnna, kAccount);
   ASSERT_EQ(made.status, 201) << made.body;
   std::string path = "/api/v1/accounts/" + member(made.body, "id");
@@ -135,7 +140,7 @@ TEST_F(GatewayTest, CreatesAndReads) {
   EXPECT_EQ(ask("GET " + path, kStaff).status, 200);
 }
 
-TEST_F(GatewayTest, CarriesSafetyAndCorrelationHeaders) {
+TEST_P(GatewayTest, CarriesSafetyAndCorrelationHeaders) {
   TestAnswer answer = ask("GET /api/v1/accounts", fmt::format("{}X-Correlation-Id: mine-1\r\n", kAnna));
   EXPECT_EQ(answer.header("X-Correlation-Id"), "mine-1");
   EXPECT_EQ(answer.header("X-Content-Type-Options"), "nosniff");
@@ -147,7 +152,7 @@ TEST_F(GatewayTest, CarriesSafetyAndCorrelationHeaders) {
   EXPECT_THAT(ask("GET /api/v1/accounts").header("WWW-Authenticate"), StartsWith("Bearer"));
 }
 
-TEST_F(GatewayTest, ComparesEntityTags) {
+TEST_P(GatewayTest, ComparesEntityTags) {
   std::string path = "/api/v1/accounts/" + anna_account();
   std::string etag = ask("GET " + path, kAnna).header("ETag");
   TestAnswer same = ask("GET " + path, fmt::format("{}If-None-Match: \"x\", {}\r\n", kAnna, etag));
@@ -159,7 +164,7 @@ TEST_F(GatewayTest, ComparesEntityTags) {
   EXPECT_EQ(ask("GET " + path, fmt::format("{}If-None-Match: {}\r\n", kAnna, etag)).status, 200);
 }
 
-TEST_F(GatewayTest, RepeatsTheAnswerToAnIdempotencyKey) {
+TEST_P(GatewayTest, RepeatsTheAnswerToAnIdempotencyKey) {
   std::string headers = fmt::format("{}Idempotency-Key: one\r\n", kAnna);
   TestAnswer first = ask("POST /api/v1/accounts", headers, kAccount);
   TestAnswer second = ask("POST /api/v1/accounts", headers, kAccount);
@@ -172,7 +177,7 @@ TEST_F(GatewayTest, RepeatsTheAnswerToAnIdempotencyKey) {
   EXPECT_EQ(member(other.body, "code"), "idempotency_key_reused");
 }
 
-TEST_F(GatewayTest, AnswersErrorsOfHandlersWithTheirExtensions) {
+TEST_P(GatewayTest, AnswersErrorsOfHandlersWithTheirExtensions) {
   TestAnswer answer = ask("POST /api/v1/accounts", kAnna, R"({"currency":"EUR","name":"broke"})");
   EXPECT_EQ(member(answer.body, "paymentId"), "p-1");
   EXPECT_EQ(member(answer.body, "title"), "Payment Required");
@@ -180,7 +185,7 @@ TEST_F(GatewayTest, AnswersErrorsOfHandlersWithTheirExtensions) {
   EXPECT_EQ(ask("POST /api/v1/accounts", kAnna, R"({"currency":"EUR","name":"boom"})").status, 500);
 }
 
-TEST_F(GatewayTest, PagesFiltersFieldsAndCompresses) {
+TEST_P(GatewayTest, PagesFiltersFieldsAndCompresses) {
   for (int i = 0; i < 12; ++i) anna_account();
   TestAnswer page = ask("GET /api/v1/accounts?pageSize=5&fields=id,name", kAnna);
   EXPECT_EQ(page.status, 200);
@@ -199,7 +204,7 @@ TEST_F(GatewayTest, PagesFiltersFieldsAndCompresses) {
             "");
 }
 
-TEST_F(GatewayTest, ServesDocuments) {
+TEST_P(GatewayTest, ServesDocuments) {
   TestAnswer document = ask("GET /openapi.json");
   EXPECT_EQ(document.status, 200);
   EXPECT_THAT(document.body, StartsWith("{\"openapi\":\"3.1"));
@@ -214,7 +219,7 @@ TEST_F(GatewayTest, ServesDocuments) {
   EXPECT_EQ(ask("GET /").header("Location"), "/docs");
 }
 
-TEST_F(GatewayTest, TellsItsHealthAndMetrics) {
+TEST_P(GatewayTest, TellsItsHealthAndMetrics) {
   ask("GET /api/v1/accounts", kAnna);
   TestClient operations(gateway.gateway.ops_address());
   auto get = [&](std::string_view path) {

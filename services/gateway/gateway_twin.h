@@ -1,13 +1,16 @@
-// A gateway over real sockets for tests: the real engine on the memory store, and a made-up account service.
+// A gateway over real sockets for tests: the real engine on the memory store, and a made-up account service, in
+// the same process or behind a real gRPC connection.
 #pragma once
 
 #include "contracts/account.pb.h"
 #include "libs/base/ids.h"
 #include "libs/http/client_twin.h"
+#include "libs/rpc/server.h"
 #include "libs/runtime/engine.h"
 #include "libs/runtime/testing.h"
 #include "libs/security/authenticator_twin.h"
 #include "services/gateway/gateway.h"
+#include "services/gateway/remote_backend.h"
 
 namespace micropay::gateway {
 
@@ -67,11 +70,18 @@ inline std::vector<Service> test_services() {
   return services;
 }
 
+enum class Behind : uint8_t { kSameProcess, kOtherProcess };
+
 struct TestGateway {
-  explicit TestGateway(GatewaySettings settings = {})
+  explicit TestGateway(GatewaySettings settings = {}, Behind behind = Behind::kSameProcess)
       : store(make_memory_store(contract::model())),
         engine(EngineOptions{.seed = 1}, *store, system_clock(), test_services()),
-        gateway(local(std::move(settings)), {engine, *store, authenticator, system_clock(), "1.0"}) {
+        local_backend(engine, *store, settings.query_threads),
+        server({.plaintext = true}, engine, system_clock()),
+        remote_backend(behind == Behind::kOtherProcess ? connect() : nullptr),
+        gateway(local(std::move(settings)),
+                {remote_backend ? static_cast<Backend&>(*remote_backend) : local_backend, local_backend,
+                 authenticator, system_clock(), "1.0"}) {
     identify("anna", anna, {USER});
     identify("bert", bert, {USER});
     identify("staff", derived_uuid("staff"), {USER, SUPPORT});
@@ -82,7 +92,17 @@ struct TestGateway {
   }
   ~TestGateway() {
     gateway.stop(kSecond);
+    server.stop(kSecond);
     engine.drain(kSecond);
+    local_backend.stop();
+  }
+  std::unique_ptr<RemoteBackend> connect() {
+    const auto started = server.start();
+    CHECK(started.has_value());
+    rpc::Targets targets;
+    targets["account"].push_back({server.address(), true});
+    return std::make_unique<RemoteBackend>(rpc::ClientOptions{.caller = "gateway", .plaintext = true},
+                                           rpc::static_resolver(std::move(targets)), system_clock());
   }
   static GatewaySettings local(GatewaySettings settings) {
     settings.listen = settings.ops_listen = "127.0.0.1:0";
@@ -98,6 +118,9 @@ struct TestGateway {
   AuthenticatorTwin authenticator;
   std::unique_ptr<Store> store;
   Engine engine;
+  LocalBackend local_backend;
+  rpc::Server server;
+  std::unique_ptr<RemoteBackend> remote_backend;
   Gateway gateway;
 };
 

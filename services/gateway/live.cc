@@ -126,7 +126,7 @@ void LiveStreams::authenticate(const LiveSessionPtr& session, std::string_view t
   session->recheck_at = parts_.clock.now() + kRecheckEvery;
   if (first && !admit(session, *identity)) return;
   session->send(fmt::format(R"({{"type":"ready","userId":"{}","position":{}}})", session->principal.user_id,
-                            parts_.store.end().next_position - 1));
+                            parts_.events.end_position() - 1));
   if (first && session->replay_from > 0) start_replay(session);
 }
 

@@ -21,13 +21,11 @@
 
 #include "libs/base/metrics.h"
 #include "libs/security/authenticator.h"
-#include "libs/store/store.h"
+#include "services/gateway/backend.h"
 #include "services/gateway/exchange.h"
 #include "services/gateway/worker_pool.h"
 
 namespace micropay::gateway {
-
-using EventBatch = std::vector<std::shared_ptr<const EventRecord>>;
 
 struct LiveSession;
 using LiveSessionPtr = std::shared_ptr<LiveSession>;
@@ -36,7 +34,7 @@ struct LiveLoop;
 class LiveStreams {
  public:
   struct Parts {
-    Store& store;
+    EventFeed& events;
     Authenticator& authenticator;
     WorkerPool& pool;
     const Clock& clock;

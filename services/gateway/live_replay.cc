@@ -30,7 +30,7 @@ struct LiveStreams::Replay {
 LiveStreams::Replay LiveStreams::read_missed(uint64_t from, const LiveSession& filter) const {
   Replay replay{.next = from};
   for (size_t scanned = 0; scanned < kMaxScanned && replay.texts.size() < kMaxSent;) {
-    auto events = parts_.store.read_events(replay.next, kReadAtOnce);
+    auto events = parts_.events.read_events(replay.next, kReadAtOnce);
     if (!events || events->empty()) {
       replay.complete = events.has_value();
       break;
