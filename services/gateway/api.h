@@ -19,6 +19,7 @@ class Api {
       WorkerPool& pool, const contract::Model& model);
 
   void handle(const ExchangePtr& exchange);
+  RateLimits& limits() { return limits_; }
 
  private:
   bool pass_limits(Exchange& exchange);
