@@ -46,7 +46,7 @@ class OverRedis : public testing::Test {
 
 TEST_F(OverRedis, TheScriptDecidesAsTheLocalLimitsDo) {
   TokenBuckets buckets(*client_);
-  for (const std::string_view text : {"10/s burst 5", "3/s burst 7", "50000/s burst 100", "7/m burst 2"}) {
+  for (const std::string_view text : {"10/s burst 5", "3/s burst 7", "50000/s burst 20", "7/m burst 2"}) {
     const Rate rate = *parse_rate(text);
     RateLimits local(limits_of(text));
     std::mt19937 random(7);
