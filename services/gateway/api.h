@@ -17,6 +17,7 @@ class Api {
       const contract::Model& model);
 
   void handle(const ExchangePtr& exchange);
+  RateLimits& limits() { return limits_; }
 
  private:
   bool pass_limits(Exchange& exchange);

@@ -6,6 +6,7 @@
 #include "services/gateway/live.h"
 #include "services/gateway/operations.h"
 #include "services/gateway/pages.h"
+#include "services/gateway/shared_rates.h"
 
 namespace micropay::gateway {
 namespace {
@@ -38,7 +39,10 @@ struct Gateway::Impl {
         live({parts.events, parts.authenticator, replays, parts.clock,
               [this](size_t loop, std::function<void()> job) { server->post(loop, std::move(job)); },
               settings.max_streams_per_user},
-             settings.io_threads) {}
+             settings.io_threads) {
+    if (parts.redis != nullptr && settings.rate_limits.on)
+      shared_rates = std::make_unique<SharedRates>(api.limits(), *parts.redis, parts.clock);
+  }
 
   Result<void> start();
   void handle(HttpRequest&& request, Responder&& responder);
@@ -54,6 +58,7 @@ struct Gateway::Impl {
   Api api;
   Pages pages;
   LiveStreams live;
+  std::unique_ptr<SharedRates> shared_rates;
   std::atomic<bool> refusing = false;
   std::unique_ptr<HttpServer> server;
   std::unique_ptr<HttpServer> operations;
@@ -78,6 +83,7 @@ Result<void> Gateway::Impl::start() {
   TRY(operations->start());
   TRY(parts.backend.start(*server));
   TRY(server->start());
+  if (shared_rates) shared_rates->start();
   return {};
 }
 
@@ -139,6 +145,7 @@ void Gateway::refuse_new() { impl_->refusing = true; }
 void Gateway::stop(Duration grace) {
   impl_->refusing = true;
   if (impl_->server) impl_->server->stop(grace);
+  if (impl_->shared_rates) impl_->shared_rates->stop();
   impl_->parts.backend.stop();
   impl_->replays.stop();
   if (impl_->operations) impl_->operations->stop(0);

@@ -19,6 +19,10 @@
 #include "services/gateway/backend.h"
 #include "services/gateway/settings.h"
 
+namespace micropay {
+class RedisClient;
+}
+
 namespace micropay::gateway {
 
 class Gateway {
@@ -28,7 +32,8 @@ class Gateway {
     EventFeed& events;
     Authenticator& authenticator;
     const Clock& clock;
-    std::string version;  // of the OpenAPI document
+    std::string version;           // of the OpenAPI document
+    RedisClient* redis = nullptr;  // not started: rate limits are shared with other gateways
   };
   Gateway(GatewaySettings settings, Parts parts);
   ~Gateway();

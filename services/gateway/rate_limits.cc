@@ -28,6 +28,12 @@ RateDecision decide(const Rate& rate, int64_t& full_at, int64_t now_ns) {
   return decision;
 }
 
+// Of what was taken, what is still missing in the bucket.
+int64_t still_missing(const Rate& rate, int64_t full_at, int64_t now_ns, int64_t taken) {
+  int64_t missing = (std::max<int64_t>(0, full_at - now_ns) + rate.interval_ns - 1) / rate.interval_ns;
+  return std::min(taken, missing);
+}
+
 std::optional<int64_t> parse_count(std::string_view text) {
   int64_t value = 0;
   if (text.empty() || text.size() > 9) return {};
@@ -88,37 +94,90 @@ const Rate& RateLimits::rate_of(RateClass rate_class) const {
 RateDecision RateLimits::take(RateClass rate_class, std::string_view caller, Time now) {
   const Rate& rate = rate_of(rate_class);
   uint64_t key = contract::digest64(caller) * 0x9e3779b97f4a7c15ull + static_cast<uint64_t>(rate_class);
-  Shard& shard = shards_[(key >> 32) % shards_.size()];
+  Shard& shard = shard_of(key);
   int64_t now_ns = now * 1000;
   std::scoped_lock lock(shard.mutex);
-  if (shard.full_at_ns.size() >= shard.prune_at) forget_full(shard, now_ns);
-  return decide(rate, shard.full_at_ns[key], now_ns);
+  if (shard.buckets.size() >= shard.prune_at) forget_full(shard, now_ns);
+  Bucket& bucket = shard.buckets[key];
+  RateDecision decision = decide(rate, bucket.full_at_ns, now_ns);
+  if (decision.allowed && ++bucket.uncollected == 1) {
+    bucket.rate_class = rate_class;
+    shard.taken_from.push_back(key);
+  }
+  return decision;
 }
 
 // Forgets the buckets that are full, and in an attack by more addresses than we have memory for, all of them:
 // the global bucket still holds.
 void RateLimits::forget_full(Shard& shard, int64_t now_ns) {
-  std::erase_if(shard.full_at_ns, [&](const auto& entry) { return entry.second <= now_ns; });
-  if (shard.full_at_ns.size() >= kMaxBucketsPerShard) shard.full_at_ns.clear();
-  shard.prune_at = std::max<size_t>(1'000, std::min(kMaxBucketsPerShard, shard.full_at_ns.size() * 2));
+  std::erase_if(shard.buckets, [&](const auto& entry) { return entry.second.full_at_ns <= now_ns; });
+  if (shard.buckets.size() >= kMaxBucketsPerShard) shard.buckets.clear();
+  shard.prune_at = std::max<size_t>(1'000, std::min(kMaxBucketsPerShard, shard.buckets.size() * 2));
+  shard.taken_from.clear();
+  for (const auto& [key, bucket] : shard.buckets)
+    if (bucket.uncollected > 0) shard.taken_from.push_back(key);
 }
 
 RateDecision RateLimits::take_global(Time now) {
   int64_t seen = global_full_at_ns_.load(std::memory_order_relaxed);
+  RateDecision decision;
   for (;;) {
     int64_t full_at = seen;
-    RateDecision decision = decide(settings_.global, full_at, now * 1000);
-    if (!decision.allowed || global_full_at_ns_.compare_exchange_weak(seen, full_at)) return decision;
+    decision = decide(settings_.global, full_at, now * 1000);
+    if (!decision.allowed) return decision;
+    if (global_full_at_ns_.compare_exchange_weak(seen, full_at)) break;
   }
+  global_uncollected_.fetch_add(1, std::memory_order_relaxed);
+  return decision;
 }
 
 size_t RateLimits::buckets() const {
   size_t count = 0;
   for (const Shard& shard : shards_) {
     std::scoped_lock lock(shard.mutex);
-    count += shard.full_at_ns.size();
+    count += shard.buckets.size();
   }
   return count;
+}
+
+void RateLimits::collect(Shard& shard, int64_t now_ns, std::vector<RateTaken>& into) {
+  std::scoped_lock lock(shard.mutex);
+  for (uint64_t key : shard.taken_from) {
+    auto found = shard.buckets.find(key);
+    if (found == shard.buckets.end()) continue;
+    const Rate& rate = rate_of(found->second.rate_class);
+    int64_t taken = std::exchange(found->second.uncollected, 0);
+    int64_t count = still_missing(rate, found->second.full_at_ns, now_ns, taken);
+    if (count > 0) into.push_back({key, rate, count});
+  }
+  shard.taken_from.clear();
+}
+
+std::vector<RateTaken> RateLimits::collect(Time now) {
+  std::vector<RateTaken> taken;
+  int64_t count = still_missing(settings_.global, global_full_at_ns_.load(), now * 1000,
+                                global_uncollected_.exchange(0, std::memory_order_relaxed));
+  if (count > 0) taken.push_back({0, settings_.global, count});
+  for (Shard& shard : shards_) collect(shard, now * 1000, taken);
+  return taken;
+}
+
+void RateLimits::settle(uint64_t key, Time full_at) {
+  if (key == 0) {
+    int64_t uncollected = global_uncollected_.load(std::memory_order_relaxed);
+    int64_t known = full_at * 1000 + uncollected * settings_.global.interval_ns;
+    int64_t seen = global_full_at_ns_.load(std::memory_order_relaxed);
+    while (seen < known && !global_full_at_ns_.compare_exchange_weak(seen, known)) {
+    }
+    return;
+  }
+  Shard& shard = shard_of(key);
+  std::scoped_lock lock(shard.mutex);
+  auto found = shard.buckets.find(key);
+  if (found == shard.buckets.end()) return;  // an attack by many addresses: forgotten
+  Bucket& bucket = found->second;
+  int64_t uncollected_ns = bucket.uncollected * rate_of(bucket.rate_class).interval_ns;
+  bucket.full_at_ns = std::max(bucket.full_at_ns, full_at * 1000 + uncollected_ns);
 }
 
 }  // namespace micropay::gateway

@@ -1,6 +1,9 @@
 // Token buckets per caller and rate class, and one for everybody together. A bucket is a single number, the
 // time at which it is full again (GCRA), so a full bucket needs no memory at all and is forgotten. Any
 // thread.
+//
+// Decisions are made here, in memory, and wait for nobody. Where several gateways share the limits
+// (shared_rates.h), what was taken is collected and told to the others, and what they took is settled here.
 #pragma once
 
 #include <array>
@@ -43,6 +46,13 @@ struct RateDecision {
   int64_t retry_after_s = 0;  // when refused
 };
 
+// Of one bucket: what was taken here and nobody else knows of yet.
+struct RateTaken {
+  uint64_t key = 0;  // 0: everybody's
+  Rate rate;
+  int64_t count = 0;
+};
+
 class RateLimits {
  public:
   explicit RateLimits(const RateLimitSettings& settings);
@@ -54,18 +64,33 @@ class RateLimits {
   RateDecision take_global(Time now);
   size_t buckets() const;
 
+  // What was taken since the last call; what has flowed back into the bucket meanwhile is not counted.
+  std::vector<RateTaken> collect(Time now);
+  // The bucket is not full before `full_at`, whatever is known here: others took from it. What was taken
+  // here since it was collected comes on top.
+  void settle(uint64_t key, Time full_at);
+
  private:
+  struct Bucket {
+    int64_t full_at_ns = 0;
+    uint32_t uncollected = 0;
+    RateClass rate_class = RateClass();
+  };
   struct Shard {
     mutable std::mutex mutex;
-    std::unordered_map<uint64_t, int64_t> full_at_ns;
+    std::unordered_map<uint64_t, Bucket> buckets;
+    std::vector<uint64_t> taken_from;  // buckets with something uncollected
     size_t prune_at = 1'000;
   };
   const Rate& rate_of(RateClass rate_class) const;
   static void forget_full(Shard& shard, int64_t now_ns);
+  Shard& shard_of(uint64_t key) { return shards_[(key >> 32) % shards_.size()]; }
+  void collect(Shard& shard, int64_t now_ns, std::vector<RateTaken>& into);
 
   RateLimitSettings settings_;
   std::array<Shard, 16> shards_;
   std::atomic<int64_t> global_full_at_ns_{0};
+  std::atomic<int64_t> global_uncollected_{0};
 };
 
 }  // namespace micropay::gateway
