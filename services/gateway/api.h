@@ -3,13 +3,13 @@
 // submitted and answered when their tick is durable.
 #pragma once
 
+#include "libs/http/worker_pool.h"
 #include "libs/runtime/engine.h"
 #include "libs/security/authenticator.h"
 #include "services/gateway/cors.h"
 #include "services/gateway/exchange.h"
 #include "services/gateway/rate_limits.h"
 #include "services/gateway/router.h"
-#include "services/gateway/worker_pool.h"
 
 namespace micropay::gateway {
 
