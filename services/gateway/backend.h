@@ -12,6 +12,7 @@
 
 namespace micropay {
 class HttpServer;
+class WorkerPool;
 }
 
 namespace micropay::gateway {
@@ -49,8 +50,6 @@ class EventFeed {
   // From `position` on, at most `limit`. Any thread; may block.
   virtual Result<EventBatch> read_events(uint64_t position, size_t limit) const = 0;
 };
-
-class WorkerPool;
 
 // The engine and the store of this process.
 class LocalBackend final : public Backend, public EventFeed {

@@ -2,9 +2,9 @@
 #include "services/gateway/gateway.h"
 
 #include "libs/base/log.h"
+#include "libs/http/operations.h"
 #include "services/gateway/api.h"
 #include "services/gateway/live.h"
-#include "services/gateway/operations.h"
 #include "services/gateway/pages.h"
 #include "services/gateway/shared_rates.h"
 

@@ -20,10 +20,10 @@
 #include <vector>
 
 #include "libs/base/metrics.h"
+#include "libs/http/worker_pool.h"
 #include "libs/security/authenticator.h"
 #include "services/gateway/backend.h"
 #include "services/gateway/exchange.h"
-#include "services/gateway/worker_pool.h"
 
 namespace micropay::gateway {
 

@@ -1,7 +1,7 @@
 // Calls of the engine in this process. Point reads are answered where they are asked; commands go to the
 // engine's queue, and no thread lies between.
 #include "services/gateway/backend.h"
-#include "services/gateway/worker_pool.h"
+#include "libs/http/worker_pool.h"
 
 namespace micropay::gateway {
 namespace {

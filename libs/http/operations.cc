@@ -1,9 +1,9 @@
 // /metrics, /health/live, /health/ready, /health/startup.
-#include "services/gateway/operations.h"
+#include "libs/http/operations.h"
 
 #include "libs/base/metrics.h"
 
-namespace micropay::gateway {
+namespace micropay {
 namespace {
 
 HttpResponse status(bool up) {
@@ -37,4 +37,4 @@ HttpHandler operations_handler(std::function<Health()> health) {
   };
 }
 
-}  // namespace micropay::gateway
+}  // namespace micropay

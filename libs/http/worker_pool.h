@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-namespace micropay::gateway {
+namespace micropay {
 
 class WorkerPool {
  public:
@@ -29,4 +29,4 @@ class WorkerPool {
   std::vector<std::thread> threads_;
 };
 
-}  // namespace micropay::gateway
+}  // namespace micropay

@@ -6,7 +6,7 @@
 
 #include "libs/http/server.h"
 
-namespace micropay::gateway {
+namespace micropay {
 
 struct Health {
   bool started = false;  // the engine has loaded what it needs
@@ -15,4 +15,4 @@ struct Health {
 
 HttpHandler operations_handler(std::function<Health()> health);
 
-}  // namespace micropay::gateway
+}  // namespace micropay

@@ -1,7 +1,7 @@
 // The threads of the pool.
-#include "services/gateway/worker_pool.h"
+#include "libs/http/worker_pool.h"
 
-namespace micropay::gateway {
+namespace micropay {
 
 WorkerPool::WorkerPool(size_t threads, size_t max_queued) : max_queued_(max_queued) {
   for (size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
@@ -43,4 +43,4 @@ void WorkerPool::stop() {
   threads_.clear();
 }
 
-}  // namespace micropay::gateway
+}  // namespace micropay
