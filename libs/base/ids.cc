@@ -1,7 +1,9 @@
 #include "libs/base/ids.h"
 
 #include <sodium.h>
+
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 namespace micropay {
@@ -13,14 +15,45 @@ constexpr std::array<char, 512> kHexPairs = [] {
     pairs[2 * i] = "0123456789abcdef"[i >> 4], pairs[2 * i + 1] = "0123456789abcdef"[i & 15];
   return pairs;
 }();
-constexpr std::array<int8_t, 256> kNibble = [] {
-  std::array<int8_t, 256> table{};
-  table.fill(-1);
-  for (int i = 0; i < 10; ++i) table[size_t('0' + i)] = int8_t(i);
-  for (int i = 0; i < 6; ++i) table[size_t('a' + i)] = table[size_t('A' + i)] = int8_t(10 + i);
-  return table;
-}();
-constexpr bool is_hyphen(size_t at) { return at == 8 || at == 13 || at == 18 || at == 23; }
+enum class HexCase : uint8_t { kAny, kLower };
+
+template <typename Integer>
+uint64_t load(const char* at) {
+  Integer value;
+  std::memcpy(&value, at, sizeof value);
+  return value;
+}
+
+// Sixteen characters at once, in the vector types of GCC and Clang: a payment parses a hundred ids.
+typedef uint8_t Bytes __attribute__((vector_size(16)));
+typedef uint16_t Pairs __attribute__((vector_size(16)));
+typedef uint64_t Words __attribute__((vector_size(16)));
+typedef uint8_t HalfBytes __attribute__((vector_size(8)));
+
+// Of 16 hexadecimal digits, 8 bytes; notes in `bad` what is none.
+HalfBytes bytes_of(uint64_t first, uint64_t second, HexCase allowed, Bytes& bad) {
+  static_assert(std::endian::native == std::endian::little);
+  const Bytes text = Bytes(Words{first, second});
+  const uint8_t fold = allowed == HexCase::kAny ? 0x20 : 0;
+  const Bytes digit = text - '0', letter = (text | fold) - 'a';
+  const Bytes is_digit = Bytes(digit < 10), is_letter = Bytes(letter < 6);
+  bad |= ~(is_digit | is_letter);
+  const Pairs nibbles = Pairs((digit & is_digit) | ((letter + 10) & is_letter));
+  return __builtin_convertvector((nibbles << 4 | nibbles >> 8) & 0xff, HalfBytes);
+}
+
+std::optional<Uuid> parse(std::string_view text, HexCase allowed) {
+  if (text.size() != 36 || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-') return {};
+  const char* at = text.data();
+  Bytes bad = {};
+  const HalfBytes halves[] = {
+      bytes_of(load<uint64_t>(at), load<uint32_t>(at + 9) | load<uint32_t>(at + 14) << 32, allowed, bad),
+      bytes_of(load<uint32_t>(at + 19) | load<uint32_t>(at + 24) << 32, load<uint64_t>(at + 28), allowed, bad)};
+  if (((Words(bad))[0] | (Words(bad))[1]) != 0) return {};
+  Uuid uuid;
+  std::memcpy(uuid.data(), halves, sizeof halves);
+  return uuid;
+}
 
 }  // namespace
 
@@ -40,23 +73,9 @@ std::string format_uuid(const Uuid& uuid) {
   return text;
 }
 
-std::optional<Uuid> parse_uuid(std::string_view text) {
-  if (text.size() != 36) return {};
-  Uuid uuid;
-  for (size_t at = 0, i = 0; i < 16; ++i) {
-    if (is_hyphen(at) && text[at++] != '-') return {};
-    const int high = kNibble[uint8_t(text[at])], low = kNibble[uint8_t(text[at + 1])];
-    if ((high | low) < 0) return {};
-    uuid[i] = uint8_t(high << 4 | low);
-    at += 2;
-  }
-  return uuid;
-}
+std::optional<Uuid> parse_uuid(std::string_view text) { return parse(text, HexCase::kAny); }
 
-bool is_uuid(std::string_view text) {
-  return parse_uuid(text) &&
-         std::none_of(text.begin(), text.end(), [](char c) { return c >= 'A' && c <= 'F'; });
-}
+std::optional<Uuid> parse_canonical_uuid(std::string_view text) { return parse(text, HexCase::kLower); }
 
 Time uuid_time(const Uuid& uuid) {
   uint64_t ms = 0;

@@ -46,7 +46,7 @@ bool matches(const Message& row, const std::vector<Filter>& filters) {
 
 MutableRow clone(const Message& row) {
   MutableRow copy(row.New());
-  copy->CopyFrom(row);
+  copy->MergeFrom(row);  // into nothing: CopyFrom of Debian's libprotobuf looks through the message first
   return copy;
 }
 

@@ -34,10 +34,9 @@ void append_text(std::string& out, const std::string& text, const std::string& b
   if (text.empty()) return out.push_back(kEmpty);
   if (text == before) return out.push_back(kAsBefore);
   if (text == id_before) return out.push_back(kIdBefore);
-  if (is_uuid(text)) {
-    const Uuid uuid = *parse_uuid(text);
+  if (const auto uuid = parse_canonical_uuid(text)) {
     out.push_back(kUuid);
-    out.append(reinterpret_cast<const char*>(uuid.data()), uuid.size());
+    out.append(reinterpret_cast<const char*>(uuid->data()), uuid->size());
     return;
   }
   append_varint(out, kBytes + text.size());
