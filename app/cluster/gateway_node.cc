@@ -1,0 +1,101 @@
+#include "app/cluster/gateway_node.h"
+
+#include "app/version.h"
+#include "contracts/user.pb.h"
+#include "libs/base/log.h"
+#include "libs/kafka/topics.h"
+#include "services/user/authentication.h"
+
+namespace micropay::app {
+namespace {
+
+constexpr Duration kKeyPeriod = 2 * kSecond;  // a new key signs; its tokens are refused until it is known
+constexpr Duration kAskTimeout = 2 * kSecond;
+
+std::vector<std::string> all_topics(const kafka::KafkaSettings& settings) {
+  std::vector<std::string> topics;
+  for (const contract::Service* service : contract::model().services())
+    for (const contract::Event* event : contract::model().events())
+      if (event->service == service) {
+        topics.push_back(kafka::topic_of(settings, service->name));
+        break;
+      }
+  return topics;
+}
+
+template <typename Response, typename Request>
+Result<Response> ask(rpc::Client& client, Request request) {
+  Answer answer = client.call_and_wait({.method = contract::model().method_of<Request>(),
+                                        .request = std::make_shared<Request>(std::move(request)),
+                                        .principal = system_principal()},
+                                       kAskTimeout);
+  if (!answer.result) return std::unexpected(std::move(answer.result).error());
+  return static_cast<const Response&>(**answer.result);
+}
+
+}  // namespace
+
+GatewayNode::GatewayNode(const ClusterSettings& settings, gateway::GatewaySettings own,
+                         std::shared_ptr<rpc::TlsKeys> keys, std::shared_ptr<rpc::Resolver> resolver)
+    : settings_(settings), own_(std::move(own)) {
+  const rpc::ClientOptions options{.caller = "gateway", .keys = std::move(keys), .plaintext = settings.plaintext};
+  client_ = std::make_unique<rpc::Client>(options, resolver, system_clock());
+  authenticator_ = std::make_unique<TokenAuthenticator>(
+      ring_, [this](const std::string& id) { return find_api_key(id); }, system_clock());
+  backend_ = std::make_unique<gateway::RemoteBackend>(options, std::move(resolver), system_clock());
+  feed_ = std::make_unique<TopicFeed>(settings.kafka, all_topics(settings.kafka),
+                                      system_clock().now() - kLongestTokenLife);
+  feed_->on_any([this](const gateway::EventBatch& events) { tell_revocations(events, *authenticator_); });
+  gateway_ = std::make_unique<gateway::Gateway>(own_, gateway::Gateway::Parts{.backend = *backend_,
+                                                                             .events = *feed_,
+                                                                             .authenticator = *authenticator_,
+                                                                             .clock = system_clock(),
+                                                                             .version = std::string(kVersion)});
+}
+
+GatewayNode::~GatewayNode() { stop(0); }
+
+Result<void> GatewayNode::start() {
+  TRY(client_->start());
+  feed_->start();
+  if (const auto known = fetch_keys(); !known)
+    log_warn("gateway.keys_unknown", "No token can be checked until the user service answers",
+                {{"reason", known.error().reason}});
+  keys_thread_ = std::thread([this] { follow_keys(); });
+  return gateway_->start();
+}
+
+void GatewayNode::follow_keys() {
+  std::unique_lock lock(mutex_);
+  while (!wake_.wait_for(lock, std::chrono::microseconds(kKeyPeriod), [this] { return stopping_; })) {
+    lock.unlock();
+    (void)fetch_keys();  // the keys that are known stay good
+    lock.lock();
+  }
+}
+
+Result<void> GatewayNode::fetch_keys() {
+  return ring_->show(TRY((ask<SigningKeys>(*client_, GetSigningKeysRequest()))).jwks());
+}
+
+// On the thread that checks a token; a key is asked for once in a while (TokenAuthenticator::Options).
+std::optional<ApiKeyFacts> GatewayNode::find_api_key(const std::string& id) {
+  FindApiKeyRequest request;
+  request.set_id(id);
+  const auto grant = ask<ApiKeyGrant>(*client_, std::move(request));
+  return grant ? std::optional(facts_of(*grant)) : std::nullopt;
+}
+
+void GatewayNode::stop(Duration grace) {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (keys_thread_.joinable()) keys_thread_.join();
+  if (gateway_) gateway_->stop(grace);
+  feed_.reset();
+  if (client_) client_->stop();
+}
+
+}  // namespace micropay::app

@@ -1,0 +1,202 @@
+#include "app/cluster/process.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "app/call.h"
+#include "app/cluster/gateway_node.h"
+#include "app/cluster/service_node.h"
+#include "app/control.h"
+#include "app/instance.h"
+#include "app/modules.h"
+#include "libs/base/log.h"
+#include "libs/kafka/topics.h"
+#include "services/gateway/operations.h"
+
+namespace micropay::app {
+namespace {
+
+constexpr std::string_view kGateway = "gateway";
+constexpr Duration kHousekeeping = 5 * kSecond;
+
+// Names that are no services with an engine.
+bool is_edge(std::string_view name) { return name == kGateway; }
+
+}  // namespace
+
+struct ClusterProcess::Impl {
+  Impl(Settings& settings, Options options);
+
+  Result<void> start();
+  Result<void> start_nodes();
+  Result<void> start_gateway();
+  Result<void> start_operations();
+  Result<void> start_control();
+  Result<ControlReply> answer(const ControlRequest& request);
+  void keep_house();
+  void drain();
+  gateway::Health health() const;
+  bool has_gateway() const { return std::ranges::count(options.services, kGateway) != 0; }
+
+  const Options options;
+  std::string data;
+  Duration drain_timeout;
+  LogOptions log;
+  ClusterSettings cluster;
+  InstanceSettings instance;
+  gateway::GatewaySettings gateway_settings;
+  std::vector<Service> services;
+  std::shared_ptr<rpc::TlsKeys> keys;
+  std::vector<std::unique_ptr<ServiceNode>> nodes;
+  std::unique_ptr<GatewayNode> gateway;
+  std::unique_ptr<HttpServer> operations;
+  std::unique_ptr<ControlServer> control;
+  std::atomic<bool> running{false}, refusing{false};
+  std::mutex mutex;
+  std::condition_variable wake;
+  bool stopping = false;  // guarded by mutex
+  std::thread house;
+};
+
+ClusterProcess::Impl::Impl(Settings& settings, Options given)
+    : options(std::move(given)),
+      data(settings.text("data", "data", "The data folder")),
+      drain_timeout(settings.duration("drain.timeout", 20 * kSecond,
+                                      "How long a stop waits for what runs before it closes everything")),
+      log(log_options(settings)),
+      cluster(settings),
+      instance(settings),
+      gateway_settings(gateway::GatewaySettings::read(settings)) {}
+
+Result<void> ClusterProcess::Impl::start() {
+  start_log(log);
+  keys = TRY(cluster.open_keys());
+  TRY(start_operations());
+  TRY(start_nodes());
+  if (has_gateway()) TRY(start_gateway());
+  TRY(start_control());
+  house = std::thread([this] { keep_house(); });
+  running = true;
+  log_info("process.started", "The process serves", {{"services", fmt::format("{}", fmt::join(options.services, ","))}});
+  return {};
+}
+
+Result<void> ClusterProcess::Impl::start_nodes() {
+  if (services.empty()) return {};
+  std::vector<std::string> names;
+  for (const Service& service : services) names.push_back(service.name);
+  TRY(kafka::make_topics(cluster.kafka, names));
+  for (Service& service : services) {
+    ServiceNode::Options node{.engine = instance.engine,
+                              .listen = cluster.rpc_listen(service.name, services.size() == 1),
+                              .keys = keys};
+    nodes.push_back(std::make_unique<ServiceNode>(cluster, service, std::move(node)));
+    TRY(nodes.back()->open());
+  }
+  for (const auto& node : nodes) TRY(node->start());
+  return {};
+}
+
+Result<void> ClusterProcess::Impl::start_gateway() {
+  auto resolver = rpc::static_resolver(TRY(rpc::parse_targets(cluster.targets)));
+  gateway = std::make_unique<GatewayNode>(cluster, gateway_settings, keys, std::move(resolver));
+  return gateway->start();
+}
+
+// The gateway has its own.
+Result<void> ClusterProcess::Impl::start_operations() {
+  if (has_gateway()) return {};
+  operations = std::make_unique<HttpServer>(
+      HttpOptions{.listen = gateway_settings.ops_listen, .max_connections = 200},
+      gateway::operations_handler([this] { return health(); }));
+  return operations->start();
+}
+
+gateway::Health ClusterProcess::Impl::health() const {
+  const bool up = running.load() && std::ranges::all_of(nodes, [](const auto& node) { return node->ready(); });
+  return {.started = running.load(), .ready = up && !refusing.load()};
+}
+
+Result<void> ClusterProcess::Impl::start_control() {
+  control = std::make_unique<ControlServer>(data, [this](const ControlRequest& request, const Reply& reply) {
+    auto answered = answer(request);
+    if (!answered) return reply(failed_reply(answered.error()));
+    answered->set_done(true);
+    reply(*answered);
+  });
+  return control->start();
+}
+
+Result<ControlReply> ClusterProcess::Impl::answer(const ControlRequest& request) {
+  if (request.command() != "call")
+    return fail(Code::kUnimplemented, "unknown_command",
+                fmt::format("a process of a cluster does not know \"{}\"", request.command()));
+  const contract::Method* method = contract::model().method(request.method());
+  for (const auto& node : nodes) {
+    if (method == nullptr || method->service->name != node->name()) continue;
+    log_info("control.call", "Called from the command line", {{"method", request.method()}});
+    ControlReply reply;
+    reply.set_answer(TRY(call_engine(node->engine(), request.method(), request.request())));
+    return reply;
+  }
+  return fail(Code::kNotFound, "unknown_method",
+              fmt::format("no service of this process has \"{}\"", request.method()));
+}
+
+void ClusterProcess::Impl::keep_house() {
+  std::unique_lock lock(mutex);
+  while (!wake.wait_for(lock, std::chrono::microseconds(kHousekeeping), [this] { return stopping; }))
+    if (keys) keys->reload_when_changed();
+}
+
+void ClusterProcess::Impl::drain() {
+  refusing = true;
+  {
+    const std::lock_guard lock(mutex);
+    if (std::exchange(stopping, true)) return;
+  }
+  wake.notify_all();
+  if (house.joinable()) house.join();
+  log_info("process.draining", "Finishing what runs");
+  control.reset();
+  if (gateway) gateway->refuse_new(), gateway->stop(drain_timeout);
+  for (const auto& node : nodes) node->stop(drain_timeout);
+  gateway.reset();
+  nodes.clear();
+  if (operations) operations->stop(0);
+  log_info("process.stopped", "The process has stopped");
+  flush_log();
+}
+
+ClusterProcess::ClusterProcess(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+ClusterProcess::~ClusterProcess() { impl_->drain(); }
+Result<void> ClusterProcess::start() { return impl_->start(); }
+void ClusterProcess::drain() { impl_->drain(); }
+const std::string& ClusterProcess::data() const { return impl_->data; }
+
+Result<std::unique_ptr<ClusterProcess>> ClusterProcess::make(Settings& settings, Options options) {
+  if (options.services.empty())
+    return fail(Code::kInvalidArgument, "no_services",
+                "a process of a cluster is told what it runs: --services=payment, or gateway", "--services");
+  auto impl = std::make_unique<Impl>(settings, std::move(options));
+  TRY(make_folder(impl->data));
+  std::vector<std::string> names;
+  std::ranges::copy_if(impl->options.services, std::back_inserter(names), std::not_fn(is_edge));
+  const std::string keys_folder = impl->cluster.keys_folder.empty() ? impl->data : impl->cluster.keys_folder;
+  // All are made, so that the settings of all are known and one file serves every process.
+  auto services = TRY(make_services({settings, keys_folder}, names));
+  if (!names.empty()) impl->services = std::move(services);
+  return std::unique_ptr<ClusterProcess>(new ClusterProcess(std::move(impl)));
+}
+
+std::string ClusterProcess::banner() const {
+  std::string text;
+  for (const auto& node : impl_->nodes) text += fmt::format("  {:<14} gRPC on {}\n", node->name(), node->address());
+  if (impl_->gateway) text += fmt::format("  gateway        http://{}\n", impl_->gateway->address());
+  const std::string ops = impl_->gateway ? impl_->gateway->ops_address() : impl_->operations->address();
+  return text + fmt::format("  operations     http://{}\n", ops);
+}
+
+}  // namespace micropay::app

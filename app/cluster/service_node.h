@@ -1,0 +1,63 @@
+// One service in a process of the cluster profile: its database, its engine, its calls, and its events to and
+// from Kafka. Several of them may share a process; each is as it would be alone.
+//
+//   ServiceNode node(settings, engine_options, std::move(service), {keys, &tracer});
+//   TRY(node.open());      // tables, engine; nothing is served yet
+//   TRY(node.start());     // serves when it returns
+//   node.stop(grace);      // what runs is answered, then all is closed
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "app/cluster/settings.h"
+#include "libs/kafka/shipper.h"
+#include "libs/kafka/subscriber.h"
+#include "libs/rpc/server.h"
+#include "libs/runtime/engine.h"
+
+namespace micropay::app {
+
+class ServiceNode {
+ public:
+  struct Options {
+    EngineOptions engine;
+    std::string listen;
+    std::shared_ptr<rpc::TlsKeys> keys;
+  };
+  ServiceNode(const ClusterSettings& settings, Service service, Options options);
+  ~ServiceNode();
+
+  Result<void> open();
+  Result<void> start();
+  void refuse_new();  // health says no, and others look elsewhere
+  void stop(Duration grace);
+
+  const std::string& name() const { return service_.name; }
+  Engine& engine() { return *engine_; }
+  ServerStore& store() { return *store_; }
+  std::string address() const { return server_ ? server_->address() : std::string(); }
+  bool ready() const;
+
+ private:
+  void find_topics();
+  Result<std::optional<kafka::LastTaken>> last_taken(const kafka::Partition& partition) const;
+  bool take(const kafka::Consumed& consumed);
+  void open_shipper();
+  Result<void> open_subscriber();
+
+  const ClusterSettings& settings_;
+  const Service service_;
+  const Options options_;
+  bool hears_all_ = false;
+  std::vector<const contract::Event*> heard_;  // sorted
+  std::vector<std::string> topics_;
+  std::unique_ptr<Projector> projector_;
+  std::unique_ptr<ServerStore> store_;
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<rpc::Server> server_;
+  std::unique_ptr<kafka::Shipper> shipper_;
+  std::unique_ptr<kafka::Subscriber> subscriber_;
+};
+
+}  // namespace micropay::app

@@ -1,0 +1,90 @@
+#include "app/cluster/topic_feed.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+
+#include "libs/base/log.h"
+
+namespace micropay::app {
+namespace {
+
+constexpr size_t kRemembered = 50'000;  // events
+constexpr size_t kMostAtOnce = 500;
+constexpr Duration kWait = 100 * kMillisecond, kRetry = kSecond;
+
+}  // namespace
+
+TopicFeed::TopicFeed(const kafka::KafkaSettings& settings, std::vector<std::string> topics, Time since)
+    : settings_(settings), topics_(std::move(topics)), since_(since), began_(system_clock().now()) {
+  next_ = uint64_t(began_);
+}
+
+TopicFeed::~TopicFeed() {
+  stopping_ = true;
+  if (thread_.joinable()) thread_.join();
+}
+
+void TopicFeed::start() {
+  thread_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), "topics");
+    run();
+  });
+}
+
+void TopicFeed::run() {
+  std::unique_ptr<kafka::Tail> tail;
+  while (!stopping_) {
+    if (!tail) {
+      auto opened = kafka::Tail::open(settings_, {.topics = topics_, .from = kafka::Tail::From::kTime, .since = since_});
+      if (opened) {
+        tail = std::move(*opened);
+      } else {
+        log_warn("topics.unreachable", opened.error().detail, {{"reason", opened.error().reason}});
+        for (Time until = system_clock().monotonic() + kRetry; !stopping_ && system_clock().monotonic() < until;)
+          std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        continue;
+      }
+    }
+    if (const auto consumed = tail->next(kWait)) take(*tail, *consumed);
+  }
+}
+
+// An event with what follows it at once.
+void TopicFeed::take(kafka::Tail& tail, const kafka::Consumed& first) {
+  gateway::EventBatch events{first.event};
+  while (events.size() < kMostAtOnce) {
+    const auto more = tail.next(0);
+    if (!more) break;
+    events.push_back(more->event);
+  }
+  if (any_) any_(events);
+  std::erase_if(events, [this](const auto& event) { return event->envelope.time() < began_; });
+  for (auto& event : events) {
+    auto placed = std::make_shared<EventRecord>(*event);
+    const uint64_t position = std::max(next_.load(), uint64_t(event->envelope.time()));
+    placed->envelope.set_position(position);
+    next_ = position + 1;
+    event = std::move(placed);
+  }
+  if (events.empty()) return;
+  remember(events);
+  if (fresh_) fresh_(events);
+}
+
+void TopicFeed::remember(const gateway::EventBatch& events) {
+  const std::lock_guard lock(mutex_);
+  recent_.insert(recent_.end(), events.begin(), events.end());
+  while (recent_.size() > kRemembered) recent_.pop_front();
+}
+
+Result<gateway::EventBatch> TopicFeed::read_events(uint64_t position, size_t limit) const {
+  const std::lock_guard lock(mutex_);
+  const auto from = std::ranges::lower_bound(recent_, position, {}, [](const auto& event) {
+    return event->envelope.position();
+  });
+  const auto count = std::min<ptrdiff_t>(recent_.end() - from, ptrdiff_t(limit));
+  return gateway::EventBatch(from, from + count);
+}
+
+}  // namespace micropay::app
