@@ -77,7 +77,7 @@ std::string column_sql(const Table& table, const Column& column, Dialect dialect
   if (is_key(table, column)) return sql + " NOT NULL";
   if (is_nullable(table, column)) return sql;
   const std::string standard = default_of(column);
-  return sql + fmt::format(dialect == Dialect::kMariadb ? " NOT NULL DEFAULT ({})" : " NOT NULL DEFAULT {}", standard);
+  return sql + " NOT NULL DEFAULT " + (dialect == Dialect::kMariadb ? "(" + standard + ")" : standard);
 }
 
 // Columns of the fields, then those of the key that are not among them.

@@ -1,6 +1,6 @@
 // A session with PostgreSQL: libpq in pipeline mode, binary values, every statement prepared at its first use.
 // Rows are written by one statement a table, whose parameters are the columns as arrays.
-#include <libpq-fe.h>
+#include <postgresql/libpq-fe.h>
 #include <poll.h>
 
 #include <deque>
@@ -23,7 +23,7 @@ using contract::Value;
 constexpr size_t kKeptStatements = 512;
 constexpr size_t kBulkRows = 5'000;               // of one statement
 constexpr Duration kGrace = 3 * kSecond;          // beyond what the server itself allows a statement
-constexpr unsigned kTypeInt8 = 20, kTypeInt4 = 23, kTypeInt2 = 21, kTypeText = 25, kTypeVarchar = 1043;
+constexpr unsigned kTypeInt8 = 20, kTypeInt4 = 23, kTypeInt2 = 21, kTypeText = 25, kTypeVarchar = 1043, kTypeBool = 16;
 
 struct FreeResult {
   void operator()(PGresult* result) const { PQclear(result); }
@@ -50,6 +50,7 @@ class PostgresRows final : public SqlRows {
       case kTypeInt8:
       case kTypeInt4:
       case kTypeInt2: return sql_value(big_endian(at, size));
+      case kTypeBool: return sql_value(int64_t(*at));
       case kTypeText:
       case kTypeVarchar: return sql_text({at, static_cast<size_t>(size)});
       default: return sql_blob({at, static_cast<size_t>(size)});
@@ -176,8 +177,9 @@ Result<void> PostgresSession::connect(const SqlAddress& address) {
   std::string settings = fmt::format(
       "-c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout={} "
       "-c default_transaction_isolation=read\\ committed -c client_encoding=UTF8 -c timezone=UTC "
-      "-c client_min_messages=warning",
+      "-c client_min_messages=warning -c jit=off",
       ms(options_.statement_timeout), ms(options_.lock_timeout), ms(options_.idle_in_transaction));
+  if (!options_.durable) settings += " -c synchronous_commit=off";
   if (options_.keys_only) settings += " -c enable_seqscan=off -c plan_cache_mode=force_generic_plan";
   const std::string port = std::to_string(address.port);
   const std::string silence_ms = ms(options_.statement_timeout + kGrace);

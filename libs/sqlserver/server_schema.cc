@@ -125,7 +125,9 @@ Result<std::vector<std::string>> apply_schema(SqlSession& owner, const SchemaTab
     TRY(apply_migration(owner, migration));
     done.push_back(fmt::format("migration {} ({})", migration.number, migration.name));
   }
+  if (is_postgres(owner)) TRY(owner.execute("BEGIN"));  // MariaDB commits each of them by itself
   for (const Table* table : tables) TRY(apply_table(owner, *table, present, done));
+  if (is_postgres(owner)) TRY(owner.execute("COMMIT"));
   if (!application.empty()) TRY(grant(owner, application));
   return done;
 }

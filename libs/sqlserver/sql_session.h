@@ -40,6 +40,7 @@ struct SqlOptions {
   Duration lock_timeout = 2 * kSecond;
   // A process that stands still inside of a transaction loses its connection, and so its locks.
   Duration idle_in_transaction = 2 * kSecond;
+  bool durable = true;     // false: a commit does not wait for the server's disk
   bool keys_only = false;  // reads rows by their keys alone: never a plan that scans a table
 };
 
@@ -80,6 +81,7 @@ class SqlSession {
   virtual bool broken() const = 0;
   virtual bool in_transaction() const = 0;
   SqlFailure failure() const { return failure_; }
+  void blame(SqlFailure failure) { failure_ = failure; }  // after something else was run
 
   // Waits until another session has called NOTIFY on a channel that this one LISTENs to (never on MariaDB),
   // until `wake_fd` can be read, or the time is over. True: somebody else called.
