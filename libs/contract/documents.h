@@ -11,7 +11,7 @@ namespace micropay::contract {
 // schemes, Idempotency-Key, Prefer, If-Match, If-None-Match, fields, rate-limit headers.
 std::string openapi(const Model& model, std::string_view version);
 
-enum class Dialect { kSqlite, kPostgres };
+enum class Dialect { kSqlite, kPostgres, kMariadb };  // kMariadb: MySQL, too, but for its collations
 // CREATE TABLE and CREATE INDEX statements of one table, scalar fields as columns; each ends with a semicolon
 // and does nothing when it was done. A table that lacks columns needs additive_sql first: the indexes may be
 // over new columns.

@@ -8,10 +8,6 @@
 #include "libs/store/embedded_impl.h"
 
 namespace micropay {
-namespace {
-constexpr size_t kRecentEvents = 16'384;
-}
-
 // ---- parts ----
 
 void ReaderPool::open(std::string path, SqlConnection::Mode mode) {
@@ -39,23 +35,6 @@ void ReaderPool::give_back(std::unique_ptr<SqlTables> tables) {
 void ReaderPool::close() {
   std::lock_guard lock(mutex_);
   idle_.clear();
-}
-
-void RecentEvents::add(const std::vector<std::shared_ptr<const EventRecord>>& events) {
-  std::lock_guard lock(mutex_);
-  events_.insert(events_.end(), events.begin(), events.end());
-  while (events_.size() > kRecentEvents) events_.pop_front();
-}
-
-bool RecentEvents::read(uint64_t position, size_t limit,
-                        std::vector<std::shared_ptr<const EventRecord>>& events) const {
-  std::lock_guard lock(mutex_);
-  if (events_.empty() || position < events_.front()->envelope.position()) return false;
-  size_t from = std::min<uint64_t>(position - events_.front()->envelope.position(), events_.size());
-  size_t count = std::min(limit, events_.size() - from);
-  auto first = events_.begin() + static_cast<ptrdiff_t>(from);
-  events.assign(first, first + static_cast<ptrdiff_t>(count));
-  return true;
 }
 
 // ---- the store ----

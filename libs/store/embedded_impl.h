@@ -2,7 +2,6 @@
 #pragma once
 
 #include <atomic>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -13,6 +12,7 @@
 #include "libs/store/embedded.h"
 #include "libs/store/folder_lock.h"
 #include "libs/store/log_segment.h"
+#include "libs/store/recent_events.h"
 #include "libs/store/row_cache.h"
 
 namespace micropay {
@@ -46,18 +46,6 @@ class ReaderPool {
   SqlConnection::Mode mode_ = SqlConnection::Mode::kRead;
   std::mutex mutex_;
   std::vector<std::unique_ptr<SqlTables>> idle_;
-};
-
-// The newest events, for those who follow the log closely.
-class RecentEvents {
- public:
-  void add(const std::vector<std::shared_ptr<const EventRecord>>& events);
-  // False when the position is older than what is kept.
-  bool read(uint64_t position, size_t limit, std::vector<std::shared_ptr<const EventRecord>>& events) const;
-
- private:
-  mutable std::mutex mutex_;
-  std::deque<std::shared_ptr<const EventRecord>> events_;
 };
 
 class EmbeddedStoreImpl final : public EmbeddedStore {

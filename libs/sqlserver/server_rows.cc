@@ -1,0 +1,76 @@
+// Reading rows.
+#include "libs/sqlserver/server_rows.h"
+
+#include "libs/base/check.h"
+#include "libs/sqlserver/sql_text.h"
+
+namespace micropay {
+namespace {
+
+using contract::Table;
+using contract::Value;
+
+constexpr size_t kChunkRows = 1'000;
+
+void add_select(SqlSession& session, const ListSelect& select) {
+  std::vector<Value> values;
+  for (const OwnedValue& parameter : select.parameters) values.push_back(parameter.view());
+  session.add(select.sql, values);
+}
+
+}  // namespace
+
+Row row_of(const Table& table, const SqlRows& answer, size_t row) {
+  const contract::ColumnPlan& plan = contract::column_plan(table);
+  std::vector<Value> values;
+  for (size_t i = 0; i < plan.columns().size(); ++i) values.push_back(answer.value(row, i));
+  std::shared_ptr<google::protobuf::Message> made = table.make();
+  plan.read(values, *made);
+  return made;
+}
+
+Result<Row> read_row(SqlSession& session, const Table& table, const std::string& key) {
+  const std::string* keys[] = {&key};
+  session.get_rows(table, keys);
+  const auto answers = TRY(session.run());
+  return answers[0]->rows() == 0 ? Row() : row_of(table, *answers[0], 0);
+}
+
+void add_list(SqlSession& session, const ListPlan& plan) {
+  add_select(session, list_select(plan, session.server()));
+}
+
+Page page_of(const ListPlan& plan, const SqlRows& answer) {
+  Page page;
+  const size_t rows = std::min<size_t>(answer.rows(), plan.page_size);
+  for (size_t i = 0; i < rows; ++i) page.rows.push_back(row_of(*plan.table, answer, i));
+  if (answer.rows() > rows && rows > 0)  // one more than asked for: there is a next page
+    page.next_page_token =
+        page_token(plan, answer.value(rows - 1, plan.order_column), plan.table->key_of(*page.rows.back()));
+  return page;
+}
+
+Result<void> scan_rows(SqlSession& session, const Table& table, const std::function<bool(const Row&)>& each) {
+  session.add(session.server() == SqlServer::kPostgres ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+                                                       : "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ");
+  if (session.server() == SqlServer::kMariadb)
+    session.add("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY");
+  TRY(session.run());
+  std::vector<OwnedValue> after;
+  while (true) {
+    add_select(session, chunk_select(table, after, kChunkRows, session.server()));
+    auto answers = TRY(session.run());
+    const SqlRows& chunk = *answers[0];
+    Row row;
+    for (size_t i = 0; i < chunk.rows(); ++i) {
+      row = row_of(table, chunk, i);
+      if (!each(row)) return {};
+    }
+    if (chunk.rows() < kChunkRows) return {};
+    auto key = key_values(table, table.key_of(*row));
+    CHECK(key.has_value());
+    after = std::move(*key);
+  }
+}
+
+}  // namespace micropay

@@ -1,0 +1,195 @@
+// Opening, and reading by everybody but a tick: from the database, through a pool.
+#include "libs/sqlserver/server_store.h"
+
+#include <random>
+
+#include "libs/base/log.h"
+#include "libs/sqlserver/server_rows.h"
+#include "libs/sqlserver/server_schema.h"
+#include "libs/sqlserver/server_store_impl.h"
+
+namespace micropay {
+namespace {
+
+using contract::Table;
+
+constexpr size_t kEventTicks = 64;  // read at a time for events
+
+SqlOptions main_options() { return {.application = "micropay-engine", .keys_only = true}; }
+SqlOptions reader_options() {
+  return {.application = "micropay-reader",
+          .statement_timeout = 30 * kSecond,
+          .idle_in_transaction = kMinute};
+}
+
+std::string own_name(const ServerStoreOptions& options) {
+  if (!options.instance.empty()) return options.instance;
+  std::random_device random;
+  return fmt::format("{:08x}{:08x}", random(), random());
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ServerStore>> ServerStore::open(ServerStoreOptions options, const contract::Model& model,
+                                                       Projector* projector) {
+  auto store = std::make_unique<ServerStoreImpl>(std::move(options), model);
+  TRY(store->open(projector));
+  return store;
+}
+
+ServerStoreImpl::ServerStoreImpl(ServerStoreOptions options, const contract::Model& model)
+    : options_(std::move(options)),
+      model_(model),
+      membership_({.name = own_name(options_), .lease = options_.lease}, options_.address),
+      main_(options_.address, main_options()),
+      readers_(options_.address, reader_options(), options_.readers, options_.read_patience),
+      known_(options_.cache_rows) {}
+
+ServerStoreImpl::~ServerStoreImpl() {
+  projections_.reset();
+  membership_.leave();
+}
+
+Result<void> ServerStoreImpl::open(Projector*) {
+  TRY(prepare_schema());
+  TRY(join());
+  membership_.start([this] { return end().tick; },
+                    [this] {
+                      told_.store(true, std::memory_order_relaxed);
+                      const std::lock_guard lock(wake_mutex_);
+                      if (wake_) wake_();
+                    });
+  return {};
+}
+
+SchemaTables ServerStoreImpl::tables() const {
+  SchemaTables chosen;
+  for (const Table* table : model_.tables()) {
+    const std::string& service = table->service->name;
+    if (options_.services.empty() || service == "runtime" ||
+        std::ranges::find(options_.services, service) != options_.services.end())
+      chosen.push_back(table);
+  }
+  return chosen;
+}
+
+Result<void> ServerStoreImpl::prepare_schema() {
+  if (options_.apply_schema) {
+    const SqlAddress& owner = options_.owner ? *options_.owner : options_.address;
+    auto session = TRY(SqlSession::open(owner, {.application = "micropay-schema",
+                                                .statement_timeout = 10 * kMinute,
+                                                .lock_timeout = kMinute}));
+    const std::string application = owner.user == options_.address.user ? "" : options_.address.user;
+    notes_ = TRY(apply_schema(*session, tables(), application));
+  }
+  auto* session = TRY(main_.session(options_.commit_patience));
+  return check_schema(*session, tables());
+}
+
+Result<void> ServerStoreImpl::join() {
+  auto* session = TRY(this->session());
+  const Membership::Joined joined = TRY(membership_.join(*session));
+  fence_ = joined.head.fence;
+  if (end().tick == 0)  // the first time; later, what others have committed is taken in tick by tick
+    set_end({.tick = joined.head.tick, .next_position = joined.head.next_position, .time = joined.head.time});
+  return {};
+}
+
+LogEnd ServerStoreImpl::end() const {
+  const std::lock_guard lock(end_mutex_);
+  return end_;
+}
+
+void ServerStoreImpl::set_end(const LogEnd& end) {
+  const std::lock_guard lock(end_mutex_);
+  end_ = end;
+}
+
+void ServerStoreImpl::on_foreign_commit(std::function<void()> wake) {
+  const std::lock_guard lock(wake_mutex_);
+  wake_ = std::move(wake);
+}
+
+ServerStoreStats ServerStoreImpl::stats() const {
+  return {.commits = numbers_.commits.value(),
+          .direct_commits = numbers_.direct.value(),
+          .moved = numbers_.moved.value(),
+          .conflicts = numbers_.conflicts.value(),
+          .fenced = numbers_.fenced.value(),
+          .cached_rows = known_.size(),
+          .others = membership_.others()};
+}
+
+// ---- reading by everybody ----
+
+Row ServerStoreImpl::get(const Table& table, const std::string& key) const {
+  if (!key_values(table, key)) return nullptr;
+  Row row;
+  const auto read = readers_.read([&](SqlSession& session) -> Result<void> {
+    row = TRY(read_row(session, table, key));
+    return {};
+  });
+  if (!read) throw StoreUnavailable{read.error()};
+  return row;
+}
+
+Result<Page> ServerStoreImpl::list(const ListQuery& query) const {
+  const ListPlan plan = TRY(plan_list(query));
+  if (query.table->projection && !query.of_applied) TRY(catch_up());
+  Page page;
+  TRY(readers_.read([&](SqlSession& session) -> Result<void> {
+    add_list(session, plan);
+    page = page_of(plan, *TRY(session.run())[0]);
+    return {};
+  }));
+  return page;
+}
+
+Result<void> ServerStoreImpl::scan(const Table& table, const std::function<bool(const Row&)>& each) const {
+  if (table.projection) TRY(catch_up());
+  bool began = false;
+  return readers_.read([&](SqlSession& session) -> Result<void> {
+    // Nobody can be given the first rows twice.
+    if (std::exchange(began, true)) return fail(Code::kUnavailable, "storage_failed", "the connection broke");
+    return scan_rows(session, table, each);
+  });
+}
+
+// Behind the newest that are known here, others may have committed some.
+Result<ServerStoreImpl::Events> ServerStoreImpl::read_events(uint64_t position, size_t limit) const {
+  Events events;
+  position = std::max<uint64_t>(position, 1);
+  if (recent_.read(position, limit, events) && events.size() == limit) return events;
+  TRY(readers_.read([&](SqlSession& session) { return read_stored(session, position + events.size(), limit, events); }));
+  return events;
+}
+
+Result<void> ServerStoreImpl::read_stored(SqlSession& session, uint64_t position, size_t limit, Events& events) const {
+  session.add(R"(SELECT "tick" FROM "log" WHERE "first_position"<=? ORDER BY "first_position" DESC,"tick" DESC LIMIT 1)",
+              {sql_value(position)});
+  auto answers = TRY(session.run());
+  if (answers[0]->rows() == 0) return {};
+  int64_t before = answers[0]->integer(0, 0) - 1;
+  while (events.size() < limit) {
+    session.add(log_since_sql(), {sql_value(before), sql_value(uint64_t(kEventTicks))});
+    answers = TRY(session.run());
+    const SqlRows& log = *answers[0];
+    for (size_t i = 0; i < log.rows() && events.size() < limit; ++i) {
+      TickRecord record = TRY(record_of(log, i));
+      before = log.integer(i, 0);
+      for (Envelope& envelope : record.events) {
+        if (envelope.position() != position || events.size() == limit) continue;
+        auto event = to_event(std::move(envelope), model_);
+        if (event == nullptr) return fail(Code::kInternal, "log_damaged", "an event that cannot be decoded");
+        events.push_back(std::move(event));
+        ++position;
+      }
+    }
+    if (log.rows() < kEventTicks) break;
+  }
+  return {};
+}
+
+Result<void> ServerStoreImpl::catch_up() const { return {}; }
+
+}  // namespace micropay

@@ -1,0 +1,58 @@
+// Sessions that come back: a link is one session that is opened again when it broke, a pool some of them for
+// readers. Both say kUnavailable (storage_failed) while the server is away, at once while a try has just failed.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <optional>
+
+#include "libs/base/metrics.h"
+#include "libs/sqlserver/sql_session.h"
+
+namespace micropay {
+
+// One thread at a time.
+class SqlLink {
+ public:
+  SqlLink(SqlAddress address, SqlOptions options) : address_(std::move(address)), options_(std::move(options)) {}
+
+  // The session, opened when there is none that works: within `patience`, trying again with growing pauses.
+  Result<SqlSession*> session(Duration patience);
+  void close() { session_.reset(); }
+
+ private:
+  const SqlAddress address_;
+  const SqlOptions options_;
+  std::unique_ptr<SqlSession> session_;
+  Time next_try_ = 0;
+  Duration pause_ = 0;
+  Error last_error_;
+};
+
+// Any thread.
+class SqlPool {
+ public:
+  SqlPool(SqlAddress address, SqlOptions options, size_t sessions, Duration patience);
+
+  // Runs `work` with a session; again with another one when the connection broke, so it may only read. Waits
+  // its turn, at most `patience` in all: storage_busy.
+  Result<void> read(const std::function<Result<void>(SqlSession&)>& work);
+
+ private:
+  Result<std::unique_ptr<SqlSession>> take(Time deadline);
+  void give_back(std::unique_ptr<SqlSession> session);
+
+  const SqlAddress address_;
+  const SqlOptions options_;
+  const size_t most_;
+  const Duration patience_;
+  std::mutex mutex_;
+  std::condition_variable freed_;
+  std::vector<std::unique_ptr<SqlSession>> idle_;
+  size_t open_ = 0;  // with those that are out
+  Histogram& waits_ = duration_histogram("micropay_store_pool_wait_seconds",
+                                         "Time a reader waited for a connection to the database");
+};
+
+}  // namespace micropay
