@@ -103,10 +103,24 @@ Error error_of(int response, std::string_view doing) {
     case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
       return made(Code::kPermissionDenied, "kafka_not_authorized");
+    case RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR:
+      return made(Code::kFailedPrecondition, "kafka_replication");
     case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE: return made(Code::kTooLarge, "kafka_too_large");
     case RD_KAFKA_RESP_ERR__FATAL: return made(Code::kInternal, "kafka_fatal");
     default: return made(Code::kUnavailable, "kafka_failed");
   }
+}
+
+Result<std::map<std::string, uint32_t>> partitions_of(rd_kafka_s* client, Duration timeout) {
+  const rd_kafka_metadata_t* metadata = nullptr;
+  const auto response = rd_kafka_metadata(client, 1, nullptr, &metadata, int(timeout / kMillisecond));
+  if (response != RD_KAFKA_RESP_ERR_NO_ERROR) return std::unexpected(error_of(response, "listing topics"));
+  std::map<std::string, uint32_t> found;
+  for (int i = 0; i < metadata->topic_cnt; ++i)
+    if (metadata->topics[i].err == RD_KAFKA_RESP_ERR_NO_ERROR)
+      found.emplace(metadata->topics[i].topic, uint32_t(metadata->topics[i].partition_cnt));
+  rd_kafka_metadata_destroy(metadata);
+  return found;
 }
 
 EventMessage view_of(const rd_kafka_message_s& message) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -47,8 +48,24 @@ enum class Role : uint8_t { kProducer, kConsumer };
 Result<ClientPtr> make_client(ConfPtr conf, Role role);
 
 // kUnavailable for what passes by itself; reasons kafka_unavailable, kafka_timeout, kafka_not_authorized,
-// kafka_no_topic, kafka_too_large, kafka_fatal, kafka_failed. `response` is an rd_kafka_resp_err_t.
+// kafka_no_topic, kafka_replication, kafka_too_large, kafka_fatal, kafka_failed. `response` is an
+// rd_kafka_resp_err_t.
 Error error_of(int response, std::string_view doing);
+
+// The number of partitions by topic, of all topics.
+Result<std::map<std::string, uint32_t>> partitions_of(rd_kafka_s* client, Duration timeout);
+
+// For maps by Partition that are searched for each record.
+struct PartitionView {
+  std::string_view topic;
+  uint32_t number = 0;
+};
+struct ByPartition {
+  using is_transparent = void;
+  bool operator()(const auto& a, const auto& b) const {
+    return a.number != b.number ? a.number < b.number : std::string_view(a.topic) < std::string_view(b.topic);
+  }
+};
 
 // The views of what was received; they end with `message`.
 EventMessage view_of(const rd_kafka_message_s& message);

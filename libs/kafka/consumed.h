@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "libs/store/store.h"
 
@@ -16,7 +17,8 @@ struct Partition {
 
 struct Consumed {
   std::shared_ptr<const EventRecord> event;
-  const Partition& partition;
+  std::string_view topic;  // lives as long as whoever gave it
+  uint32_t partition = 0;
   uint64_t offset = 0;
 };
 

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <librdkafka/rdkafka.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -132,7 +133,7 @@ SubscriberOptions Consumer::options(std::string group, std::vector<std::string> 
   options.take = [this](const Consumed& consumed) {
     const std::lock_guard lock(mutex_);
     if (full_) return false;
-    LastTaken& mark = marks_[consumed.partition];
+    LastTaken& mark = marks_[{std::string(consumed.topic), consumed.partition}];
     const Envelope& envelope = consumed.event->envelope;
     if (envelope.position() <= mark.position) {
       ++repeated_;
@@ -170,6 +171,15 @@ void Consumer::set_full(bool full) {
 void Consumer::set_mark(const Partition& partition, LastTaken mark) {
   const std::lock_guard lock(mutex_);
   marks_[partition] = mark;
+}
+
+void expect_all(const Consumer& consumer, size_t events, size_t keys) {
+  for (size_t key = 0; key < keys; ++key) {
+    std::vector<uint64_t> expected;
+    for (uint64_t position = 1; position <= events; ++position)
+      if (position % keys == key) expected.push_back(position);
+    EXPECT_EQ(consumer.positions_of(key), expected) << "key " << key;
+  }
 }
 
 void publish_raw(const KafkaSettings& settings, const std::string& topic, std::string key, std::string value,
@@ -217,8 +227,7 @@ void delete_topic(const KafkaSettings& settings, const std::string& topic) {
   rd_kafka_DeleteTopic_destroy(wanted);
 }
 
-OwnBroker::OwnBroker(std::vector<std::string> arguments)
-    : arguments_(std::move(arguments)), port_(free_port()) {
+OwnBroker::OwnBroker() : port_(free_port()) {
   char name[] = "/tmp/micropay-kafka-XXXXXX";
   CHECK(mkdtemp(name) != nullptr);
   folder_ = name;

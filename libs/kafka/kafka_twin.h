@@ -4,15 +4,19 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <mutex>
 #include <string>
 #include <vector>
 
+#include "libs/base/check.h"
 #include "libs/kafka/consumed.h"
 #include "libs/kafka/settings.h"
+#include "libs/kafka/shipper.h"
 #include "libs/kafka/subscriber.h"
+#include "libs/kafka/topics.h"
 #include "libs/store/store.h"
 
 namespace micropay::kafka::test {
@@ -66,6 +70,35 @@ class Consumer {
   bool full_ = false;
 };
 
+// A payment service that ships what its log has.
+struct Source {
+  explicit Source(const KafkaSettings& settings)
+      : topic(topic_of(settings, "payment")),
+        shipper(settings, *store,
+                {.service = "payment",
+                 .load = [this]() -> Result<uint64_t> { return saved.load(); },
+                 .save = [this](uint64_t position) -> Result<void> {
+                   saved = position;
+                   return {};
+                 }}) {
+    CHECK(make_topics(settings, {"payment"}, kMinute).has_value());
+    shipper.start();
+  }
+  void add(size_t count) {
+    log.add(count);
+    shipper.poke();
+  }
+
+  const std::string topic;
+  std::unique_ptr<Store> store = make_memory_store(contract::model());
+  LogMaker log{*store};
+  std::atomic<uint64_t> saved{1};
+  Shipper shipper;
+};
+
+// Every event of the log was taken once, each key in order.
+void expect_all(const Consumer& consumer, size_t events, size_t keys = 10);
+
 // One record, from nobody of ours.
 void publish_raw(const KafkaSettings& settings, const std::string& topic, std::string key, std::string value,
                  std::vector<std::pair<std::string, std::string>> headers);
@@ -81,7 +114,8 @@ void delete_topic(const KafkaSettings& settings, const std::string& topic);
 // A broker of the test's own, started by tests/servers/kafka.py in a folder that goes with it.
 class OwnBroker {
  public:
-  explicit OwnBroker(std::vector<std::string> arguments = {});
+  OwnBroker();
+  void set_arguments(std::vector<std::string> arguments) { arguments_ = std::move(arguments); }
   ~OwnBroker();
   void start();
   void kill();  // as kill -9

@@ -109,7 +109,11 @@ bool Subscriber::Impl::offer(const rd_kafka_message_s& message) {
   if (!check_first(*assigned, offset, event ? event->get() : nullptr)) return true;
   if (event) {
     dead_letters_.settle();
-    if (!options_.take({.event = *event, .partition = assigned->partition, .offset = offset})) return false;
+    if (!options_.take({.event = *event,
+                        .topic = assigned->partition.topic,
+                        .partition = assigned->partition.number,
+                        .offset = offset}))
+      return false;
     assigned->consumed->add();
   } else if (event.error().reason == kUnknownType && options_.skip_unknown_types) {
     skipped_.add();

@@ -6,7 +6,7 @@
 //       .start = [&](const Partition& p) { return last_taken(p); },          // ConsumerRecord
 //       "source:payment/3" .take = [&](const Consumed& c) {
 //         if (engine.full()) return false;
-//         engine.deliver(c.event, c.partition.number, c.offset);
+//         engine.deliver(c.event, c.partition, c.offset);
 //         return true; }});
 //   TRY(subscriber.open());
 //

@@ -16,17 +16,6 @@
 
 namespace micropay::kafka {
 
-struct PartitionView {
-  std::string_view topic;
-  uint32_t number = 0;
-};
-struct ByPartition {
-  using is_transparent = void;
-  bool operator()(const auto& a, const auto& b) const {
-    return a.number != b.number ? a.number < b.number : std::string_view(a.topic) < std::string_view(b.topic);
-  }
-};
-
 struct Subscriber::Impl {
   Impl(const KafkaSettings& settings, SubscriberOptions options);
 

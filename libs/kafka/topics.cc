@@ -2,7 +2,9 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include <chrono>
 #include <map>
+#include <thread>
 
 #include "libs/base/log.h"
 #include "libs/kafka/client.h"
@@ -14,22 +16,12 @@ constexpr std::string_view kEvents = "-events";
 constexpr size_t kMaxRecordBytes =
     kMaxValueBytes + (2 << 20);  // an event, its headers, and why nobody could read it
 
+constexpr Duration kMetadataTimeout = 5 * kSecond;
+
 using Partitions = std::map<std::string, uint32_t>;  // by topic
 
 Result<ClientPtr> make_admin(const KafkaSettings& settings) {
   return make_client(TRY(make_conf(settings, "micropay-topics", {})), Role::kProducer);
-}
-
-Result<Partitions> read_partitions(rd_kafka_t* client, Duration timeout) {
-  const rd_kafka_metadata_t* metadata = nullptr;
-  const auto response = rd_kafka_metadata(client, 1, nullptr, &metadata, int(timeout / kMillisecond));
-  if (response != RD_KAFKA_RESP_ERR_NO_ERROR) return std::unexpected(error_of(response, "listing topics"));
-  Partitions found;
-  for (int i = 0; i < metadata->topic_cnt; ++i)
-    if (metadata->topics[i].err == RD_KAFKA_RESP_ERR_NO_ERROR)
-      found.emplace(metadata->topics[i].topic, uint32_t(metadata->topics[i].partition_cnt));
-  rd_kafka_metadata_destroy(metadata);
-  return found;
 }
 
 Result<void> check_partitions(const std::string& topic, uint32_t found, uint32_t wanted) {
@@ -104,6 +96,18 @@ Result<void> create(rd_kafka_t* client, const KafkaSettings& settings, const std
   return result;
 }
 
+// A topic that was made is not known to every broker at once.
+Result<void> await(rd_kafka_t* client, const std::vector<std::string>& topics, Time deadline) {
+  while (true) {
+    const Partitions present = TRY(partitions_of(client, kMetadataTimeout));
+    if (std::ranges::all_of(topics, [&](const std::string& topic) { return present.contains(topic); }))
+      return {};
+    if (system_clock().monotonic() > deadline)
+      return fail(Code::kUnavailable, "kafka_timeout", "topics that were made are not there yet");
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+}
+
 }  // namespace
 
 std::string topic_of(const KafkaSettings& settings, std::string_view service) {
@@ -116,7 +120,7 @@ Result<void> make_topics(const KafkaSettings& settings, const std::vector<std::s
   const Time deadline = system_clock().monotonic() + timeout;
   const ClientPtr client = TRY(make_admin(settings));
   const auto left = [&] { return std::max<Duration>(deadline - system_clock().monotonic(), kMillisecond); };
-  Partitions present = TRY(read_partitions(client.get(), left()));
+  Partitions present = TRY(partitions_of(client.get(), left()));
   std::vector<std::string> missing;
   for (const std::string& service : services)
     for (const std::string& topic :
@@ -124,9 +128,10 @@ Result<void> make_topics(const KafkaSettings& settings, const std::vector<std::s
       if (!present.contains(topic)) missing.push_back(topic);
   if (!missing.empty()) {
     TRY(create(client.get(), settings, missing, left()));
+    TRY(await(client.get(), missing, deadline));
     log_info("kafka.topics_made", "Topics were made",
              {{"topics", fmt::format("{}", fmt::join(missing, ", "))}});
-    present = TRY(read_partitions(client.get(), left()));
+    present = TRY(partitions_of(client.get(), left()));
   }
   for (const std::string& service : services)
     if (const auto found = present.find(topic_of(settings, service)); found != present.end())
@@ -137,7 +142,7 @@ Result<void> make_topics(const KafkaSettings& settings, const std::vector<std::s
 Result<std::vector<TopicInfo>> event_topics(const KafkaSettings& settings, Duration timeout) {
   const ClientPtr client = TRY(make_admin(settings));
   std::vector<TopicInfo> found;
-  for (const auto& [name, partitions] : TRY(read_partitions(client.get(), timeout)))
+  for (const auto& [name, partitions] : TRY(partitions_of(client.get(), timeout)))
     if (name.ends_with(kEvents) && name.starts_with(settings.prefix)) found.push_back({name, partitions});
   return found;
 }

@@ -127,6 +127,7 @@ void Engine::Impl::accept_foreign(const ForeignEvent& foreign) {
   ConsumerRecord mark;
   mark.set_service(source);
   mark.set_position(envelope.position());
+  mark.set_offset(foreign.offset);
   host_.put(mark);
   host_.adopt(*foreign.event);
   drain();

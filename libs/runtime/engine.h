@@ -88,8 +88,9 @@ class Engine {
   // little.
   bool full() const;
   // An event of another process (or of a test), with its position there: handled once however often it comes,
-  // because it has to be beyond the last one of its source and partition.
-  void deliver(std::shared_ptr<const EventRecord> event, uint32_t partition = 0);
+  // because it has to be beyond the last one of its source and partition. The offset in the partition is
+  // kept with the position (ConsumerRecord), so that a consumer knows where to go on.
+  void deliver(std::shared_ptr<const EventRecord> event, uint32_t partition = 0, uint64_t offset = 0);
   // Waits for the answer. Not on the engine thread.
   Answer call(Command command);
   // Any thread, on a snapshot; on_engine methods are answered by the engine thread.

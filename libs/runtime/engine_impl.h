@@ -33,6 +33,7 @@ struct PreparedCommand {
 struct ForeignEvent {
   Event event;
   uint32_t partition = 0;
+  uint64_t offset = 0;
 };
 struct EngineQuery {
   std::function<void()> answer;

@@ -53,8 +53,8 @@ void Engine::submit(Command command) {
   impl_->submit(std::move(command));
 }
 
-void Engine::deliver(std::shared_ptr<const EventRecord> event, uint32_t partition) {
-  impl_->push(ForeignEvent{std::move(event), partition}, false);
+void Engine::deliver(std::shared_ptr<const EventRecord> event, uint32_t partition, uint64_t offset) {
+  impl_->push(ForeignEvent{std::move(event), partition, offset}, false);
 }
 
 Answer Engine::call(Command command) {

@@ -1,0 +1,148 @@
+#include "libs/kafka/tail.h"
+
+#include <librdkafka/rdkafka.h>
+
+#include "libs/base/log.h"
+#include "libs/base/metrics.h"
+#include "libs/kafka/client.h"
+#include "libs/kafka/topics.h"
+
+namespace micropay::kafka {
+namespace {
+
+constexpr Duration kComplainInterval = 10 * kSecond;
+
+Result<ConfPtr> conf_of(const KafkaSettings& settings) {
+  return make_conf(settings, "micropay-tail",
+                   {{"group.id", settings.prefix + "micropay-tail"},  // asked for, though no group is joined
+                    {"enable.auto.commit", "false"},
+                    {"enable.auto.offset.store", "false"},
+                    {"auto.offset.reset", "earliest"},
+                    {"allow.auto.create.topics", "false"},
+                    {"enable.partition.eof", "true"},
+                    {"fetch.min.bytes", "1"},
+                    {"fetch.error.backoff.ms", "50"},
+                    {"queued.min.messages", "5000"},
+                    {"queued.max.messages.kbytes", "16384"}});
+}
+
+int64_t offset_of(const Tail::Options& options) {
+  switch (options.from) {
+    case Tail::From::kBeginning: return RD_KAFKA_OFFSET_BEGINNING;
+    case Tail::From::kLast: return RD_KAFKA_OFFSET_TAIL(int64_t(options.last));
+    case Tail::From::kTime: return options.since / kMillisecond;  // see offsets_for_times
+    case Tail::From::kEnd: break;
+  }
+  return RD_KAFKA_OFFSET_END;
+}
+
+}  // namespace
+
+struct Tail::Impl {
+  std::map<Partition, bool, ByPartition> partitions;  // whether its end was reached
+  size_t open_ends = 0;
+  uint64_t unreadable = 0;
+  Time complained_at = 0;
+  ClientPtr client;
+
+  Result<void> find_partitions(const Options& options, Duration timeout);
+  Result<void> assign(const Options& options, Duration timeout);
+  void reached_end(const rd_kafka_message_t& message);
+  std::optional<Consumed> read(const rd_kafka_message_t& message);
+};
+
+Result<void> Tail::Impl::find_partitions(const Options& options, Duration timeout) {
+  const auto present = TRY(partitions_of(client.get(), timeout));
+  for (const std::string& topic : options.topics) {
+    const auto found = present.find(topic);
+    if (found == present.end())
+      return fail(Code::kNotFound, "kafka_no_topic", fmt::format("there is no topic {}", topic));
+    for (uint32_t number = 0; number < found->second; ++number)
+      partitions.emplace(Partition{topic, number}, false);
+  }
+  open_ends = partitions.size();
+  return {};
+}
+
+Result<void> Tail::Impl::assign(const Options& options, Duration timeout) {
+  const PartitionListPtr list(rd_kafka_topic_partition_list_new(int(partitions.size())));
+  for (const auto& [partition, ended] : partitions)
+    rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), int32_t(partition.number))
+        ->offset = offset_of(options);
+  if (options.from == From::kTime) {
+    const auto response = rd_kafka_offsets_for_times(client.get(), list.get(), int(timeout / kMillisecond));
+    if (response != RD_KAFKA_RESP_ERR_NO_ERROR)
+      return std::unexpected(error_of(response, "finding the offsets of a time"));
+  }
+  for (int i = 0; i < list->cnt; ++i) {
+    rd_kafka_topic_partition_t& element = list->elems[i];
+    const auto given = options.offsets.find({element.topic, uint32_t(element.partition)});
+    if (given != options.offsets.end()) element.offset = int64_t(given->second);
+  }
+  if (const auto response = rd_kafka_assign(client.get(), list.get()); response != RD_KAFKA_RESP_ERR_NO_ERROR)
+    return std::unexpected(error_of(response, "reading topics"));
+  return {};
+}
+
+Tail::Tail(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Tail::~Tail() { rd_kafka_consumer_close(impl_->client.get()); }
+
+Result<std::unique_ptr<Tail>> Tail::open(const KafkaSettings& settings, const Options& options,
+                                         Duration timeout) {
+  auto impl = std::make_unique<Impl>();
+  impl->client = TRY(make_client(TRY(conf_of(settings)), Role::kConsumer));
+  rd_kafka_poll_set_consumer(impl->client.get());
+  TRY(impl->find_partitions(options, timeout));
+  TRY(impl->assign(options, timeout));
+  return std::unique_ptr<Tail>(new Tail(std::move(impl)));
+}
+
+std::optional<Consumed> Tail::next(Duration wait) {
+  const Time deadline = system_clock().monotonic() + wait;
+  while (true) {
+    const Duration left = std::max<Duration>(deadline - system_clock().monotonic(), 0);
+    const MessagePtr message(rd_kafka_consumer_poll(impl_->client.get(), int(left / kMillisecond)));
+    if (!message) {
+      if (left < kMillisecond) return {};
+      continue;
+    }
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      if (auto consumed = impl_->read(*message)) return consumed;
+    } else if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+      impl_->reached_end(*message);
+      if (at_end()) return {};  // so that the caller may see it
+    } else if (const Time now = system_clock().monotonic(); now - impl_->complained_at > kComplainInterval) {
+      impl_->complained_at = now;
+      log_warn("kafka.tail_failed", rd_kafka_message_errstr(message.get()));
+    }
+  }
+}
+
+void Tail::Impl::reached_end(const rd_kafka_message_t& message) {
+  const auto at =
+      partitions.find(PartitionView{rd_kafka_topic_name(message.rkt), uint32_t(message.partition)});
+  if (at == partitions.end() || std::exchange(at->second, true)) return;
+  --open_ends;
+}
+
+std::optional<Consumed> Tail::Impl::read(const rd_kafka_message_t& message) {
+  const auto at =
+      partitions.find(PartitionView{rd_kafka_topic_name(message.rkt), uint32_t(message.partition)});
+  auto event = read_event(view_of(message), contract::model());
+  if (at == partitions.end() || !event) {
+    ++unreadable;
+    static Counter& left_out =
+        counter("micropay_kafka_tail_unreadable_total", "Records that a reader of topics left out");
+    left_out.add();
+    return {};
+  }
+  return Consumed{.event = std::move(*event),
+                  .topic = at->first.topic,
+                  .partition = at->first.number,
+                  .offset = uint64_t(message.offset)};
+}
+
+bool Tail::at_end() const { return impl_->open_ends == 0; }
+uint64_t Tail::unreadable() const { return impl_->unreadable; }
+
+}  // namespace micropay::kafka
