@@ -10,10 +10,8 @@ namespace micropay::discovery {
 
 constexpr std::string_view kReplicated = "x-netflix-discovery-replication";
 
-inline HttpResponse not_found() {
-  return error_response(
-      {.code = Code::kNotFound, .reason = "instance_not_found", .detail = "There is no such instance."});
-}
+// Without a body: Eureka's client takes any body of an answer to a renewal for an instance.
+inline HttpResponse not_found() { return {.status = 404}; }
 
 struct Api::Call {
   const HttpRequest& request;

@@ -13,8 +13,8 @@
 #include <string_view>
 #include <vector>
 
-#include "services/discovery/rules/instance.h"
 #include "services/discovery/rules/renewals.h"
+#include "services/discovery/rules/terms.h"
 
 namespace micropay::discovery {
 

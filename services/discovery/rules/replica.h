@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "services/discovery/rules/instance.h"
+#include "services/discovery/rules/terms.h"
 
 namespace micropay::discovery {
 

@@ -1,6 +1,6 @@
-#include "services/discovery/rules/node.h"
+#include "libs/eureka/node.h"
 
-namespace micropay::discovery {
+namespace micropay::eureka {
 
 const Node* Node::child(std::string_view name) const {
   for (const Node& one : children)
@@ -33,4 +33,4 @@ void Node::add(std::string name, int64_t number) {
   children.push_back({.name = std::move(name), .kind = Kind::kNumber, .text = std::to_string(number)});
 }
 
-}  // namespace micropay::discovery
+}  // namespace micropay::eureka

@@ -9,9 +9,9 @@
 #include <string_view>
 
 #include "libs/base/time.h"
-#include "services/discovery/rules/node.h"
+#include "libs/eureka/node.h"
 
-namespace micropay::discovery {
+namespace micropay::eureka {
 
 enum class Status : uint8_t { kUp, kDown, kStarting, kOutOfService, kUnknown };
 enum class Action : uint8_t { kAdded, kModified, kDeleted };
@@ -70,4 +70,4 @@ constexpr size_t kMaxText = 1'024;
 
 std::string upper(std::string_view text);
 
-}  // namespace micropay::discovery
+}  // namespace micropay::eureka

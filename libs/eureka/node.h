@@ -13,7 +13,7 @@
 
 #include "libs/base/error.h"
 
-namespace micropay::discovery {
+namespace micropay::eureka {
 
 struct Node {
   enum class Kind : uint8_t { kText, kNumber, kObject, kList };
@@ -53,4 +53,4 @@ constexpr size_t kMaxNodes = 100'000;
 constexpr size_t kMaxLevels = 20;
 constexpr size_t kMaxNameBytes = 256;
 
-}  // namespace micropay::discovery
+}  // namespace micropay::eureka

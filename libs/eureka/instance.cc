@@ -1,9 +1,9 @@
-#include "services/discovery/rules/instance.h"
+#include "libs/eureka/instance.h"
 
 #include <algorithm>
 #include <charconv>
 
-namespace micropay::discovery {
+namespace micropay::eureka {
 namespace {
 
 constexpr std::string_view kStatusTexts[] = {"UP", "DOWN", "STARTING", "OUT_OF_SERVICE", "UNKNOWN"};
@@ -197,4 +197,4 @@ void write_instance(const Instance& instance, Node& node) {
   node.add("actionType", kActionTexts[size_t(instance.action)]);
 }
 
-}  // namespace micropay::discovery
+}  // namespace micropay::eureka

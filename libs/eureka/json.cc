@@ -2,9 +2,9 @@
 #include <simdjson.h>
 
 #include "libs/contract/json.h"
-#include "services/discovery/rules/node.h"
+#include "libs/eureka/node.h"
 
-namespace micropay::discovery {
+namespace micropay::eureka {
 namespace {
 
 using simdjson::dom::element;
@@ -122,4 +122,4 @@ std::string write_json(const Node& root) {
   return out;
 }
 
-}  // namespace micropay::discovery
+}  // namespace micropay::eureka

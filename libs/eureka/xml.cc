@@ -3,10 +3,10 @@
 #include <charconv>
 #include <optional>
 
+#include "libs/eureka/node.h"
 #include "libs/http/message.h"
-#include "services/discovery/rules/node.h"
 
-namespace micropay::discovery {
+namespace micropay::eureka {
 namespace {
 
 bool space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
@@ -253,4 +253,4 @@ std::string write_xml(const Node& root) {
   return out;
 }
 
-}  // namespace micropay::discovery
+}  // namespace micropay::eureka
