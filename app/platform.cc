@@ -49,6 +49,7 @@ struct Platform::Impl {
   explicit Impl(Settings& settings)
       : own(settings),
         log(log_options(settings)),
+        edge(settings),
         gateway_settings(gateway::GatewaySettings::read(settings)) {}
   // Also after a start that failed half-way: the engine stops before those that it tells of commits are gone.
   ~Impl() {
@@ -57,6 +58,7 @@ struct Platform::Impl {
 
   PlatformSettings own;
   LogOptions log;
+  EdgeSettings edge;  // read so that their keys are known: one file of settings serves all processes
   gateway::GatewaySettings gateway_settings;
   std::atomic<State> state{State::kNew};
   std::unique_ptr<Instance> instance;
@@ -214,10 +216,11 @@ const std::string& Platform::data() const { return impl_->own.data; }
 std::string Platform::address() const { return impl_->gateway->address(); }
 std::string Platform::ops_address() const { return impl_->gateway->ops_address(); }
 
-void declare_all_settings(Settings& settings) {
+EdgeStart declare_all_settings(Settings& settings) {
   const Platform::Impl declared(settings);
   const InstanceSettings instance(settings);
   const auto services = make_services({settings, ""}, {});
+  return {declared.edge, declared.log};
 }
 
 }  // namespace micropay::app

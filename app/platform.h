@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "app/edge_services.h"
 #include "app/instance.h"
 
 namespace micropay::app {
@@ -47,7 +48,12 @@ class Platform {
   std::unique_ptr<Impl> impl_;
 };
 
-// Declares every setting there is, for docs/settings.md.
-void declare_all_settings(Settings& settings);
+// Declares every setting there is: for docs/settings.md, and for a process without a platform, which wants to
+// know when a key is none. What such a process needs is answered.
+struct EdgeStart {
+  EdgeSettings edge;
+  LogOptions log;
+};
+EdgeStart declare_all_settings(Settings& settings);
 
 }  // namespace micropay::app

@@ -7,6 +7,7 @@
 #include "app/commands/commands.h"
 #include "app/console.h"
 #include "app/demo.h"
+#include "app/edge_services.h"
 #include "app/modules.h"
 #include "app/platform.h"
 #include "app/version.h"
@@ -95,9 +96,33 @@ int refuse(const Error& error, const std::string& data) {
   return kUsage;
 }
 
+// config and discovery have no data folder and no engine.
+int serve_edge(const Arguments& arguments, const std::vector<std::string>& names, const sigset_t& signals) {
+  Settings settings;
+  if (const auto given = given_settings(arguments, settings); !given) return refuse(given.error(), {});
+  const EdgeStart start = declare_all_settings(settings);
+  if (const auto finished = settings.finish(); !finished) return refuse(finished.error(), {});
+  if (arguments.has("--print-config")) {
+    fmt::print("{}", settings.print());
+    return kOk;
+  }
+  start_log(start.log);
+  auto running = EdgeServices::start(start.edge, names, arguments.text("--ops"));
+  if (!running) return refuse(running.error(), {});
+  fmt::print("MicroPay {} serves\n\n{}\n", kVersion, (*running)->text());
+  std::fflush(stdout);
+  int signal = 0;
+  sigwait(&signals, &signal);
+  (*running)->stop(5 * kSecond);
+  flush_log();
+  return kOk;
+}
+
 int serve(const Arguments& arguments) {
   const Time started = system_clock().monotonic();
   const sigset_t signals = block_signals();
+  const auto names = split_names(arguments.all("--services"));
+  if (EdgeServices::all_are(names)) return serve_edge(arguments, names, signals);
   Settings settings;
   auto platform = make_platform(arguments, settings);
   if (!platform) return refuse(platform.error(), arguments.text("--data"));

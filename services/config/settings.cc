@@ -7,6 +7,8 @@ namespace micropay::config {
 ConfigSettings ConfigSettings::read(Settings& settings) {
   ConfigSettings values;
   values.listen = settings.text("config.listen", values.listen, "Address of the config service, host:port");
+  values.ops_listen = settings.text("config.ops_listen", values.ops_listen,
+                                    "Address of metrics and health of the config service, host:port");
   values.directory =
       settings.text("config.directory", "", "The directory whose files are served; this or config.git");
   values.git =

@@ -14,9 +14,9 @@ namespace micropay::config {
 
 struct ConfigSettings {
   std::string listen = "127.0.0.1:8888";
-  std::string ops_listen = "127.0.0.1:9088";
-  std::string directory;  // one of the two: a plain directory
-  std::string git;        // or a repository, a path or URL
+  std::string ops_listen = "127.0.0.1:9888";  // 9088 is audit's
+  std::string directory;                      // one of the two: a plain directory
+  std::string git;                            // or a repository, a path or URL
   std::string git_label = "main";
   std::string work = "data/config";  // for the copy of a remote repository
   std::string user = "config";
