@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "app/call.h"
+#include "app/cluster/settings.h"
 #include "app/control.h"
 #include "app/data_folder.h"
 #include "app/modules.h"
@@ -50,6 +51,7 @@ struct Platform::Impl {
       : own(settings),
         log(log_options(settings)),
         edge(settings),
+        cluster(settings),
         gateway_settings(gateway::GatewaySettings::read(settings)) {}
   // Also after a start that failed half-way: the engine stops before those that it tells of commits are gone.
   ~Impl() {
@@ -59,6 +61,7 @@ struct Platform::Impl {
   PlatformSettings own;
   LogOptions log;
   EdgeSettings edge;  // read so that their keys are known: one file of settings serves all processes
+  ClusterSettings cluster;
   gateway::GatewaySettings gateway_settings;
   std::atomic<State> state{State::kNew};
   std::unique_ptr<Instance> instance;

@@ -1,7 +1,10 @@
 #include "app/cluster/process.h"
 
+#include <sys/stat.h>
+
 #include <atomic>
 #include <condition_variable>
+#include <filesystem>
 #include <mutex>
 #include <thread>
 
@@ -9,11 +12,12 @@
 #include "app/cluster/gateway_node.h"
 #include "app/cluster/service_node.h"
 #include "app/control.h"
+#include "app/edge_services.h"
 #include "app/instance.h"
 #include "app/modules.h"
 #include "libs/base/log.h"
 #include "libs/kafka/topics.h"
-#include "services/gateway/operations.h"
+#include "libs/http/operations.h"
 
 namespace micropay::app {
 namespace {
@@ -37,13 +41,14 @@ struct ClusterProcess::Impl {
   Result<ControlReply> answer(const ControlRequest& request);
   void keep_house();
   void drain();
-  gateway::Health health() const;
+  Health health() const;
   bool has_gateway() const { return std::ranges::count(options.services, kGateway) != 0; }
 
   const Options options;
   std::string data;
   Duration drain_timeout;
   LogOptions log;
+  EdgeSettings edge;  // their keys, as in Platform
   ClusterSettings cluster;
   InstanceSettings instance;
   gateway::GatewaySettings gateway_settings;
@@ -66,6 +71,7 @@ ClusterProcess::Impl::Impl(Settings& settings, Options given)
       drain_timeout(settings.duration("drain.timeout", 20 * kSecond,
                                       "How long a stop waits for what runs before it closes everything")),
       log(log_options(settings)),
+      edge(settings),
       cluster(settings),
       instance(settings),
       gateway_settings(gateway::GatewaySettings::read(settings)) {}
@@ -110,11 +116,11 @@ Result<void> ClusterProcess::Impl::start_operations() {
   if (has_gateway()) return {};
   operations = std::make_unique<HttpServer>(
       HttpOptions{.listen = gateway_settings.ops_listen, .max_connections = 200},
-      gateway::operations_handler([this] { return health(); }));
+      operations_handler([this] { return health(); }));
   return operations->start();
 }
 
-gateway::Health ClusterProcess::Impl::health() const {
+Health ClusterProcess::Impl::health() const {
   const bool up = running.load() && std::ranges::all_of(nodes, [](const auto& node) { return node->ready(); });
   return {.started = running.load(), .ready = up && !refusing.load()};
 }
@@ -181,7 +187,12 @@ Result<std::unique_ptr<ClusterProcess>> ClusterProcess::make(Settings& settings,
     return fail(Code::kInvalidArgument, "no_services",
                 "a process of a cluster is told what it runs: --services=payment, or gateway", "--services");
   auto impl = std::make_unique<Impl>(settings, std::move(options));
-  TRY(make_folder(impl->data));
+  umask(077);  // what is made below it is for its owner only
+  std::error_code error;
+  std::filesystem::create_directories(impl->data, error);
+  if (error)
+    return fail(Code::kUnavailable, "no_data_folder",
+                fmt::format("cannot make the folder {}: {}", impl->data, error.message()), "--data");
   std::vector<std::string> names;
   std::ranges::copy_if(impl->options.services, std::back_inserter(names), std::not_fn(is_edge));
   const std::string keys_folder = impl->cluster.keys_folder.empty() ? impl->data : impl->cluster.keys_folder;

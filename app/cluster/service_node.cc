@@ -12,7 +12,7 @@ namespace micropay::app {
 namespace {
 
 constexpr size_t kMostWaiting = 4'000;  // inputs of the engine, before events are left in their topics
-constexpr std::string_view kShipped = "shipped";
+constexpr std::string_view kShipping = "(shipping)";  // the duty; no service has such a name
 
 }  // namespace
 
@@ -55,9 +55,9 @@ Result<void> ServiceNode::start() {
   shipper_ = std::make_unique<kafka::Shipper>(
       settings_.kafka, *store_,
       kafka::ShipperOptions{.service = name(),
-                            .load = [this]() -> Result<uint64_t> { return TRY(store_->note(kShipped)) + 1; },
-                            .save = [this](uint64_t next) { return store_->set_note(kShipped, next - 1); },
-                            .may_ship = [this] { return store_->leads(); }});
+                            .load = [this]() -> Result<uint64_t> { return TRY(store_->duty_position(kShipping)) + 1; },
+                            .save = [this](uint64_t next) { return store_->set_duty_position(kShipping, next - 1); },
+                            .may_ship = [this] { return store_->has_duty(kShipping); }});
   engine_->on_committed([this](const auto&) { shipper_->poke(); });
   server_ = std::make_unique<rpc::Server>(
       rpc::ServerOptions{.listen = options_.listen, .keys = options_.keys, .plaintext = settings_.plaintext}, *engine_,

@@ -14,7 +14,10 @@ std::string for_service(std::string url, std::string_view service) {
 }  // namespace
 
 ClusterSettings::ClusterSettings(Settings& settings)
-    : store_url(settings.text("store.url", "postgres://micropay_app@127.0.0.1:5432/micropay_{service}_db",
+    : on(settings.choice("profile", "embedded", {"embedded", "cluster"},
+                         "embedded: every service in this process, with a data folder; cluster: those of "
+                         "--services, over a database each and Kafka") == "cluster"),
+      store_url(settings.text("store.url", "postgres://micropay_app@127.0.0.1:5432/micropay_{service}_db",
                               "Database of each service, postgres:// or mysql://, as the application's role")),
       store_owner_url(settings.text("store.owner_url", "",
                                     "The same as the role that owns the tables and makes them at start; empty: "

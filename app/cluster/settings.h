@@ -25,6 +25,7 @@ struct ClusterSettings {
   // Where a service's gRPC listens: the setting, or its contract's port.
   std::string rpc_listen(const std::string& service, bool alone) const;
 
+  bool on;  // the cluster profile was chosen
   std::string store_url, store_owner_url, store_password;
   Duration store_lease;
   int64_t store_readers, cache_rows;

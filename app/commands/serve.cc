@@ -4,6 +4,8 @@
 
 #include <thread>
 
+#include "app/cluster/process.h"
+#include "app/cluster/settings.h"
 #include "app/commands/commands.h"
 #include "app/console.h"
 #include "app/demo.h"
@@ -118,11 +120,39 @@ int serve_edge(const Arguments& arguments, const std::vector<std::string>& names
   return kOk;
 }
 
+bool is_cluster(const Arguments& arguments) {
+  Settings settings;
+  return given_settings(arguments, settings) && ClusterSettings(settings).on;
+}
+
+// A part of a cluster: what --services names.
+int serve_part(const Arguments& arguments, const std::vector<std::string>& names, const sigset_t& signals) {
+  const Time started = system_clock().monotonic();
+  Settings settings;
+  if (const auto given = given_settings(arguments, settings); !given) return refuse(given.error(), {});
+  auto process = ClusterProcess::make(settings, {.services = names});
+  if (!process) return refuse(process.error(), arguments.text("--data"));
+  if (const auto finished = settings.finish(); !finished) return refuse(finished.error(), (*process)->data());
+  if (arguments.has("--print-config")) {
+    fmt::print("{}", settings.print());
+    return kOk;
+  }
+  if (const auto up = (*process)->start(); !up) return refuse(up.error(), (*process)->data());
+  fmt::print("MicroPay {} is up in {}\n\n{}\n", kVersion, seconds_text(system_clock().monotonic() - started),
+             (*process)->banner());
+  std::fflush(stdout);
+  int signal = 0;
+  sigwait(&signals, &signal);
+  (*process)->drain();
+  return kOk;
+}
+
 int serve(const Arguments& arguments) {
   const Time started = system_clock().monotonic();
   const sigset_t signals = block_signals();
   const auto names = split_names(arguments.all("--services"));
   if (EdgeServices::all_are(names)) return serve_edge(arguments, names, signals);
+  if (is_cluster(arguments)) return serve_part(arguments, names, signals);
   Settings settings;
   auto platform = make_platform(arguments, settings);
   if (!platform) return refuse(platform.error(), arguments.text("--data"));

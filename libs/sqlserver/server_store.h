@@ -56,6 +56,13 @@ class ServerStore : public Store {
     std::string key;
   };
   virtual void prefetch(std::span<const Address> rows) = 0;
+
+  // Duties that one instance of the service has at a time, such as publishing its events. Whether this one has it:
+  // quick, the database is asked a few times a lease. A moment of two has to do no harm. Any thread.
+  virtual bool has_duty(std::string_view name) = 0;
+  // How far it is done, 0 at first; only who has the duty sets it.
+  virtual Result<uint64_t> duty_position(std::string_view name) const = 0;
+  virtual Result<void> set_duty_position(std::string_view name, uint64_t position) = 0;
 };
 
 }  // namespace micropay

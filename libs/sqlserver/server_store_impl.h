@@ -43,8 +43,16 @@ class ServerStoreImpl final : public ServerStore {
   ServerStoreStats stats() const override;
   const std::vector<std::string>& open_notes() const override { return notes_; }
   void prefetch(std::span<const Address> rows) override;
+  bool has_duty(std::string_view name) override;
+  Result<uint64_t> duty_position(std::string_view name) const override;
+  Result<void> set_duty_position(std::string_view name, uint64_t position) override;
 
  private:
+  struct Duty {
+    bool held = false;
+    Time look_at = 0, until = 0;
+  };
+  Result<bool> claim_duty(std::string_view name) const;  // duties.cc
   class TickReader final : public RowReader {
    public:
     explicit TickReader(ServerStoreImpl& store) : store_(store) {}
@@ -112,6 +120,8 @@ class ServerStoreImpl final : public ServerStore {
   std::atomic<bool> told_{false};  // others have committed
   std::mutex wake_mutex_;
   std::function<void()> wake_;
+  std::mutex duties_mutex_;
+  std::map<std::string, Duty> duties_;
 
   struct Numbers {
     Counter& commits = counter("micropay_store_commits_total", "Ticks committed to the database");

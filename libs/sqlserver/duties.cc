@@ -1,0 +1,70 @@
+// Duties of a service that one instance has at a time, with how far each is done: rows of `projection` beside
+// those of the projections.
+#include "libs/sqlserver/server_store_impl.h"
+
+namespace micropay {
+namespace {
+
+constexpr int64_t kRenewals = 3;  // of a lease, while it is kept
+
+}  // namespace
+
+Result<uint64_t> ServerStoreImpl::duty_position(std::string_view name) const {
+  uint64_t position = 0;
+  TRY(readers_.read([&](SqlSession& session) -> Result<void> {
+    session.add(R"(SELECT "tick" FROM "projection" WHERE "service"=?)", {sql_text(name)});
+    const auto answers = TRY(session.run());
+    if (answers[0]->rows() != 0) position = uint64_t(answers[0]->integer(0, 0));
+    return {};
+  }));
+  return position;
+}
+
+Result<void> ServerStoreImpl::set_duty_position(std::string_view name, uint64_t position) {
+  return readers_.read([&](SqlSession& session) -> Result<void> {
+    session.add(R"(UPDATE "projection" SET "tick"=? WHERE "service"=? AND "owner"=?)",
+                {sql_value(position), sql_text(name), sql_text(membership_.name())});
+    TRY(session.run());
+    return {};
+  });
+}
+
+bool ServerStoreImpl::has_duty(std::string_view name) {
+  const std::lock_guard lock(duties_mutex_);
+  Duty& duty = duties_[std::string(name)];
+  const Time now = system_clock().monotonic();
+  if (now < duty.look_at) return duty.held;
+  duty.look_at = now + options_.lease / kRenewals;
+  const auto held = claim_duty(name);
+  // While the database does not answer, what was held is kept until the others may have it.
+  if (held) duty.held = *held, duty.until = *held ? now + options_.lease : 0;
+  else if (now > duty.until) duty.held = false;
+  return duty.held;
+}
+
+Result<bool> ServerStoreImpl::claim_duty(std::string_view name) const {
+  bool held = false;
+  TRY(readers_.read([&](SqlSession& session) -> Result<void> {
+    const std::string now = now_sql(session.server());
+    const std::string sql = fmt::format(
+        R"(UPDATE "projection" SET "owner"=?, "lease_until"={0}+? WHERE "service"=? AND ("owner"=? OR "lease_until"<{0}))",
+        now);
+    const std::string& self = membership_.name();
+    const auto claim = [&]() -> Result<bool> {
+      session.add(sql, {sql_text(self), sql_value(int64_t(options_.lease)), sql_text(name), sql_text(self)});
+      return TRY(session.run())[0]->affected() == 1;
+    };
+    held = TRY(claim());
+    if (held) return {};
+    session.add(R"(SELECT "tick" FROM "projection" WHERE "service"=?)", {sql_text(name)});
+    if (TRY(session.run())[0]->rows() != 0) return {};
+    session.add(R"(INSERT INTO "projection" ("service","tick","version","owner","lease_until") VALUES (?,0,0,'',0))",
+                {sql_text(name)});
+    (void)session.run();  // another instance may have been first
+    held = TRY(claim());
+    return {};
+  }));
+  return held;
+}
+
+}  // namespace micropay
