@@ -104,7 +104,12 @@ void Engine::Impl::prepare(const Handlers::CommandEntry& entry, const CommandPtr
   const bool taken = preparers_.run([this, &entry, command] {
     Snapshot snapshot(store_);
     QueryContext ctx(snapshot, command->principal, clock_.now(), *entry.service->contract);
-    Result<MessagePtr> prepared = entry.handler->prepare(ctx, *command->request);
+    Result<MessagePtr> prepared;
+    try {
+      prepared = entry.handler->prepare(ctx, *command->request);
+    } catch (const StoreUnavailable& away) {
+      prepared = std::unexpected(away.error);
+    }
     if (!prepared) return command->done({.result = std::unexpected(std::move(prepared).error())});
     push(PreparedCommand{command, std::move(*prepared)}, false);
   });
@@ -131,6 +136,12 @@ bool Engine::Impl::run_tick(bool due, bool idle) {
   } catch (const StoreConflict&) {
     host_.abandon_input();
     commit_conflicted();
+    return false;
+  } catch (const StoreUnavailable& away) {
+    host_.abandon_input();
+    store_error_ = away.error;
+    log_error("engine.read_failed", store_error_.detail, {{"reason", store_error_.reason}});
+    commit_failed(store_error_);
     return false;
   }
 }
@@ -274,6 +285,8 @@ Result<Row> Engine::Impl::run_query(const Handlers::QueryEntry& entry, const Pri
   QueryContext ctx(snapshot, principal, clock_.now(), *entry.service->contract);
   try {
     return TRY(entry.handler->handle(ctx, request));
+  } catch (const StoreUnavailable& away) {
+    return std::unexpected(away.error);
   } catch (const std::exception& error) {
     return fail(Code::kInternal, "handler_threw", error.what());
   }

@@ -126,6 +126,7 @@ struct Engine::Impl {
   Result<void> load_effects();
   Result<void> load_followers();
   Result<void> run_seeds();
+  bool ask_again(const EffectResult& result);
   void commit_failed(const Error& error);
 
   const EngineOptions options_;

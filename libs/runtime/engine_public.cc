@@ -85,7 +85,12 @@ Result<void> Engine::authorize(const contract::Method& method, const Principal& 
   const std::string name = contract::field_text(request, *method.owner.by);
   if (name.empty()) return {};  // validation says what is required
   const std::string key = detail::encode_key(table, {name});
-  const Row row = key.empty() ? nullptr : impl_->store_.get(table, key);
+  Row row;
+  try {
+    if (!key.empty()) row = impl_->store_.get(table, key);
+  } catch (const StoreUnavailable& away) {
+    return std::unexpected(away.error);
+  }
   if (row != nullptr && contract::field_text(*row, *table.owner) == principal.user_id) return {};
   return detail::not_found(table, {name});
 }

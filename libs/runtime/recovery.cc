@@ -116,6 +116,21 @@ Result<void> Engine::Impl::run_seeds() {
   return fail(Code::kUnavailable, "storage_failed", "The first tick failed.");
 }
 
+// An effect whose outcome could not be kept is asked for again. False: its record cannot be read at present.
+bool Engine::Impl::ask_again(const EffectResult& result) {
+  const contract::Table& effects = detail::table_or_die(EffectRecord::descriptor());
+  try {
+    if (const Row row = store_.get(effects, detail::encode_key(effects, {result.id}))) {
+      EffectRecord record = static_cast<const EffectRecord&>(*row);
+      record.set_unknown(true);
+      effects_.add(record);
+    }
+    return true;
+  } catch (const StoreUnavailable&) {
+    return false;
+  }
+}
+
 // Nothing of the tick happened: callers are told so, everything else is taken up again later.
 void Engine::Impl::commit_failed(const Error& error) {
   Error told = error;
@@ -133,13 +148,8 @@ void Engine::Impl::commit_failed(const Error& error) {
       again.push_back(std::move(input));
   }
   std::erase_if(waiters_, [](const auto& waiter) { return waiter.second.command->done == nullptr; });
-  const contract::Table& effects = detail::table_or_die(EffectRecord::descriptor());
-  for (const EffectResult& result : results_)
-    if (const Row row = store_.get(effects, detail::encode_key(effects, {result.id}))) {
-      EffectRecord record = static_cast<const EffectRecord&>(*row);
-      record.set_unknown(true);
-      effects_.add(record);
-    }
+  for (EffectResult& result : results_)
+    if (!ask_again(result)) again.push_back(std::move(result));
   results_.clear();
   follow_queue_.insert(follow_queue_.begin(), following_now_.begin(), following_now_.end());
   following_now_.clear();

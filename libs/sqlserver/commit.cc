@@ -9,12 +9,11 @@
 // locked, either its record is in the log, or it cannot come any more, because the head will have moved.
 #include "libs/base/check.h"
 #include "libs/base/log.h"
+#include "libs/sqlserver/server_rows.h"
 #include "libs/sqlserver/server_store_impl.h"
 
 namespace micropay {
 namespace {
-
-using contract::Table;
 
 constexpr uint32_t kCautiousCommits = 16;
 constexpr int kAttempts = 8;
@@ -37,7 +36,6 @@ Result<void> ServerStoreImpl::commit(Tick& tick) {
   // Ticks that were taken in under way have moved what was read to the state behind them; this one can follow,
   // unless it may not be moved at all.
   if (stale_ || (!since_begin_.empty() && ReadSet().conflicts(tick, Tick()))) return conflict("conflict");
-  order_changes(tick);
   log_row_.forget();
   TRY(try_commit(tick));
   committed(tick);
@@ -69,46 +67,16 @@ Result<void> ServerStoreImpl::try_commit(Tick& tick) {
   return fail(Code::kUnavailable, "storage_contended", "the log's head was not free in time");
 }
 
-// ---- what is written ----
-
-// By table, in the order of the keys, each row once: whoever writes the same rows does it in the same order.
-void ServerStoreImpl::order_changes(const Tick& tick) {
-  puts_.clear();
-  erasures_.clear();
-  std::vector<const RowChange*> all;
-  for (const RowChange& change : tick.changes) all.push_back(&change);
-  const auto place = [](const RowChange* change) { return std::tie(change->table->id, change->key); };
-  std::ranges::stable_sort(all, [&](const RowChange* a, const RowChange* b) { return place(a) < place(b); });
-  for (size_t i = 0; i < all.size(); ++i) {
-    if (i + 1 < all.size() && place(all[i]) == place(all[i + 1])) continue;  // the later one counts
-    (all[i]->row ? puts_ : erasures_).push_back(all[i]);
-  }
-}
-
-namespace {
-
-// Calls `each` with the changes of one table at a time.
-template <typename F>
-void by_table(const std::vector<const RowChange*>& changes, F each) {
-  for (size_t from = 0, to = 0; from < changes.size(); from = to) {
-    while (to < changes.size() && changes[to]->table == changes[from]->table) ++to;
-    each(*changes[from]->table, std::span(changes).subspan(from, to - from));
-  }
-}
-
-}  // namespace
+// ---- the two ways ----
 
 Result<void> ServerStoreImpl::add_writes(SqlSession& session, Tick& tick) {
   TRY(log_row_.pack(tick));
-  by_table(puts_, [&](const Table& table, auto changes) { session.put_rows(table, changes); });
-  by_table(erasures_, [&](const Table& table, auto changes) { session.erase_rows(table, changes); });
+  add_changes(session, tick.changes);
   session.add(log_insert_sql(),
               {sql_value(tick.number), sql_value(tick.first_position), sql_value(tick.time),
                sql_text(membership_.name()), sql_value(membership_.epoch()), sql_blob(log_row_.record())});
   return {};
 }
-
-// ---- the two ways ----
 
 Result<ServerStoreImpl::Attempt> ServerStoreImpl::commit_directly(SqlSession& session, Tick& tick) {
   const LogEnd before = end();

@@ -1,6 +1,8 @@
 // Reading rows.
 #include "libs/sqlserver/server_rows.h"
 
+#include <algorithm>
+
 #include "libs/base/check.h"
 #include "libs/sqlserver/sql_text.h"
 
@@ -48,6 +50,23 @@ Page page_of(const ListPlan& plan, const SqlRows& answer) {
     page.next_page_token =
         page_token(plan, answer.value(rows - 1, plan.order_column), plan.table->key_of(*page.rows.back()));
   return page;
+}
+
+void add_changes(SqlSession& session, std::span<const RowChange> changes) {
+  std::vector<const RowChange*> all;
+  for (const RowChange& change : changes) all.push_back(&change);
+  const auto place = [](const RowChange* change) { return std::tie(change->table->id, change->key); };
+  std::ranges::stable_sort(all, [&](const RowChange* a, const RowChange* b) { return place(a) < place(b); });
+  std::vector<const RowChange*> puts, erasures;
+  for (size_t i = 0; i < all.size(); ++i) {
+    const bool last_of_row = i + 1 == all.size() || place(all[i]) != place(all[i + 1]);
+    if (last_of_row) (all[i]->row ? puts : erasures).push_back(all[i]);
+    if (i + 1 < all.size() && all[i]->table == all[i + 1]->table) continue;
+    if (!puts.empty()) session.put_rows(*all[i]->table, puts);
+    if (!erasures.empty()) session.erase_rows(*all[i]->table, erasures);
+    puts.clear();
+    erasures.clear();
+  }
 }
 
 Result<void> scan_rows(SqlSession& session, const Table& table, const std::function<bool(const Row&)>& each) {

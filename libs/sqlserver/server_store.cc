@@ -46,30 +46,41 @@ ServerStoreImpl::ServerStoreImpl(ServerStoreOptions options, const contract::Mod
       known_(options_.cache_rows) {}
 
 ServerStoreImpl::~ServerStoreImpl() {
-  projections_.reset();
-  membership_.leave();
+  membership_.leave();  // it calls the others
 }
 
-Result<void> ServerStoreImpl::open(Projector*) {
+Result<void> ServerStoreImpl::open(Projector* projector) {
   TRY(prepare_schema());
   TRY(join());
-  membership_.start([this] { return end().tick; },
-                    [this] {
-                      told_.store(true, std::memory_order_relaxed);
-                      const std::lock_guard lock(wake_mutex_);
-                      if (wake_) wake_();
-                    });
+  if (projector != nullptr) {
+    std::vector<std::string> services = projector->services();
+    std::erase_if(services, [this](const std::string& service) { return !has(service); });
+    projections_ = std::make_unique<ProjectionRunner>(
+        ProjectionOptions{.instance = membership_.name(), .services = std::move(services), .lease = options_.lease},
+        options_.address, model_, *projector);
+    projections_->start();
+  }
+  membership_.start([this] { return end().tick; }, [this] { called(); });
   return {};
+}
+
+// Others have committed.
+void ServerStoreImpl::called() {
+  told_.store(true, std::memory_order_relaxed);
+  if (projections_) projections_->nudge();
+  const std::lock_guard lock(wake_mutex_);
+  if (wake_) wake_();
+}
+
+bool ServerStoreImpl::has(const std::string& service) const {
+  return options_.services.empty() || service == "runtime" ||
+         std::ranges::find(options_.services, service) != options_.services.end();
 }
 
 SchemaTables ServerStoreImpl::tables() const {
   SchemaTables chosen;
-  for (const Table* table : model_.tables()) {
-    const std::string& service = table->service->name;
-    if (options_.services.empty() || service == "runtime" ||
-        std::ranges::find(options_.services, service) != options_.services.end())
-      chosen.push_back(table);
-  }
+  for (const Table* table : model_.tables())
+    if (has(table->service->name)) chosen.push_back(table);
   return chosen;
 }
 
@@ -190,6 +201,15 @@ Result<void> ServerStoreImpl::read_stored(SqlSession& session, uint64_t position
   return {};
 }
 
-Result<void> ServerStoreImpl::catch_up() const { return {}; }
+Result<void> ServerStoreImpl::catch_up() const {
+  if (projections_ == nullptr) return {};
+  uint64_t tick = 0;
+  TRY(readers_.read([&](SqlSession& session) -> Result<void> {
+    session.add(R"(SELECT "tick" FROM "log_head" WHERE "id"=1)");
+    tick = static_cast<uint64_t>(TRY(session.run())[0]->integer(0, 0));
+    return {};
+  }));
+  return projections_->wait_for(tick, options_.projection_patience, readers_);
+}
 
 }  // namespace micropay

@@ -69,6 +69,8 @@ class ServerStoreImpl final : public ServerStore {
 
   // server_store.cc
   SchemaTables tables() const;
+  bool has(const std::string& service) const;
+  void called();
   Result<void> prepare_schema();
   Result<void> join();
   void set_end(const LogEnd& end);
@@ -90,7 +92,6 @@ class ServerStoreImpl final : public ServerStore {
   Result<bool> lock_and_look(SqlSession& session, const Tick& tick, std::optional<uint64_t> sent);
   bool is_own(const SqlRows& log, uint64_t tick) const;
   Result<void> add_writes(SqlSession& session, Tick& tick);
-  void order_changes(const Tick& tick);
   void committed(Tick& tick);
   std::unexpected<Error> conflict(std::string_view reason);
   void end_stalled();
@@ -113,7 +114,6 @@ class ServerStoreImpl final : public ServerStore {
   uint64_t fence_ = 0;
   uint32_t cautious_ = 0;  // commits that lock first, because others were seen to commit
   LogRow log_row_;
-  std::vector<const RowChange*> puts_, erasures_;
 
   mutable std::mutex end_mutex_;
   LogEnd end_;
