@@ -1,0 +1,48 @@
+// A TCP proxy between a store and its server that a test can break: answers that get lost, a server that is away,
+// a network that swallows everything.
+#pragma once
+
+#include <atomic>
+#include <list>
+#include <mutex>
+#include <thread>
+
+#include "libs/sqlserver/sql_address.h"
+
+namespace micropay::test {
+
+class Proxy {
+ public:
+  explicit Proxy(const SqlAddress& server);
+  ~Proxy();
+  // The same database through the proxy. Without TLS, as it could be there.
+  SqlAddress address() const;
+
+  // What the server says from now on does not arrive: its first word ends the connection. So what was sent before
+  // has been carried out, and nobody knows.
+  void lose_answers() { losing_ = true; }
+  void refuse(bool refuse);  // ends all connections, and new ones at once
+  void stall(bool stall) { stalled_ = stall; }  // takes everything and hands on nothing
+  void restore() { losing_ = false, stalled_ = false, refuse(false); }
+  size_t lost() const { return lost_; }
+
+ private:
+  struct Pair {
+    int client = -1, server = -1;
+    std::thread thread;
+  };
+  void accept_all();
+  void carry(Pair& pair);
+  int connect_server() const;
+
+  const SqlAddress server_;
+  int listener_ = -1;
+  uint16_t port_ = 0;
+  std::atomic<bool> losing_{false}, refusing_{false}, stalled_{false}, stopping_{false};
+  std::atomic<size_t> lost_{0};
+  std::mutex mutex_;
+  std::list<Pair> pairs_;
+  std::thread acceptor_;
+};
+
+}  // namespace micropay::test
