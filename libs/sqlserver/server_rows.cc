@@ -70,11 +70,10 @@ void add_changes(SqlSession& session, std::span<const RowChange> changes) {
 }
 
 Result<void> scan_rows(SqlSession& session, const Table& table, const std::function<bool(const Row&)>& each) {
-  session.add(session.server() == SqlServer::kPostgres ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-                                                       : "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ");
-  if (session.server() == SqlServer::kMariadb)
-    session.add("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY");
-  TRY(session.run());
+  TRY(session.execute(session.server() == SqlServer::kPostgres
+                          ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+                          : "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;"
+                            "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"));
   std::vector<OwnedValue> after;
   while (true) {
     add_select(session, chunk_select(table, after, kChunkRows, session.server()));
