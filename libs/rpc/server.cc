@@ -17,7 +17,7 @@ namespace asio = boost::asio;
 using Acceptor = asio::basic_socket_acceptor<asio::ip::tcp, asio::io_context::executor_type>;
 using SystemError = boost::system::error_code;
 constexpr Duration kTickLength = 50 * kMillisecond;
-constexpr Duration kReloadEvery = 2 * kSecond;
+constexpr Duration kReloadEvery = kSecond;
 
 std::unexpected<Error> cannot_listen(const std::string& listen, const SystemError& error) {
   const bool taken = error == asio::error::address_in_use;
@@ -161,13 +161,13 @@ void Server::stop(Duration grace) {
   const Time until = impl.core->clock.monotonic() + grace;
   while (impl.running() > 0 && impl.core->clock.monotonic() < until)
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  impl.dispatch.stop();
   for (auto& site : impl.sites) site->loop.stop();
   for (auto& site : impl.sites) {
     site->ticker.reset();
     for (auto& connection : site->connections) connection->close();
     site->connections.clear();
   }
+  impl.dispatch.stop();
 }
 
 std::string Server::address() const { return impl_->address; }

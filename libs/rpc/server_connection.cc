@@ -126,8 +126,11 @@ Result<void> ServerConnection::read_call(Stream& stream, Inbound& inbound) const
     if (!context)
       return ::micropay::fail(Code::kInvalidArgument, "invalid_context", "It is not base64.",
                               std::string(kContextHeader));
-    TRY(decode_context(*context, command, &inbound.caller));
+    std::string caller;
+    TRY(decode_context(*context, command, &caller));
+    if (!encrypted() && !caller.empty()) inbound.callers = {std::move(caller)};
   }
+  if (encrypted()) inbound.callers = peer_names();
   const Frame frame = TRY(first_frame(stream.in, core_->max_message_bytes));
   command.request = stream.method->make_request();
   const bool parsed = frame.bytes == stream.in.size() && frame.bytes > 0 &&
@@ -138,7 +141,7 @@ Result<void> ServerConnection::read_call(Stream& stream, Inbound& inbound) const
 }
 
 void ServerConnection::call(Stream& stream) {
-  Inbound inbound{.command = {}, .peers = &peer_names(), .encrypted = encrypted(), .caller = {}, .deadline = stream.deadline};
+  Inbound inbound{.command = {}, .callers = {}, .deadline = stream.deadline};
   if (auto read = read_call(stream, inbound); !read) return refuse(stream, read.error());
   std::string().swap(stream.in);
   stream.state = Stream::State::kRunning;
