@@ -176,6 +176,7 @@ TEST(Resilience, AnInstanceThatEndsInOrderLosesNothing) {
     Command command = TestClient::command(new_account("a"), anna());
     command.done = [&](const Answer& answer) {
       ++(answer.result ? good : bad);
+      EXPECT_TRUE(answer.result) << answer.result.error().reason << ": " << answer.result.error().detail;
       next();
     };
     client.client.call(std::move(command));

@@ -6,7 +6,7 @@
 namespace micropay::rpc {
 namespace {
 
-constexpr uint32_t kNoError = 0;
+constexpr uint32_t kNoError = 0, kRefusedStream = 7;
 constexpr Duration kGreetWithin = 10 * kSecond;
 constexpr Duration kTalksOn = 5 * kSecond;  // who was refused before the end of the request
 constexpr Duration kLongestCall = 10 * kMinute;  // of one that names no deadline
@@ -45,6 +45,8 @@ ServerConnection::~ServerConnection() {
 }
 
 void ServerConnection::begin(int32_t id) {
+  // The caller repeats these elsewhere without asking: what was told not to be taken must never be carried out.
+  if (draining_) return reset(id, kRefusedStream);
   auto stream = std::make_unique<Stream>();
   stream->id = id;
   stream->began = core_->clock.monotonic();
@@ -259,6 +261,7 @@ void ServerConnection::on_tick(Time now) {
 }
 
 void ServerConnection::drain() {
+  draining_ = true;
   go_away();
   for (auto& [id, stream] : streams_) {
     if (stream->watched.empty() || stream->state == Stream::State::kAnswered) continue;
