@@ -9,7 +9,7 @@ const std::vector<const CommandInfo*>& commands() {
   static const std::vector<const CommandInfo*> kCommands{
       &kServeCommand,      &kTopCommand,        &kVerifyCommand,   &kReplayCommand,     &kBackupCommand,
       &kRestoreCommand,    &kSimulateCommand,   &kSchemaCommand,   &kEventsTailCommand, &kEventsShowCommand,
-      &kUserAdminCommand,  &kKeysRotateCommand, &kServicesCommand, &kOpenapiCommand,    &kDocsCommand,
+      &kUserAdminCommand,  &kKeysRotateCommand, &kCertsCommand, &kServicesCommand, &kOpenapiCommand,    &kDocsCommand,
       &kCompletionCommand, &kVersionCommand};
   return kCommands;
 }

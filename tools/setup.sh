@@ -19,7 +19,7 @@ if [ "$kind" = cluster ]; then
   packages+=(python3 python3-venv "${servers[@]}")
 fi
 if [ "$kind" = test ]; then
-  packages+=(git python3 python3-venv wrk clang-format-19 clang-tidy-19 chromium faketime
+  packages+=(git python3 python3-venv wrk clang-format-19 clang-tidy-19 chromium faketime libgrpc++-dev
     "${servers[@]}")
 fi
 

@@ -7,7 +7,7 @@ namespace micropay::app {
 
 extern const CommandInfo kServeCommand, kVerifyCommand, kReplayCommand, kBackupCommand, kRestoreCommand,
     kSchemaCommand, kEventsTailCommand, kEventsShowCommand, kUserAdminCommand, kKeysRotateCommand,
-    kServicesCommand, kSimulateCommand, kTopCommand, kOpenapiCommand, kDocsCommand, kCompletionCommand,
+    kCertsCommand, kServicesCommand, kSimulateCommand, kTopCommand, kOpenapiCommand, kDocsCommand, kCompletionCommand,
     kVersionCommand;
 
 // Options that several commands take.

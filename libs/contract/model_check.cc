@@ -124,6 +124,8 @@ class Checker {
     if (!method.verb.empty() && !reachable) problem(method, "has a route, but nobody may call it");
     if (access.public_() && (access.signed_in() || access.roles_size() > 0 || access.has_owner()))
       problem(method, "is public and restricted at once");
+    if (!method.verb.empty() && method.options.callers_size() > 0)
+      problem(method, "has a route and callers: one or the other");
     if (method.owner.table != nullptr) owner(method);
     for (const auto* types : {&options.awaits(), &options.pauses()})
       for (const std::string& type : *types)

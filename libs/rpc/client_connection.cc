@@ -8,6 +8,7 @@ namespace micropay::rpc {
 namespace {
 
 constexpr uint32_t kRefusedStream = 7, kCancel = 8, kMaxStreams = 5'000;
+constexpr Duration kGreetWithin = 2 * kSecond;
 constexpr Duration kPingAfter = 5 * kSecond, kPingTimeout = 5 * kSecond;
 
 uint32_t number(std::string_view text) {
@@ -27,7 +28,7 @@ ClientConnection::ClientConnection(Loop& loop, std::shared_ptr<TlsKeys> keys, st
       events_(std::move(events)) {}
 
 void ClientConnection::send(OutCallPtr call) {
-  if (open()) return submit(std::move(call));
+  if (open() && greeted_) return submit(std::move(call));
   waiting_.push_back(std::move(call));
 }
 
@@ -37,7 +38,12 @@ void ClientConnection::ready() {
     return fail({"wrong_identity", fmt::format("the certificate of {} is not one of {}", peer(), service_), false});
   }
   Http2::ready();
+}
+
+void ClientConnection::greeted() {
+  if (std::exchange(greeted_, true)) return;
   auto waiting = std::move(waiting_);
+  waiting_.clear();
   for (OutCallPtr& call : waiting) submit(std::move(call));
   events_.opened();
 }
@@ -47,6 +53,7 @@ void ClientConnection::submit(OutCallPtr owned) {
   call.out = {.bytes = call.frame};
   call.http_status = call.answer_status = 0;
   call.has_status = call.replayed = call.too_large = false;
+  call.status = {};
   call.in.clear();
   const std::string timeout = format_timeout(call.deadline - system_clock().monotonic());
   Header headers[10] = {{":method", "POST"},
@@ -145,6 +152,7 @@ void ClientConnection::on_tick(Time now) {
   if (!open()) return;
   if (retired_ && running_.empty()) return close();
   const Time heard = last_heard();
+  if (!greeted_ && now - heard >= kGreetWithin) return fail({"timeout", "the peer says nothing", false});
   if (now - heard < kPingAfter) pinged_at_ = 0;
   else if (pinged_at_ == 0) pinged_at_ = now, ping();
   else if (now - pinged_at_ >= kPingTimeout) fail({"timeout", "the peer does not answer any more", false});

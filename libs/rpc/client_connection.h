@@ -71,6 +71,7 @@ class ClientConnection final : public Http2 {
 
  private:
   void ready() override;
+  void greeted() override;
   void header(int32_t id, void* stream, std::string_view name, std::string_view value) override;
   void data(int32_t id, void* stream, std::string_view bytes) override;
   void remote_end(int32_t, void*) override {}
@@ -87,6 +88,9 @@ class ClientConnection final : public Http2 {
   Events events_;
   std::vector<OutCallPtr> running_;
   std::vector<OutCallPtr> waiting_;  // for the connection to open
+  // Nothing is sent before the peer has said something: a connection that it never took, or refuses for our
+  // certificate, loses no call.
+  bool greeted_ = false;
   bool retired_ = false;
   Time pinged_at_ = 0;
 };

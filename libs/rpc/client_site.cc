@@ -7,6 +7,7 @@ namespace micropay::rpc {
 namespace {
 
 constexpr Duration kTickLength = 50 * kMillisecond;
+constexpr Duration kReloadEvery = kSecond;
 constexpr Duration kFirstBackoff = 50 * kMillisecond;
 constexpr double kMostTokens = 100, kFirstTokens = 10;
 
@@ -34,6 +35,7 @@ void ClientSite::end() {
   ticker_.reset();
   for (auto& connection : old_) connection->abandon();
   for (auto& [service, pool] : pools_) {
+    tell(*pool, 0, 0);
     for (TargetPtr& target : pool->targets)
       if (target->connection) target->connection->abandon();
   }
@@ -45,7 +47,7 @@ void ClientSite::apply(const Targets& targets) {
   for (const contract::Service* service : contract::model().services()) {
     const auto named = targets.find(service->name);
     auto& pool = pools_[service];
-    if (!pool) pool = std::make_unique<Pool>(Pool{service->name, {}, kFirstTokens});
+    if (!pool) pool = std::make_unique<Pool>(Pool{.name = service->name, .targets = {}, .tokens = kFirstTokens});
     std::vector<TargetPtr> next;
     for (const TargetInfo& info : named == targets.end() ? std::vector<TargetInfo>() : named->second) {
       const auto known = std::ranges::find(pool->targets, info.address, [](const TargetPtr& one) { return one->address; });
@@ -99,7 +101,7 @@ void ClientSite::call(OutCallPtr call) {
     return answer(std::move(call), {.result = std::unexpected(unavailable("overloaded", "Too many calls are running.", 1))});
   }
   ++running_;
-  if (found == pools_.end()) return answer(std::move(call), no_instance({call->command.method->service->name, {}, 0}));
+  if (found == pools_.end()) return answer(std::move(call), no_instance({.name = call->command.method->service->name, .targets = {}}));
   Pool& pool = *found->second;
   pool.tokens = std::min(kMostTokens, pool.tokens + core_->options.retry_percent / 100.0);
   attempt(pool, std::move(call));
@@ -129,21 +131,33 @@ ClientConnection& ClientSite::connection_of(Pool& pool, const TargetPtr& target)
               },
           .lost =
               [this, &pool, weak](const Loss& loss) {
-                const auto one = weak.lock();
-                if (!one) return;
-                one->backoff = std::clamp(2 * one->backoff, kFirstBackoff, core_->options.longest_backoff);
-                one->connect_at = core_->clock.monotonic() + one->backoff;
-                record_loss("client", loss.reason);
-                log_warn("rpc.connection_failed", "The connection to an instance failed",
-                         {{"service", pool.name}, {"server.address", one->address}, {"reason", loss.reason},
-                          {"told_by_peer", loss.told_by_peer}, {"error.message", loss.detail}});
+                if (const auto one = weak.lock()) lost(pool, *one, loss);
               },
           .opened =
-              [weak] {
-                if (const auto one = weak.lock()) one->backoff = 0;
+              [&pool, weak] {
+                const auto one = weak.lock();
+                if (!one) return;
+                one->backoff = 0;
+                if (one->told.empty()) return;
+                one->told.clear();
+                log_info("rpc.connected", "An instance is reached again",
+                         {{"service", pool.name}, {"server.address", one->address}});
               }});
   target->connection->connect(target->address, core_->options.connect_timeout);
   return *target->connection;
+}
+
+void ClientSite::lost(const Pool& pool, Target& target, const Loss& loss) {
+  target.backoff = std::min(std::max(2 * target.backoff, kFirstBackoff), core_->options.longest_backoff);
+  target.connect_at = core_->clock.monotonic() + target.backoff;
+  record_loss("client", loss.reason);
+  if (std::exchange(target.told, loss.reason) == loss.reason) return;
+  log_warn("rpc.connection_failed", "The connection to an instance failed",
+           {{"service", pool.name},
+            {"server.address", target.address},
+            {"reason", loss.reason},
+            {"told_by_peer", loss.told_by_peer},
+            {"error.message", loss.detail}});
 }
 
 void ClientSite::judge(Target& target, const Outcome& outcome, const Answer& answer) {
@@ -160,8 +174,11 @@ bool ClientSite::may_repeat(Pool& pool, const OutCall& call, const Outcome& outc
   const bool refused = outcome.kind == Outcome::Kind::kAnswered && !answer.result && answer.result.error().code == Code::kUnavailable;
   if (outcome.kind == Outcome::Kind::kAnswered && !refused) return false;
   if (outcome.kind == Outcome::Kind::kLost && !repeatable(call.command)) return false;
-  if (choose(pool, call) == nullptr || pool.tokens < 1) return false;
-  pool.tokens -= 1;
+  if (choose(pool, call) == nullptr) return false;
+  // What an instance has not seen is no load on it: only the others are counted.
+  const double cost = outcome.kind == Outcome::Kind::kNotSent ? 0 : 1;
+  if (pool.tokens < cost) return false;
+  pool.tokens -= cost;
   core_->retries.add();
   return true;
 }
@@ -218,13 +235,34 @@ void ClientSite::tick() {
   const Time now = core_->clock.monotonic();
   const bool check = now >= check_at_;
   if (check) check_at_ = now + core_->options.health_period;
+  Time reload_at = core_->reload_at;
+  if (core_->options.keys != nullptr && now >= reload_at &&
+      core_->reload_at.compare_exchange_strong(reload_at, now + kReloadEvery))
+    core_->options.keys->reload_when_changed();
   for (auto& [service, pool] : pools_) {
-    for (const TargetPtr& target : std::vector<TargetPtr>(pool->targets)) look_after(*pool, target, now, check);
+    int64_t serving = 0, open = 0;
+    for (const TargetPtr& target : std::vector<TargetPtr>(pool->targets)) {
+      look_after(*pool, target, now, check);
+      serving += usable(*target, now) ? 1 : 0;
+      open += target->breaker.state(now, core_->options.breaker) == Breaker::State::kOpen ? 1 : 0;
+    }
+    tell(*pool, serving, open);
   }
   for (size_t i = old_.size(); i-- > 0;) {
     old_[i]->on_tick(now);
     if (old_[i]->closed()) old_.erase(old_.begin() + ptrdiff_t(i));
   }
+}
+
+void ClientSite::tell(Pool& pool, int64_t serving, int64_t open) {
+  const auto of_state = [&](const char* state) {
+    return &gauge("micropay_rpc_client_instances", "Instances as the clients here see them",
+                  {{"service", pool.name}, {"state", state}});
+  };
+  if (pool.serving == nullptr && pool.targets.empty()) return;
+  if (pool.serving == nullptr) pool.serving = of_state("serving"), pool.open = of_state("open");
+  pool.serving->add(serving - std::exchange(pool.told_serving, serving));
+  pool.open->add(open - std::exchange(pool.told_open, open));
 }
 
 // An instance is connected to before it is needed, and again after it was lost.

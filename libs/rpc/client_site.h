@@ -22,13 +22,15 @@ struct Target {
   std::shared_ptr<ClientConnection> connection;
   Time connect_at = 0;  // not before
   Duration backoff = 0;
+  std::string told;  // why it was lost, as the log has it: the same is not repeated each second
 };
 
 // What the sites of a client share.
 struct ClientCore {
   ClientOptions options;
   const Clock& clock;
-  std::vector<std::string> paths;  // by method id
+  std::vector<std::string> paths = {};  // by method id
+  std::atomic<Time> reload_at{0};       // look whether the certificate has changed
   CallMetrics metrics{"client"};
   Counter& retries = counter("micropay_rpc_client_retries_total", "Calls tried again on another instance");
   Counter& refused = counter("micropay_rpc_client_unavailable_total", "Calls for which no instance was left");
@@ -53,10 +55,15 @@ class ClientSite {
     std::string name;
     std::vector<TargetPtr> targets;
     double tokens = 0;  // of the retry budget
+    Gauge *serving = nullptr, *open = nullptr;
+    int64_t told_serving = 0, told_open = 0;  // what this site has added to them
   };
+  void tell(Pool& pool, int64_t serving, int64_t open);
+
   bool usable(const Target& target, Time now) const;
   TargetPtr choose(const Pool& pool, const OutCall& call);
   void attempt(Pool& pool, OutCallPtr call);
+  void lost(const Pool& pool, Target& target, const Loss& loss);
   ClientConnection& connection_of(Pool& pool, const TargetPtr& target);
   void finished(Pool& pool, const TargetPtr& target, OutCallPtr call, const Outcome& outcome);
   bool may_repeat(Pool& pool, const OutCall& call, const Outcome& outcome, const Answer& answer);

@@ -6,12 +6,7 @@
 namespace micropay::rpc {
 namespace {
 
-constexpr std::string_view kGateway = "gateway";
-
-std::unexpected<Error> not_allowed(const contract::Method& method, std::string_view caller) {
-  return fail(Code::kPermissionDenied, "caller_not_allowed",
-              fmt::format("{} may not call {}", caller.empty() ? "A caller without a name" : caller, method.name));
-}
+constexpr std::string_view kGateway = "gateway", kOperator = "operator";
 
 bool quick(const contract::Method& method) {
   return method.verb == "GET" && !method.list && !method.options.on_engine() &&
@@ -19,6 +14,20 @@ bool quick(const contract::Method& method) {
 }
 
 }  // namespace
+
+Result<void> admit(const contract::Method& method, const std::vector<std::string>& callers,
+                   Principal& principal) {
+  const auto is = [&](std::string_view name) { return std::ranges::count(callers, name) > 0; };
+  if (!method.verb.empty()) {
+    if (is(kGateway) && principal.kind != Principal::Kind::kSystem) return {};
+  } else if (is(kOperator) || std::ranges::any_of(method.options.callers(), is)) {
+    principal = system_principal();
+    return {};
+  }
+  return fail(Code::kPermissionDenied, "caller_not_allowed",
+              fmt::format("{} may not call {}{}", callers.empty() ? "A caller without a name" : callers.front(),
+                          method.name, method.verb.empty() ? "" : " so"));
+}
 
 Dispatch::Dispatch(Engine& engine, const Clock& clock, const Options& options)
     : engine_(engine), clock_(clock), workers_(options.query_threads, options.max_queued_queries) {
@@ -44,28 +53,10 @@ std::string_view Dispatch::short_name(std::string_view service) const {
   return at == services_.end() ? std::string_view() : short_names_[size_t(at - services_.begin())];
 }
 
-Result<void> Dispatch::admit(Inbound& inbound) const {
-  const contract::Method& method = *inbound.command.method;
-  Principal& principal = inbound.command.principal;
-  std::string_view caller = inbound.caller;
-  bool gateway = caller == kGateway;
-  if (inbound.encrypted) {
-    gateway = std::ranges::count(*inbound.peers, kGateway) > 0;
-    caller = inbound.peers->empty() ? std::string_view() : inbound.peers->front();
-  }
-  if (!method.verb.empty()) {
-    if (!gateway || principal.kind == Principal::Kind::kSystem) return not_allowed(method, caller);
-    return {};
-  }
-  if (caller.empty() || contract::model().service(caller) == nullptr) return not_allowed(method, caller);
-  principal = system_principal();
-  return {};
-}
-
 void Dispatch::call(Inbound inbound) {
   const contract::Method& method = *inbound.command.method;
   const auto checked = [&]() -> Result<void> {
-    TRY(admit(inbound));
+    TRY(admit(method, inbound.callers, inbound.command.principal));
     TRY(check_access(method, inbound.command.principal));
     TRY(contract::validate(*inbound.command.request));
     return engine_.authorize(method, inbound.command.principal, *inbound.command.request);

@@ -2,7 +2,8 @@
 // believes the caller's certificate, and of the caller's words only what that certificate allows:
 //
 //   gateway            methods with a route, for the user, key or nobody that it names; never as the system
-//   another service    methods without a route, as itself (the system); it names no user
+//   a service          methods without a route that name it among their callers, as the system
+//   operator           any method without a route, as the system: the command line of a cluster
 //
 // Nothing here blocks the loop: lists, media and what the engine thread answers go to a few workers.
 #pragma once
@@ -18,12 +19,15 @@
 namespace micropay::rpc {
 
 struct Inbound {
-  Command command;                        // method, request, principal as the caller said; done
-  const std::vector<std::string>* peers;  // services that its certificate names
-  bool encrypted = true;                  // false: `caller` is all there is
-  std::string caller;
-  Time deadline = 0;                      // monotonic
+  Command command;  // method, request, principal as the caller said; done
+  // Services that the caller's certificate names. Without certificates, what it says itself.
+  std::vector<std::string> callers;
+  Time deadline = 0;  // monotonic
 };
+
+// Whether such a caller may call it; the principal becomes the one that counts. caller_not_allowed.
+Result<void> admit(const contract::Method& method, const std::vector<std::string>& callers,
+                   Principal& principal);
 
 class Dispatch {
  public:
@@ -44,7 +48,6 @@ class Dispatch {
   bool serving() const { return engine_.state() == Engine::State::kRunning; }
 
  private:
-  Result<void> admit(Inbound& inbound) const;
   void query(Inbound inbound);
 
   Engine& engine_;

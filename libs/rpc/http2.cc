@@ -87,6 +87,7 @@ struct Http2::Callbacks {
   static int frame(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
     const int32_t id = frame->hd.stream_id;
     if (frame->hd.type == NGHTTP2_GOAWAY) of(user).told_to_go();
+    if (frame->hd.type == NGHTTP2_SETTINGS && (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) of(user).greeted();
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
     void* known = stream(session, id);
     if (frame->hd.type == NGHTTP2_HEADERS) of(user).headers_end(id, known);

@@ -61,6 +61,7 @@ class Http2 : public Transport {
   virtual void remote_end(int32_t id, void* stream) = 0;  // the peer's last word
   virtual void stream_closed(int32_t id, void* stream, uint32_t http2_error) = 0;
   virtual void told_to_go() {}  // GOAWAY
+  virtual void greeted() {}     // SETTINGS: the peer has taken the connection
 
   void ready() override;
   void received(std::string_view bytes) override;

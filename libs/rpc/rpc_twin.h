@@ -4,11 +4,16 @@
 
 #include <gtest/gtest.h>
 
+#include <stdlib.h>
+
 #include <condition_variable>
+#include <filesystem>
 #include <future>
 
 #include "contracts/account.pb.h"
 #include "libs/base/ids.h"
+#include "libs/base/metrics.h"
+#include "libs/rpc/certificates.h"
 #include "libs/rpc/client.h"
 #include "libs/rpc/server.h"
 #include "libs/runtime/engine.h"
@@ -31,13 +36,12 @@ class Gate {
   void wait() {
     std::unique_lock lock(mutex_);
     ++waiting_;
-    changed_.notify_all();
     changed_.wait(lock, [this] { return open_; });
     --waiting_;
   }
-  void until_somebody_waits() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return waiting_ > 0; });
+  int waiting() {
+    std::scoped_lock lock(mutex_);
+    return waiting_;
   }
 
  private:
@@ -84,6 +88,13 @@ inline std::vector<Service> account_service(const std::shared_ptr<Conduct>& cond
     Account& account = ctx.table<Account>().edit(request.id());
     account.set_status(Account::FROZEN);
     return account;
+  });
+  service.command([](Context& ctx, const CreateTopUpRequest& request) -> Result<TopUp> {
+    TopUp top_up;
+    top_up.set_id(ctx.new_id());
+    top_up.set_account_id(request.account_id());
+    ctx.table<TopUp>().insert(top_up);
+    return top_up;  // nothing ever completes it
   });
   service.query([](QueryContext& ctx, const GetAccountRequest& request) -> Result<Account> {
     return TRY(ctx.table<Account>().get(request.id())).get();
@@ -152,8 +163,54 @@ struct TestClient {
   Answer call(const Request& request, Principal principal, Duration timeout = 0) {
     return client.call_and_wait(command(request, std::move(principal)), timeout);
   }
+  // As the metrics say it.
+  static int64_t breakers_open() { return instances("open"); }
+  static int64_t serving() { return instances("serving"); }
+  static int64_t instances(const std::string& state) {
+    return gauge("micropay_rpc_client_instances", "Instances as the clients here see them",
+                 {{"service", "account"}, {"state", state}})
+        .value();
+  }
   Client client;
 };
+
+// A folder with an authority and certificates, gone at the end.
+class CertificateFolder {
+ public:
+  CertificateFolder() {
+    char path[] = "/tmp/rpc-certificates-XXXXXX";
+    CHECK(mkdtemp(path) != nullptr);
+    path_ = path;
+  }
+  ~CertificateFolder() { std::filesystem::remove_all(path_); }
+  void make(const std::string& name, Time now = system_clock().now(), Duration life = kDay) const {
+    const auto made = make_certificates({.folder = path_, .names = {name}, .life = life, .now = now});
+    CHECK(made.has_value());
+  }
+  TlsFiles files(const std::string& name) const {
+    return {path_ + "/" + name + ".crt", path_ + "/" + name + ".key", path_ + "/authority.crt"};
+  }
+  std::shared_ptr<TlsKeys> keys(const std::string& name) const {
+    make(name);
+    auto opened = TlsKeys::open(files(name));
+    CHECK(opened.has_value());
+    return *opened;
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+// Whether it comes true before a generous deadline.
+inline bool comes_true(const std::function<bool()>& condition, Duration within = 10 * kSecond) {
+  const Time until = system_clock().monotonic() + within;
+  while (!condition()) {
+    if (system_clock().monotonic() >= until) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return true;
+}
 
 inline CreateAccountRequest new_account(const std::string& name) {
   CreateAccountRequest request;

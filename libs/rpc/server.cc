@@ -17,7 +17,8 @@ namespace asio = boost::asio;
 using Acceptor = asio::basic_socket_acceptor<asio::ip::tcp, asio::io_context::executor_type>;
 using SystemError = boost::system::error_code;
 constexpr Duration kTickLength = 50 * kMillisecond;
-constexpr Duration kReloadEvery = 2 * kSecond;
+constexpr Duration kLastWords = 500 * kMillisecond;  // between the last answer and the end of a connection
+constexpr Duration kReloadEvery = kSecond;
 
 std::unexpected<Error> cannot_listen(const std::string& listen, const SystemError& error) {
   const bool taken = error == asio::error::address_in_use;
@@ -60,7 +61,6 @@ struct Server::Impl {
   void wait_to_accept();
   void take(int fd, const std::string& peer);
   void tick(Site& site);
-  size_t running() const { return core->calls; }
 
   ServerOptions options;
   Dispatch dispatch;
@@ -71,6 +71,7 @@ struct Server::Impl {
   size_t next_site = 0;
   Time reload_at = 0;
   bool started = false;
+  std::atomic<size_t> drained{0};  // sites whose callers were told
 };
 
 void Server::Impl::wait_to_accept() {
@@ -154,20 +155,27 @@ void Server::stop(Duration grace) {
   if (!std::exchange(impl.started, false)) return;
   impl.sites.front()->loop.post([&impl] { impl.acceptor->close(); });
   for (auto& site : impl.sites) {
-    site->loop.post([&site = *site] {
+    site->loop.post([&impl, &site = *site] {
       for (auto& connection : site.connections) connection->drain();
+      ++impl.drained;
     });
   }
-  const Time until = impl.core->clock.monotonic() + grace;
-  while (impl.running() > 0 && impl.core->clock.monotonic() < until)
+  // Callers that were told close their connection when they have their last answer; a few do not.
+  const Time began = impl.core->clock.monotonic(), until = began + grace;
+  Time quiet = began;
+  for (Time now = began; now < until && (now - quiet < kLastWords || impl.drained < impl.sites.size());
+       now = impl.core->clock.monotonic()) {
+    if (impl.drained == impl.sites.size() && impl.core->connections == 0) break;
+    if (impl.core->calls > 0) quiet = now;
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  impl.dispatch.stop();
+  }
   for (auto& site : impl.sites) site->loop.stop();
   for (auto& site : impl.sites) {
     site->ticker.reset();
     for (auto& connection : site->connections) connection->close();
     site->connections.clear();
   }
+  impl.dispatch.stop();
 }
 
 std::string Server::address() const { return impl_->address; }

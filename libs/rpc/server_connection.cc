@@ -6,7 +6,7 @@
 namespace micropay::rpc {
 namespace {
 
-constexpr uint32_t kNoError = 0;
+constexpr uint32_t kNoError = 0, kRefusedStream = 7;
 constexpr Duration kGreetWithin = 10 * kSecond;
 constexpr Duration kTalksOn = 5 * kSecond;  // who was refused before the end of the request
 constexpr Duration kLongestCall = 10 * kMinute;  // of one that names no deadline
@@ -45,6 +45,8 @@ ServerConnection::~ServerConnection() {
 }
 
 void ServerConnection::begin(int32_t id) {
+  // The caller repeats these elsewhere without asking: what was told not to be taken must never be carried out.
+  if (draining_) return reset(id, kRefusedStream);
   auto stream = std::make_unique<Stream>();
   stream->id = id;
   stream->began = core_->clock.monotonic();
@@ -126,8 +128,11 @@ Result<void> ServerConnection::read_call(Stream& stream, Inbound& inbound) const
     if (!context)
       return ::micropay::fail(Code::kInvalidArgument, "invalid_context", "It is not base64.",
                               std::string(kContextHeader));
-    TRY(decode_context(*context, command, &inbound.caller));
+    std::string caller;
+    TRY(decode_context(*context, command, &caller));
+    if (!encrypted() && !caller.empty()) inbound.callers = {std::move(caller)};
   }
+  if (encrypted()) inbound.callers = peer_names();
   const Frame frame = TRY(first_frame(stream.in, core_->max_message_bytes));
   command.request = stream.method->make_request();
   const bool parsed = frame.bytes == stream.in.size() && frame.bytes > 0 &&
@@ -138,7 +143,7 @@ Result<void> ServerConnection::read_call(Stream& stream, Inbound& inbound) const
 }
 
 void ServerConnection::call(Stream& stream) {
-  Inbound inbound{.command = {}, .peers = &peer_names(), .encrypted = encrypted(), .caller = {}, .deadline = stream.deadline};
+  Inbound inbound{.command = {}, .callers = {}, .deadline = stream.deadline};
   if (auto read = read_call(stream, inbound); !read) return refuse(stream, read.error());
   std::string().swap(stream.in);
   stream.state = Stream::State::kRunning;
@@ -256,6 +261,7 @@ void ServerConnection::on_tick(Time now) {
 }
 
 void ServerConnection::drain() {
+  draining_ = true;
   go_away();
   for (auto& [id, stream] : streams_) {
     if (stream->watched.empty() || stream->state == Stream::State::kAnswered) continue;

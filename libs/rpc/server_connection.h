@@ -59,6 +59,7 @@ class ServerConnection final : public Http2 {
 
   std::shared_ptr<ServerCore> core_;
   Time began_;
+  bool draining_ = false;
   std::unordered_map<int32_t, std::unique_ptr<Stream>> streams_;
 };
 

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "libs/base/log.h"
+#include "libs/base/metrics.h"
 
 namespace micropay::rpc {
 namespace {
@@ -91,6 +92,8 @@ Result<std::shared_ptr<TlsKeys>> TlsKeys::open(TlsFiles files) {
 
 void TlsKeys::use(std::shared_ptr<const Loaded> loaded) {
   std::scoped_lock lock(mutex_);
+  gauge("micropay_rpc_certificate_expires_timestamp_seconds", "When this process's certificate ends")
+      .set(loaded->expires_at / kSecond);
   expires_at_ = loaded->expires_at;
   loaded_ = std::move(loaded);
   generation_.fetch_add(1);
@@ -156,6 +159,7 @@ std::string TlsKeys::stamp() const {
 }
 
 void TlsKeys::reload_when_changed() {
+  std::scoped_lock lock(reload_mutex_);
   std::string now = stamp();
   if (now.empty() || now == stamp_) return;
   stamp_ = std::move(now);

@@ -3,7 +3,7 @@
 // names, or the DNS name "payment.micropay". A process of several services has several of them.
 //
 //   auto keys = TRY(TlsKeys::open({.certificate = "payment.crt", .key = "payment.key", .authority = "ca.crt"}));
-//   keys->reload_when_changed();     // every few seconds: renewed files are taken for new connections
+//   keys->reload_when_changed();     // every few seconds, any thread: renewed files serve new connections
 #pragma once
 
 #include <atomic>
@@ -71,7 +71,8 @@ class TlsKeys {
   const TlsFiles files_;
   mutable std::mutex mutex_;
   std::shared_ptr<const Loaded> loaded_;  // guarded by mutex_
-  std::string stamp_;                     // of reload_when_changed, which one thread calls
+  std::mutex reload_mutex_;
+  std::string stamp_;  // of the files as they were last read; guarded by reload_mutex_
   std::atomic<uint64_t> generation_{0};
   std::atomic<Time> expires_at_{0};
 };

@@ -153,8 +153,11 @@ std::optional<std::string> decode_binary(std::string_view text) {
 
 std::string encode_message(std::string_view text) {
   std::string out;
-  for (const char c : text.substr(0, kMaxMessage)) {
-    if (c >= ' ' && c < 127 && c != '%') out.push_back(c);
+  text = text.substr(0, kMaxMessage);
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    const bool edge = i == 0 || i + 1 == text.size();  // a header's value has no blanks around it
+    if (c >= ' ' && c < 127 && c != '%' && !(c == ' ' && edge)) out.push_back(c);
     else fmt::format_to(std::back_inserter(out), "%{:02X}", uint8_t(c));
   }
   return out;

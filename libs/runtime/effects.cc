@@ -4,25 +4,11 @@
 
 namespace micropay {
 
-bool Breaker::allows(Time now, const EffectPolicy& policy) const {
-  if (failures_ < policy.breaker_failures) return true;
-  return !half_open_ && now >= retry_at(policy);
+namespace {
+BreakerPolicy breaker_of(const EffectPolicy& policy) {
+  return {.failures = policy.breaker_failures, .open = policy.breaker_open};
 }
-
-void Breaker::began(Time now, const EffectPolicy& policy) {
-  if (failures_ >= policy.breaker_failures && now >= retry_at(policy)) half_open_ = true;
-}
-
-void Breaker::failed(Time now, const EffectPolicy& policy) {
-  ++failures_;
-  half_open_ = false;
-  if (failures_ >= policy.breaker_failures) opened_at_ = now;
-}
-
-Breaker::State Breaker::state(Time now, const EffectPolicy& policy) const {
-  if (failures_ < policy.breaker_failures) return State::kClosed;
-  return half_open_ || now >= retry_at(policy) ? State::kHalfOpen : State::kOpen;
-}
+}  // namespace
 
 EffectRunner::EffectRunner(const Handlers& handlers, Executor executor, Done done)
     : handlers_(handlers), executor_(std::move(executor)), done_(std::move(done)) {}
@@ -71,11 +57,11 @@ void EffectRunner::dispatch(Time now) {
     }
     Target& target = targets_[record.target()];
     const EffectPolicy& policy = entry->second->policy;
-    if (target.running >= policy.concurrency || !target.breaker.allows(now, policy)) {
+    if (target.running >= policy.concurrency || !target.breaker.allows(now, breaker_of(policy))) {
       ++at;
       continue;
     }
-    target.breaker.began(now, policy);
+    target.breaker.began(now, breaker_of(policy));
     ++target.running;
     const EffectRecord copy = record;
     waiting_.erase(at->second);
@@ -108,7 +94,7 @@ bool EffectRunner::finished(const EffectResult& result, Time now) {
   const bool answered =
       result.outcome.kind == AnyOutcome::Kind::kDone || result.outcome.kind == AnyOutcome::Kind::kFailed;
   if (answered) target.breaker.succeeded();
-  else target.breaker.failed(now, *at->second.policy);
+  else target.breaker.failed(now, breaker_of(*at->second.policy));
   running_.erase(at);
   return true;
 }

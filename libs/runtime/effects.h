@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "contracts/runtime.pb.h"
+#include "libs/base/breaker.h"
 #include "libs/base/time.h"
 #include "libs/runtime/handlers.h"
 
@@ -20,24 +21,6 @@ struct EffectResult {
   uint32_t attempt = 0;
   AnyOutcome outcome;
   bool accepted = false;  // the runner has been told; the tick that took it in is repeated
-};
-
-// closed -> open after so many failures in a row; open -> half-open after a while; half-open: one attempt
-// decides.
-class Breaker {
- public:
-  bool allows(Time now, const EffectPolicy& policy) const;
-  void began(Time now, const EffectPolicy& policy);
-  void succeeded() { failures_ = 0, half_open_ = false; }
-  void failed(Time now, const EffectPolicy& policy);
-  Time retry_at(const EffectPolicy& policy) const { return opened_at_ + policy.breaker_open; }
-  enum class State : uint8_t { kClosed, kOpen, kHalfOpen };
-  State state(Time now, const EffectPolicy& policy) const;
-
- private:
-  uint32_t failures_ = 0;
-  Time opened_at_ = 0;
-  bool half_open_ = false;  // an attempt is under way to see
 };
 
 class EffectRunner {

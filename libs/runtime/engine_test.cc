@@ -324,24 +324,6 @@ TEST(Effects, EndAsTheirOutcomesSay) {
   }
 }
 
-TEST(Effects, TheBreakerOpensAndHalfOpens) {
-  const EffectPolicy policy;
-  Breaker breaker;
-  for (uint32_t i = 0; i < policy.breaker_failures; ++i) {
-    EXPECT_TRUE(breaker.allows(0, policy));
-    breaker.began(0, policy);
-    breaker.failed(0, policy);
-  }
-  EXPECT_EQ(breaker.state(0, policy), Breaker::State::kOpen);
-  EXPECT_FALSE(breaker.allows(policy.breaker_open - 1, policy));
-  EXPECT_TRUE(breaker.allows(policy.breaker_open, policy));
-  breaker.began(policy.breaker_open, policy);
-  EXPECT_EQ(breaker.state(policy.breaker_open, policy), Breaker::State::kHalfOpen);
-  EXPECT_FALSE(breaker.allows(policy.breaker_open, policy));  // one attempt decides
-  breaker.succeeded();
-  EXPECT_EQ(breaker.state(policy.breaker_open, policy), Breaker::State::kClosed);
-}
-
 TEST(Engine, TheSameSeedGivesTheSameHistory) {
   std::vector<std::string> histories;
   for (int run = 0; run < 2; ++run) {
