@@ -8,6 +8,7 @@
 #include <fstream>
 #include <thread>
 
+#include "libs/base/metrics.h"
 #include "libs/http/server.h"
 #include "libs/remote/discovery_client.h"
 #include "libs/remote/remote_settings.h"
@@ -54,7 +55,7 @@ class RemoteSettingsTest : public testing::Test {
     settings_ = Settings();
     settings_.give("config_client.uris", "http://127.0.0.1:1,http://" + address_, "--x");
     settings_.give("config_client.password", password, "--x");
-    settings_.give("config_client.cache", folder_ / "kept/cache.json", "--x");
+    settings_.give("config_client.cache", (folder_ / "kept/cache.json").string(), "--x");
     settings_.give("config_client.patience", "1s", "--x");
     settings_.give("config_client.interval", "1h", "--x");
     settings_.give("shop.local", "9", "--x");
