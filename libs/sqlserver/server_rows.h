@@ -1,5 +1,5 @@
-// Rows of the tables through a session: one, many, lists, all in the order of their keys. What they read is as of
-// the statement, so as new as what was answered to anybody before.
+// Rows of the tables through a session: one, many, lists, all in the order of their keys. What they read is
+// as of the statement, so as new as what was answered to anybody before.
 #pragma once
 
 #include <functional>
