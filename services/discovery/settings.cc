@@ -15,6 +15,11 @@ DiscoverySettings DiscoverySettings::read(Settings& settings) {
   values.user = settings.text("discovery.user", values.user, "The user name of clients and peers");
   values.password = settings.secret(
       "discovery.password", "The password of clients and peers; without one, only loopback is served");
+  values.tls = {.certificate = settings.text("discovery.tls.certificate", "",
+                                             "Certificate chain, PEM; empty: plain HTTP"),
+                .key = settings.text("discovery.tls.key", "", "Its private key, PEM"),
+                .authority = settings.text("discovery.tls.client_authority", "",
+                                           "Authority, PEM, of certificates that clients show")};
   values.snapshot = settings.text("discovery.snapshot", "", "A file that keeps the registry over a restart");
   values.ca_file =
       settings.text("discovery.ca_file", "", "Certificates of authorities, PEM, for peers with https://");
