@@ -14,7 +14,9 @@ bool named(const std::vector<std::string>& names, std::string_view name) {
 
 EdgeSettings::EdgeSettings(Settings& settings)
     : config(config::ConfigSettings::read(settings)),
-      discovery(discovery::DiscoverySettings::read(settings)) {}
+      discovery(discovery::DiscoverySettings::read(settings)),
+      discovery_client(DiscoveryClientSettings::read(settings)),
+      dns(DnsSettings::read(settings)) {}
 
 bool EdgeServices::all_are(const std::vector<std::string>& names) {
   return !names.empty() && std::ranges::all_of(names, [](const std::string& name) {

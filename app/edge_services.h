@@ -12,6 +12,8 @@
 
 #include "libs/base/log.h"
 #include "libs/base/settings.h"
+#include "libs/remote/discovery_client.h"
+#include "libs/remote/dns_directory.h"
 #include "services/config/config_server.h"
 #include "services/discovery/discovery_server.h"
 
@@ -21,6 +23,8 @@ struct EdgeSettings {
   explicit EdgeSettings(Settings& settings);
   config::ConfigSettings config;
   discovery::DiscoverySettings discovery;
+  DiscoveryClientSettings discovery_client;  // of every process that registers
+  DnsSettings dns;
 };
 
 class EdgeServices {

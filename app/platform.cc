@@ -12,6 +12,7 @@
 #include "app/version.h"
 #include "libs/base/log.h"
 #include "libs/base/metrics.h"
+#include "libs/remote/config_client.h"
 #include "services/gateway/gateway.h"
 #include "services/user/authentication.h"
 
@@ -223,6 +224,7 @@ EdgeStart declare_all_settings(Settings& settings) {
   const Platform::Impl declared(settings);
   const InstanceSettings instance(settings);
   const auto services = make_services({settings, ""}, {});
+  (void)ConfigClientSettings::read(settings, "micropay");
   return {declared.edge, declared.log};
 }
 

@@ -77,7 +77,8 @@ void wait_for_the_end() {
 }
 
 void report(double began, uint64_t requests) {
-  fmt::print("{:.2f} us of CPU a request, {} requests\n", (cpu_seconds() - began) / double(std::max<uint64_t>(requests, 1)) * 1e6, requests);
+  fmt::print("{:.2f} us of CPU a request, {} requests\n",
+             (cpu_seconds() - began) / double(std::max<uint64_t>(requests, 1)) * 1e6, requests);
   std::fflush(stdout);
 }
 
@@ -89,8 +90,9 @@ int serve(const std::string& port, const std::string& certs) {
   Engine engine(EngineOptions{.seed = 1}, *store, system_clock(), std::move(services));
   CHECK(engine.open().has_value());
   engine.start();
-  rpc::Server server({.listen = "127.0.0.1:" + port, .keys = keys_of(certs, "payment"), .plaintext = certs.empty()}, engine,
-                     system_clock());
+  rpc::Server server(
+      {.listen = "127.0.0.1:" + port, .keys = keys_of(certs, "payment"), .plaintext = certs.empty()}, engine,
+      system_clock());
   CHECK(server.start().has_value());
   const double began = cpu_seconds();
   wait_for_the_end();
@@ -138,17 +140,23 @@ int gate(const std::string& port, const std::string& upstream, const std::string
   TokenAuthenticator authenticator(ring, [](const std::string&) { return std::nullopt; }, system_clock());
   Counted counted(authenticator);
   const Time now = system_clock().now();
-  auto token = sign_token(*ring, {.user_id = derived_uuid("anna"), .session_id = derived_uuid("session"), .id = derived_uuid("token"),
-                                  .role_bits = 1u << USER, .issued_at = now, .expires_at = now + kHour});
+  auto token = sign_token(*ring, {.user_id = derived_uuid("anna"),
+                                  .session_id = derived_uuid("session"),
+                                  .id = derived_uuid("token"),
+                                  .role_bits = 1u << USER,
+                                  .issued_at = now,
+                                  .expires_at = now + kHour});
   CHECK(token.has_value());
   gateway::GatewaySettings settings;
   settings.listen = "127.0.0.1:" + port;
   settings.ops_listen = "127.0.0.1:0";
   const auto rate = *gateway::parse_rate("1000000/s burst 1000000");
-  settings.rate_limits = {.on = true, .standard = rate, .auth = rate, .payment = rate, .read = rate, .global = rate};
+  settings.rate_limits = {
+      .on = true, .standard = rate, .auth = rate, .payment = rate, .read = rate, .global = rate};
   if (const char* threads = getenv("IO_THREADS")) settings.io_threads = size_t(atoi(threads));
   NoEvents events;
-  gateway::RemoteBackend backend(client_options(certs), rpc::static_resolver(payment_at(upstream)), system_clock());
+  gateway::RemoteBackend backend(client_options(certs), rpc::static_resolver(payment_at(upstream)),
+                                 system_clock());
   gateway::Gateway server(settings, {backend, events, counted, system_clock(), "1.0"});
   CHECK(server.start().has_value());
   fmt::print("/api/v1/payments/{}\n{}\n", payment_id(), *token);
@@ -199,7 +207,8 @@ int run(const std::vector<std::string>& arguments) {
   const auto at = [&](size_t i) { return i < arguments.size() ? arguments[i] : std::string(); };
   if (at(0) == "service" && arguments.size() >= 2) return serve(at(1), at(2));
   if (at(0) == "gateway" && arguments.size() >= 3) return gate(at(1), at(2), at(3));
-  if (at(0) == "calls" && arguments.size() >= 4) return calls(at(1), std::stoul(at(2)), std::stoul(at(3)), at(4));
+  if (at(0) == "calls" && arguments.size() >= 4)
+    return calls(at(1), std::stoul(at(2)), std::stoul(at(3)), at(4));
   fmt::print(stderr, "bench_rpc service PORT | gateway PORT UPSTREAM | calls UPSTREAM AT_ONCE COUNT\n");
   return 2;
 }

@@ -14,7 +14,7 @@ packages=(g++ make cmake ninja-build ccache mold pkg-config curl jq
   libsqlite3-dev sqlite3 libsimdjson-dev libspdlog-dev libfmt-dev libyaml-cpp-dev libcli11-dev libre2-dev
   libzstd-dev zlib1g-dev libabsl-dev libgoogle-perftools-dev libgtest-dev libgmock-dev
   libpq-dev libmariadb-dev librdkafka-dev libhiredis-dev libcurl4-openssl-dev libnghttp2-dev)
-servers=(postgresql mariadb-server redis-server maven openjdk-17-jre-headless kcat)
+servers=(postgresql mariadb-server redis-server maven openjdk-17-jdk-headless kcat)
 if [ "$kind" = cluster ]; then
   packages+=(python3 python3-venv "${servers[@]}")
 fi

@@ -38,7 +38,8 @@ Result<Response> ask(rpc::Client& client, Request request) {
 GatewayNode::GatewayNode(const ClusterSettings& settings, gateway::GatewaySettings own,
                          std::shared_ptr<rpc::TlsKeys> keys, std::shared_ptr<rpc::Resolver> resolver)
     : settings_(settings), own_(std::move(own)) {
-  const rpc::ClientOptions options{.caller = "gateway", .keys = std::move(keys), .plaintext = settings.plaintext};
+  const rpc::ClientOptions options{
+      .caller = "gateway", .keys = std::move(keys), .plaintext = settings.plaintext};
   client_ = std::make_unique<rpc::Client>(options, resolver, system_clock());
   authenticator_ = std::make_unique<TokenAuthenticator>(
       ring_, [this](const std::string& id) { return find_api_key(id); }, system_clock());
@@ -46,11 +47,12 @@ GatewayNode::GatewayNode(const ClusterSettings& settings, gateway::GatewaySettin
   feed_ = std::make_unique<TopicFeed>(settings.kafka, all_topics(settings.kafka),
                                       system_clock().now() - kLongestTokenLife);
   feed_->on_any([this](const gateway::EventBatch& events) { tell_revocations(events, *authenticator_); });
-  gateway_ = std::make_unique<gateway::Gateway>(own_, gateway::Gateway::Parts{.backend = *backend_,
-                                                                             .events = *feed_,
-                                                                             .authenticator = *authenticator_,
-                                                                             .clock = system_clock(),
-                                                                             .version = std::string(kVersion)});
+  gateway_ =
+      std::make_unique<gateway::Gateway>(own_, gateway::Gateway::Parts{.backend = *backend_,
+                                                                       .events = *feed_,
+                                                                       .authenticator = *authenticator_,
+                                                                       .clock = system_clock(),
+                                                                       .version = std::string(kVersion)});
 }
 
 GatewayNode::~GatewayNode() { stop(0); }
@@ -60,7 +62,7 @@ Result<void> GatewayNode::start() {
   feed_->start();
   if (const auto known = fetch_keys(); !known)
     log_warn("gateway.keys_unknown", "No token can be checked until the user service answers",
-                {{"reason", known.error().reason}});
+             {{"reason", known.error().reason}});
   keys_thread_ = std::thread([this] { follow_keys(); });
   return gateway_->start();
 }

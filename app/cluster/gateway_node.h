@@ -19,8 +19,8 @@ namespace micropay::app {
 
 class GatewayNode {
  public:
-  GatewayNode(const ClusterSettings& settings, gateway::GatewaySettings own, std::shared_ptr<rpc::TlsKeys> keys,
-              std::shared_ptr<rpc::Resolver> resolver);
+  GatewayNode(const ClusterSettings& settings, gateway::GatewaySettings own,
+              std::shared_ptr<rpc::TlsKeys> keys, std::shared_ptr<rpc::Resolver> resolver);
   ~GatewayNode();
 
   Result<void> start();

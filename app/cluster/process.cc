@@ -16,8 +16,8 @@
 #include "app/instance.h"
 #include "app/modules.h"
 #include "libs/base/log.h"
-#include "libs/kafka/topics.h"
 #include "libs/http/operations.h"
+#include "libs/kafka/topics.h"
 
 namespace micropay::app {
 namespace {
@@ -85,7 +85,8 @@ Result<void> ClusterProcess::Impl::start() {
   TRY(start_control());
   house = std::thread([this] { keep_house(); });
   running = true;
-  log_info("process.started", "The process serves", {{"services", fmt::format("{}", fmt::join(options.services, ","))}});
+  log_info("process.started", "The process serves",
+           {{"services", fmt::format("{}", fmt::join(options.services, ","))}});
   return {};
 }
 
@@ -114,14 +115,15 @@ Result<void> ClusterProcess::Impl::start_gateway() {
 // The gateway has its own.
 Result<void> ClusterProcess::Impl::start_operations() {
   if (has_gateway()) return {};
-  operations = std::make_unique<HttpServer>(
-      HttpOptions{.listen = gateway_settings.ops_listen, .max_connections = 200},
-      operations_handler([this] { return health(); }));
+  operations =
+      std::make_unique<HttpServer>(HttpOptions{.listen = gateway_settings.ops_listen, .max_connections = 200},
+                                   operations_handler([this] { return health(); }));
   return operations->start();
 }
 
 Health ClusterProcess::Impl::health() const {
-  const bool up = running.load() && std::ranges::all_of(nodes, [](const auto& node) { return node->ready(); });
+  const bool up =
+      running.load() && std::ranges::all_of(nodes, [](const auto& node) { return node->ready(); });
   return {.started = running.load(), .ready = up && !refusing.load()};
 }
 
@@ -204,7 +206,8 @@ Result<std::unique_ptr<ClusterProcess>> ClusterProcess::make(Settings& settings,
 
 std::string ClusterProcess::banner() const {
   std::string text;
-  for (const auto& node : impl_->nodes) text += fmt::format("  {:<14} gRPC on {}\n", node->name(), node->address());
+  for (const auto& node : impl_->nodes)
+    text += fmt::format("  {:<14} gRPC on {}\n", node->name(), node->address());
   if (impl_->gateway) text += fmt::format("  gateway        http://{}\n", impl_->gateway->address());
   const std::string ops = impl_->gateway ? impl_->gateway->ops_address() : impl_->operations->address();
   return text + fmt::format("  operations     http://{}\n", ops);

@@ -42,8 +42,7 @@ void ServiceNode::find_topics() {
 Result<void> ServiceNode::open() {
   projector_ = Engine::make_projector({service_});
   store_ = TRY(ServerStore::open(TRY(settings_.store_of(name())), contract::model(), projector_.get()));
-  for (const std::string& note : store_->open_notes())
-    log_info("store.changed", note, {{"service", name()}});
+  for (const std::string& note : store_->open_notes()) log_info("store.changed", note, {{"service", name()}});
   keep_system_clock_after(store_->end().time);
   EngineOptions options = options_.engine;
   options.shared_store = true;
@@ -54,14 +53,15 @@ Result<void> ServiceNode::open() {
 Result<void> ServiceNode::start() {
   shipper_ = std::make_unique<kafka::Shipper>(
       settings_.kafka, *store_,
-      kafka::ShipperOptions{.service = name(),
-                            .load = [this]() -> Result<uint64_t> { return TRY(store_->duty_position(kShipping)) + 1; },
-                            .save = [this](uint64_t next) { return store_->set_duty_position(kShipping, next - 1); },
-                            .may_ship = [this] { return store_->has_duty(kShipping); }});
+      kafka::ShipperOptions{
+          .service = name(),
+          .load = [this]() -> Result<uint64_t> { return TRY(store_->duty_position(kShipping)) + 1; },
+          .save = [this](uint64_t next) { return store_->set_duty_position(kShipping, next - 1); },
+          .may_ship = [this] { return store_->has_duty(kShipping); }});
   engine_->on_committed([this](const auto&) { shipper_->poke(); });
   server_ = std::make_unique<rpc::Server>(
-      rpc::ServerOptions{.listen = options_.listen, .keys = options_.keys, .plaintext = settings_.plaintext}, *engine_,
-      system_clock());
+      rpc::ServerOptions{.listen = options_.listen, .keys = options_.keys, .plaintext = settings_.plaintext},
+      *engine_, system_clock());
   engine_->start();
   shipper_->start();
   if (!topics_.empty()) TRY(open_subscriber());

@@ -17,30 +17,38 @@ ClusterSettings::ClusterSettings(Settings& settings)
     : on(settings.choice("profile", "embedded", {"embedded", "cluster"},
                          "embedded: every service in this process, with a data folder; cluster: those of "
                          "--services, over a database each and Kafka") == "cluster"),
-      store_url(settings.text("store.url", "postgres://micropay_app@127.0.0.1:5432/micropay_{service}_db",
-                              "Database of each service, postgres:// or mysql://, as the application's role")),
-      store_owner_url(settings.text("store.owner_url", "",
-                                    "The same as the role that owns the tables and makes them at start; empty: "
-                                    "the application's, or all is there")),
+      store_url(
+          settings.text("store.url", "postgres://micropay_app@127.0.0.1:5432/micropay_{service}_db",
+                        "Database of each service, postgres:// or mysql://, as the application's role")),
+      store_owner_url(
+          settings.text("store.owner_url", "",
+                        "The same as the role that owns the tables and makes them at start; empty: "
+                        "the application's, or all is there")),
       store_password(settings.secret("store.password", "Password of both roles")),
       store_lease(settings.duration("store.lease", 5 * kSecond,
                                     "How long an instance may say nothing before others take over")),
       store_readers(settings.integer("store.readers", 4, 1, 100, "Connections for queries")),
       cache_rows(settings.integer("store.cluster_cache_rows", 100'000, 1'000, 100'000'000,
                                   "Rows that a service's engine keeps in memory")),
-      instance(settings.text("instance.id", "", "Name of this instance in its databases; empty: one of its own")),
-      listen(settings.text("rpc.listen", "", "Where this process serves calls of others; empty: the ports of "
-                                             "its services on 127.0.0.1")),
-      advertise(settings.text("rpc.advertise", "", "The host that others find this process by; empty: the "
-                                                   "one it listens on")),
-      targets(settings.text("rpc.targets", "", "Instances when there is no discovery, "
-                                               "payment=HOST:PORT+HOST:PORT,balance=HOST:PORT")),
+      instance(
+          settings.text("instance.id", "", "Name of this instance in its databases; empty: one of its own")),
+      listen(settings.text("rpc.listen", "",
+                           "Where this process serves calls of others; empty: the ports of "
+                           "its services on 127.0.0.1")),
+      advertise(settings.text("rpc.advertise", "",
+                              "The host that others find this process by; empty: the "
+                              "one it listens on")),
+      targets(settings.text("rpc.targets", "",
+                            "Instances when there is no discovery, "
+                            "payment=HOST:PORT+HOST:PORT,balance=HOST:PORT")),
       plaintext(settings.flag("rpc.plaintext", false, "Calls without TLS, on this machine only; for tests")),
       tls{.certificate = settings.text("rpc.tls.certificate", "", "Certificate chain of this process, PEM"),
           .key = settings.text("rpc.tls.key", "", "Its private key, PEM"),
-          .authority = settings.text("rpc.tls.authority", "", "The authority that others' certificates are of, PEM")},
-      keys_folder(settings.text("user.keys", "", "Folder of the keys that sign access tokens, shared by the "
-                                                 "instances of user; empty: the data folder")),
+          .authority =
+              settings.text("rpc.tls.authority", "", "The authority that others' certificates are of, PEM")},
+      keys_folder(settings.text("user.keys", "",
+                                "Folder of the keys that sign access tokens, shared by the "
+                                "instances of user; empty: the data folder")),
       kafka(settings),
       redis(RedisSettings::read(settings)),
       trace(TraceSettings::read(settings)) {}

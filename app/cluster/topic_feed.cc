@@ -36,12 +36,14 @@ void TopicFeed::run() {
   std::unique_ptr<kafka::Tail> tail;
   while (!stopping_) {
     if (!tail) {
-      auto opened = kafka::Tail::open(settings_, {.topics = topics_, .from = kafka::Tail::From::kTime, .since = since_});
+      auto opened = kafka::Tail::open(settings_,
+                                      {.topics = topics_, .from = kafka::Tail::From::kTime, .since = since_});
       if (opened) {
         tail = std::move(*opened);
       } else {
         log_warn("topics.unreachable", opened.error().detail, {{"reason", opened.error().reason}});
-        for (Time until = system_clock().monotonic() + kRetry; !stopping_ && system_clock().monotonic() < until;)
+        for (Time until = system_clock().monotonic() + kRetry;
+             !stopping_ && system_clock().monotonic() < until;)
           std::this_thread::sleep_for(std::chrono::milliseconds(50));
         continue;
       }
@@ -80,9 +82,8 @@ void TopicFeed::remember(const gateway::EventBatch& events) {
 
 Result<gateway::EventBatch> TopicFeed::read_events(uint64_t position, size_t limit) const {
   const std::lock_guard lock(mutex_);
-  const auto from = std::ranges::lower_bound(recent_, position, {}, [](const auto& event) {
-    return event->envelope.position();
-  });
+  const auto from = std::ranges::lower_bound(recent_, position, {},
+                                             [](const auto& event) { return event->envelope.position(); });
   const auto count = std::min<ptrdiff_t>(recent_.end() - from, ptrdiff_t(limit));
   return gateway::EventBatch(from, from + count);
 }

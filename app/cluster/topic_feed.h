@@ -1,6 +1,6 @@
 // The events of all services for a gateway that has no log of its own: read from the topics, for live streams
-// and to know whose tokens were revoked. Remembers the last of them, so that a client that comes back gets what
-// it missed.
+// and to know whose tokens were revoked. Remembers the last of them, so that a client that comes back gets
+// what it missed.
 //
 // Positions here are times in microseconds, made to grow: so they mean the same, but for some events more or
 // less, at every gateway.

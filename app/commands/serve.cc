@@ -14,6 +14,7 @@
 #include "app/platform.h"
 #include "app/version.h"
 #include "libs/base/log.h"
+#include "libs/remote/remote_settings.h"
 
 namespace micropay::app {
 namespace {
@@ -67,9 +68,16 @@ void drain_until_done(Platform& platform, const sigset_t& signals) {
   platform.drain();
 }
 
-Result<std::unique_ptr<Platform>> make_platform(const Arguments& arguments, Settings& settings) {
-  TRY(given_settings(arguments, settings));
+// The config server knows a process by the services that it runs; all of them are "micropay".
+std::string application_of(const std::vector<std::string>& services) {
+  return services.empty() ? "micropay" : fmt::format("{}", fmt::join(services, ","));
+}
+
+Result<std::unique_ptr<Platform>> make_platform(const Arguments& arguments, Settings& settings,
+                                                std::unique_ptr<RemoteSettings>& remote) {
   PlatformOptions options{.services = split_names(arguments.all("--services"))};
+  TRY(given_settings(arguments, settings));
+  remote = TRY(RemoteSettings::load(settings, application_of(options.services)));
   options.progress = [](const std::string& line) { tell(line + "\n"); };
   return Platform::make(settings, std::move(options));
 }
@@ -154,7 +162,8 @@ int serve(const Arguments& arguments) {
   if (EdgeServices::all_are(names)) return serve_edge(arguments, names, signals);
   if (is_cluster(arguments)) return serve_part(arguments, names, signals);
   Settings settings;
-  auto platform = make_platform(arguments, settings);
+  std::unique_ptr<RemoteSettings> remote;
+  auto platform = make_platform(arguments, settings, remote);
   if (!platform) return refuse(platform.error(), arguments.text("--data"));
   if (const auto finished = settings.finish(); !finished)
     return refuse(finished.error(), (*platform)->data());
@@ -166,8 +175,10 @@ int serve(const Arguments& arguments) {
   const std::string demo = arguments.has("--demo") ? demo_part(**platform) : std::string();
   fmt::print("{}{}", banner(**platform, system_clock().monotonic() - started), demo);
   std::fflush(stdout);
+  remote->start();
   int signal = 0;
   sigwait(&signals, &signal);
+  remote->stop();
   drain_until_done(**platform, signals);
   flush_log();
   return kOk;

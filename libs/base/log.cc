@@ -291,6 +291,16 @@ void write_log(LogLevel level, std::string_view action, std::string_view message
 LogScope::LogScope(const Ids& ids) : outer_(current_ids) { current_ids = ids; }
 LogScope::~LogScope() { current_ids = outer_; }
 
+namespace {
+
+LogLevel level_of(std::string_view text) {
+  for (const LogLevel level : {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarn, LogLevel::kError})
+    if (text == kLevelNames[size_t(level)]) return level;
+  return LogLevel::kOff;
+}
+
+}  // namespace
+
 LogOptions log_options(Settings& settings) {
   LogOptions options;
   const std::string format = settings.choice("log.format", "auto", {"auto", "json", "text"},
@@ -300,11 +310,11 @@ LogOptions log_options(Settings& settings) {
   options.format = format == "json"   ? LogFormat::kJson
                    : format == "text" ? LogFormat::kText
                                       : LogFormat::kAuto;
-  options.level = level == "debug"   ? LogLevel::kDebug
-                  : level == "info"  ? LogLevel::kInfo
-                  : level == "warn"  ? LogLevel::kWarn
-                  : level == "error" ? LogLevel::kError
-                                     : LogLevel::kOff;
+  options.level = level_of(level);
+  settings.live("log.level", [](const std::string& text) {
+    detail::log_level.store(level_of(text), std::memory_order_relaxed);
+    return true;
+  });
   return options;
 }
 

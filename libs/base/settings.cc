@@ -53,6 +53,27 @@ Error unreadable(std::string detail) {
   return {Code::kInvalidArgument, "config_unreadable", std::move(detail), {}, {}};
 }
 
+bool anything(const std::string&) { return true; }
+
+std::optional<bool> parse_flag(std::string_view text) {
+  if (text == "on" || text == "true") return true;
+  if (text == "off" || text == "false") return false;
+  return {};
+}
+
+// Of each setting its key and its variable, and of a secret those of its file.
+std::set<std::string, std::less<>> known_names(const std::vector<SettingInfo>& declared) {
+  std::set<std::string, std::less<>> known;
+  for (const SettingInfo& info : declared) {
+    for (const char* suffix : {"", "_file"}) {
+      if (*suffix != 0 && !info.secret) continue;
+      known.insert(info.key + suffix);
+      known.insert(variable_of(info.key + suffix));
+    }
+  }
+  return known;
+}
+
 using Put = std::function<void(const std::string& key, const std::string& value, int line)>;
 
 // Calls `put` for every leaf. A section or key with nothing after its colon counts as absent. An alias may
@@ -134,7 +155,7 @@ const Settings::Given* Settings::given(std::string_view key) const {
 }
 
 SettingInfo& Settings::declare(std::string_view key, const std::string& standard, std::string allowed,
-                               std::string_view help) {
+                               std::string_view help, Apply allows) {
   for (const SettingInfo& info : declared_) {
     if (variable_of(info.key) != variable_of(key)) continue;
     fmt::print(stderr, "setting {} is declared in two places (also as {})\n", key, info.key);
@@ -143,18 +164,23 @@ SettingInfo& Settings::declare(std::string_view key, const std::string& standard
   CHECK(well_formed(key));
   SettingInfo info{std::string(key), standard, standard, "default", std::move(allowed), std::string(help)};
   if (const Given* given = this->given(key)) info.value = given->value, info.source = given->source;
+  own_.push_back({.allows = std::move(allows), .in_force = info.value});
   return declared_.emplace_back(std::move(info));
 }
 
 void Settings::reject(SettingInfo& info, const Given& given) {
-  problems_.push_back(fmt::format("{}: {} = \"{}\" is not allowed; expected {}", given.source, info.key,
-                                  given.value, info.allowed));
+  const auto remote = layers_[kRemote].find(info.key);
+  if (remote != layers_[kRemote].end() && &remote->second == &given) refused_.push_back(info.key);
+  else
+    problems_.push_back(fmt::format("{}: {} = \"{}\" is not allowed; expected {}", given.source, info.key,
+                                    given.value, info.allowed));
   info.value = info.standard, info.source = "default";
+  own_.back().in_force = info.value;
 }
 
 Duration Settings::duration(std::string_view key, Duration standard, std::string_view help) {
-  SettingInfo& info =
-      declare(key, format_duration(standard), "a duration such as 250ms, 30s, 15m, 2h or 7d", help);
+  SettingInfo& info = declare(key, format_duration(standard), "a duration such as 250ms, 30s, 15m, 2h or 7d",
+                              help, [](const std::string& text) { return parse_duration(text).has_value(); });
   const Given* given = this->given(key);
   if (given == nullptr) return standard;
   if (const auto value = parse_duration(given->value)) return *value;
@@ -165,8 +191,12 @@ Duration Settings::duration(std::string_view key, Duration standard, std::string
 int64_t Settings::integer(std::string_view key, int64_t standard, int64_t min, int64_t max,
                           std::string_view help) {
   CHECK(min <= standard && standard <= max);
-  SettingInfo& info =
-      declare(key, fmt::format("{}", standard), fmt::format("an integer from {} to {}", min, max), help);
+  const auto allows = [min, max](const std::string& text) {
+    const auto value = parse_integer(text);
+    return value && min <= *value && *value <= max;
+  };
+  SettingInfo& info = declare(key, fmt::format("{}", standard),
+                              fmt::format("an integer from {} to {}", min, max), help, allows);
   const Given* given = this->given(key);
   if (given == nullptr) return standard;
   const auto value = parse_integer(given->value);
@@ -176,15 +206,15 @@ int64_t Settings::integer(std::string_view key, int64_t standard, int64_t min, i
 }
 
 std::string Settings::text(std::string_view key, std::string_view standard, std::string_view help) {
-  return declare(key, std::string(standard), "text", help).value;
+  return declare(key, std::string(standard), "text", help, anything).value;
 }
 
 bool Settings::flag(std::string_view key, bool standard, std::string_view help) {
-  SettingInfo& info = declare(key, standard ? "on" : "off", "on, off, true or false", help);
+  SettingInfo& info = declare(key, standard ? "on" : "off", "on, off, true or false", help,
+                              [](const std::string& text) { return parse_flag(text).has_value(); });
   const Given* given = this->given(key);
   if (given == nullptr) return standard;
-  if (given->value == "on" || given->value == "true") return true;
-  if (given->value == "off" || given->value == "false") return false;
+  if (const auto value = parse_flag(given->value)) return *value;
   reject(info, *given);
   return standard;
 }
@@ -192,7 +222,9 @@ bool Settings::flag(std::string_view key, bool standard, std::string_view help) 
 std::string Settings::choice(std::string_view key, std::string_view standard,
                              std::initializer_list<std::string_view> choices, std::string_view help) {
   CHECK(std::ranges::count(choices, standard) == 1);
-  SettingInfo& info = declare(key, std::string(standard), "one of " + joined(choices), help);
+  const auto allows = [all = std::vector<std::string>(choices.begin(), choices.end())](
+                          const std::string& text) { return std::ranges::count(all, text) > 0; };
+  SettingInfo& info = declare(key, std::string(standard), "one of " + joined(choices), help, allows);
   const Given* given = this->given(key);
   if (given != nullptr && std::ranges::count(choices, given->value) == 0) reject(info, *given);
   return info.value;
@@ -200,7 +232,8 @@ std::string Settings::choice(std::string_view key, std::string_view standard,
 
 std::string Settings::secret(std::string_view key, std::string_view help) {
   const std::string file_key = std::string(key) + "_file";
-  SettingInfo& info = declare(key, "", fmt::format("a secret, or {} with its path", file_key), help);
+  SettingInfo& info =
+      declare(key, "", fmt::format("a secret, or {} with its path", file_key), help, anything);
   info.secret = true;
   const Given* direct = given(key);
   const Given* file = given(file_key);
@@ -220,6 +253,7 @@ std::string Settings::secret(std::string_view key, std::string_view help) {
     if (value.ends_with('\r')) value.pop_back();
   }
   info.value = value.empty() ? "" : kMask;
+  own_.back().in_force = value;
   return value;
 }
 
@@ -239,17 +273,10 @@ std::string Settings::nearest(std::string_view name) const {
 }
 
 Result<void> Settings::finish() const {
-  std::set<std::string, std::less<>> known;
-  for (const SettingInfo& info : declared_) {
-    for (const char* suffix : {"", "_file"}) {
-      if (*suffix != 0 && !info.secret) continue;
-      known.insert(info.key + suffix);
-      known.insert(variable_of(info.key + suffix));
-    }
-  }
+  const auto known = known_names(declared_);
   std::vector<std::string> unknown;
-  for (const auto& layer : layers_) {
-    for (const auto& [name, given] : layer) {
+  for (size_t layer = kFile; layer < kLayers; ++layer) {
+    for (const auto& [name, given] : layers_[layer]) {
       if (known.contains(name)) continue;
       const std::string subject = given.source == name ? name : given.source + ": " + name;
       unknown.push_back(fmt::format("{} is no setting; the nearest is {}", subject, nearest(name)));
@@ -259,6 +286,50 @@ Result<void> Settings::finish() const {
   unknown.insert(unknown.end(), problems_.begin(), problems_.end());
   if (unknown.empty()) return {};
   return fail(Code::kInvalidArgument, reason, fmt::format("{}", fmt::join(unknown, "\n")));
+}
+
+void Settings::give_remote(const Values& values, std::string_view source) {
+  layers_[kRemote].clear();
+  for (const auto& [key, value] : values) layers_[kRemote][key] = {value, std::string(source)};
+}
+
+void Settings::live(std::string_view key, Apply apply) {
+  for (size_t i = 0; i < declared_.size(); ++i) {
+    if (declared_[i].key != key) continue;
+    declared_[i].live = true;
+    own_[i].apply = std::move(apply);
+    return;
+  }
+  CHECK(!"a live setting is declared by its reader first");
+}
+
+Settings::TakenOver Settings::take_over(const Values& values, std::string_view source) {
+  give_remote(values, source);
+  TakenOver taken;
+  for (size_t i = 0; i < declared_.size(); ++i) take_over_one(declared_[i], own_[i], taken);
+  return taken;
+}
+
+void Settings::take_over_one(SettingInfo& info, Declared& own, TakenOver& taken) {
+  const Given* given = this->given(info.key);
+  if (given == nullptr && info.secret && this->given(info.key + "_file") != nullptr) return;
+  const std::string value = given == nullptr ? info.standard : given->value;
+  if (value == own.in_force) return;
+  if (!own.allows(value)) return taken.refused.push_back(info.key);
+  if (!own.apply) return taken.needs_restart.push_back(info.key);
+  if (!own.apply(value)) return taken.refused.push_back(info.key);
+  own.in_force = value;
+  info.value = info.secret && !value.empty() ? std::string(kMask) : value;
+  info.source = given == nullptr ? "default" : given->source;
+  taken.applied.push_back(info.key);
+}
+
+std::vector<std::string> Settings::unknown_remote() const {
+  const auto known = known_names(declared_);
+  std::vector<std::string> unknown;
+  for (const auto& [key, given] : layers_[kRemote])
+    if (!known.contains(key)) unknown.push_back(key);
+  return unknown;
 }
 
 std::string Settings::print() const {

@@ -186,5 +186,52 @@ TEST(SettingsDeathTest, ASettingHasOneReader) {
   EXPECT_DEATH(settings.flag("a.b", true, ""), "declared in two places");
 }
 
+TEST(Settings, TheConfigServerIsTheWeakest) {
+  Settings settings;
+  settings.give_remote({{"a.remote", "2"}, {"a.file", "2"}, {"a.bad", "x"}, {"spring.profile", "x"}},
+                       "http://c");
+  ASSERT_TRUE(settings.load_text("a: {file: 3}", "f.yaml"));
+  EXPECT_EQ(settings.integer("a.remote", 1, 0, 10, "from there"), 2);
+  EXPECT_EQ(settings.integer("a.file", 1, 0, 10, "the file is stronger"), 3);
+  EXPECT_EQ(settings.integer("a.bad", 1, 0, 10, "not allowed"), 1);
+  EXPECT_TRUE(settings.finish());  // neither the unknown nor the bad one keeps a process from starting
+  EXPECT_THAT(settings.refused(), testing::ElementsAre("a.bad"));
+  EXPECT_THAT(settings.unknown_remote(), testing::ElementsAre("spring.profile"));
+  EXPECT_EQ(settings.declared().front().source, "http://c");
+}
+
+TEST(Settings, LiveOnesTakeNewValues) {
+  Settings settings;
+  settings.give_remote({{"a.live", "2"}, {"a.file", "2"}}, "http://c");
+  ASSERT_TRUE(settings.load_text("a: {file: 3}", "f.yaml"));
+  int64_t live = settings.integer("a.live", 1, 0, 10, "live");
+  (void)settings.integer("a.file", 1, 0, 10, "live, but the file is stronger");
+  (void)settings.integer("a.fixed", 1, 0, 10, "read at start only");
+  (void)settings.text("a.picky", "ok", "its reader looks closer");
+  (void)settings.secret("a.secret", "one that is live");
+  std::string secret;
+  settings.live("a.live", [&](const std::string& value) { return live = std::stoll(value), true; });
+  settings.live("a.file", [&](const std::string&) { return ADD_FAILURE(), true; });
+  settings.live("a.picky", [](const std::string& value) { return value == "ok"; });
+  settings.live("a.secret", [&](const std::string& value) { return secret = value, true; });
+  EXPECT_TRUE(settings.finish());
+  auto taken = settings.take_over(
+      {{"a.live", "7"}, {"a.file", "8"}, {"a.fixed", "9"}, {"a.picky", "no"}, {"a.secret", "s"}, {"x", "y"}},
+      "http://c");
+  EXPECT_EQ(live, 7);
+  EXPECT_EQ(secret, "s");
+  EXPECT_THAT(taken.applied, testing::UnorderedElementsAre("a.live", "a.secret"));
+  EXPECT_THAT(taken.needs_restart, testing::ElementsAre("a.fixed"));
+  EXPECT_THAT(taken.refused, testing::ElementsAre("a.picky"));
+  EXPECT_THAT(settings.print(), testing::Not(HasSubstr(" s ")));
+  taken = settings.take_over({{"a.live", "70"}}, "http://c");
+  EXPECT_EQ(live, 7);
+  EXPECT_THAT(taken.refused, testing::ElementsAre("a.live"));
+  EXPECT_TRUE(taken.needs_restart.empty());
+  taken = settings.take_over({}, "http://c");
+  EXPECT_EQ(live, 1);  // back to the default
+  EXPECT_THAT(taken.applied, testing::ElementsAre("a.live"));
+}
+
 }  // namespace
 }  // namespace micropay

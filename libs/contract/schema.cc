@@ -1,6 +1,6 @@
 // The SQL of a table: all dialects store the same columns, so an export of one loads into the other. Text is
-// compared by its bytes, and NULL comes first. Identifiers are quoted, because fields may be named by words of
-// SQL.
+// compared by its bytes, and NULL comes first. Identifiers are quoted, because fields may be named by words
+// of SQL.
 #include <algorithm>
 
 #include "libs/contract/columns.h"
@@ -20,8 +20,8 @@ bool is_indexed(const Table& table, const Column& column) {
   const auto has = [&](const std::vector<const FieldDescriptor*>& fields) {
     return std::find(fields.begin(), fields.end(), column.field) != fields.end();
   };
-  return has(table.key) ||
-         std::any_of(table.indexes.begin(), table.indexes.end(), [&](const Index& i) { return has(i.fields); });
+  return has(table.key) || std::any_of(table.indexes.begin(), table.indexes.end(),
+                                       [&](const Index& i) { return has(i.fields); });
 }
 
 std::string mariadb_type(const Table& table, const Column& column) {
@@ -32,7 +32,8 @@ std::string mariadb_type(const Table& table, const Column& column) {
     case ColumnType::kText: break;
   }
   if (!is_indexed(table, column)) return "longtext";
-  if (column.field->cpp_type() == FieldDescriptor::CPPTYPE_ENUM) return fmt::format("varchar({})", kIndexedEnum);
+  if (column.field->cpp_type() == FieldDescriptor::CPPTYPE_ENUM)
+    return fmt::format("varchar({})", kIndexedEnum);
   const uint32_t longest = options_of(*column.field).max_length();
   return fmt::format("varchar({})", longest == 0 ? kIndexedText : std::min(longest, kIndexedText));
 }

@@ -143,7 +143,8 @@ bool is_id(std::string_view text) {
 }
 
 bool is_metadata_key(std::string_view text) {
-  return !text.empty() && text.size() <= 128 &&
+  // What begins like an attribute, or is called as the text beside them, would not be read back from JSON.
+  return !text.empty() && text.size() <= 128 && text.front() != '@' && text != "$" &&
          std::ranges::none_of(text, [](unsigned char c) { return c < 0x20 || c == 0x7F; });
 }
 

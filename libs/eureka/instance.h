@@ -64,7 +64,7 @@ void write_instance(const Instance& instance, Node& node);
 
 // Letters, digits and . _ - : @ # + ~ / as instance ids and application names have them; at most 255 bytes.
 bool is_id(std::string_view text);
-bool is_metadata_key(std::string_view text);  // without control characters, at most 128 bytes
+bool is_metadata_key(std::string_view text);  // at most 128 bytes; no control characters
 constexpr size_t kMaxMetadata = 64;
 constexpr size_t kMaxText = 1'024;
 

@@ -3,20 +3,14 @@
 //
 //   kHead -> kBody -> kAnswering -> kHead ...        kClosing (write what is left) -> kDraining (read over,
 //   end) -> gone
-#include <sys/socket.h>
-
-#include <boost/asio/buffer.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-
 #include "libs/http/loop.h"
 #include "libs/http/request_parser.h"
+#include "libs/http/stream.h"
 
 namespace micropay {
 namespace {
 
 namespace asio = boost::asio;
-using Socket = asio::basic_stream_socket<asio::ip::tcp, asio::io_context::executor_type>;
 using SystemError = boost::system::error_code;
 
 constexpr size_t kMaxUnwritten = 64 << 10;  // pipelined answers gather up to here
@@ -34,15 +28,10 @@ class Connection final : public LoopMember,
         core_(*core_ptr_),
         loop_(loop),
         token_(core_ptr_),
-        socket_(loop.context()),
+        stream_(loop, fd, core_.options.tls.get()),
         remote_(std::move(remote)),
         limits_{core_.options.max_header_bytes, core_.options.max_headers, core_.options.max_target_bytes},
-        deadline_(loop.now() + core_.options.idle_timeout) {
-    socket_.assign(asio::ip::tcp::v4(), fd);
-    SystemError ignored;
-    socket_.native_non_blocking(true, ignored);
-    socket_.non_blocking(true, ignored);
-  }
+        deadline_(loop.now() + core_.options.idle_timeout) {}
 
   ~Connection() override { forget_arriving(); }
 
@@ -80,7 +69,7 @@ class Connection final : public LoopMember,
   ServerCore& core_;
   Loop& loop_;
   std::optional<ConnectionToken> token_;  // given back at the end, though a late Responder still refers to us
-  Socket socket_;
+  Stream stream_;
   std::string remote_;
   HeadLimits limits_;
   State state_ = State::kHead;
@@ -108,7 +97,7 @@ class Connection final : public LoopMember,
 void Connection::wait_to_read() {
   if (waiting_to_read_ || state_ == State::kAnswering || state_ == State::kClosed) return;
   waiting_to_read_ = true;
-  socket_.async_wait(Socket::wait_read, [self = shared_from_this()](const SystemError& error) {
+  stream_.wait_read([self = shared_from_this()](const SystemError& error) {
     self->waiting_to_read_ = false;
     if (!error) self->readable();
   });
@@ -117,7 +106,7 @@ void Connection::wait_to_read() {
 void Connection::readable() {
   if (state_ == State::kClosed || state_ == State::kAnswering) return;
   SystemError error;
-  size_t count = socket_.read_some(asio::buffer(loop_.scratch(), Loop::kScratchBytes), error);
+  size_t count = stream_.read(loop_.scratch(), Loop::kScratchBytes, error);
   if (error == asio::error::would_block) return wait_to_read();
   if (error) return close();
   if (state_ == State::kDraining) deadline_ = std::min(loop_.now() + kDrainSilence, drained_by_);
@@ -227,6 +216,8 @@ void Connection::dispatch(std::string_view rest) {
   HttpRequest& request = head_.request;
   request.remote_address = remote_;
   if (request.websocket) {
+    if (stream_.secure())
+      return refuse({501, "websocket_over_tls", "There are no WebSockets over TLS here."});
     if (!rest.empty())
       return refuse({400, "early_frames", "Frames may follow the answer to the handshake only."});
     websocket_key_ = request.header("sec-websocket-key");
@@ -279,11 +270,11 @@ bool Connection::flush() {
   if (waiting_to_write_ || state_ == State::kClosed) return false;
   while (written_ < out_.size()) {
     SystemError error;
-    written_ += socket_.write_some(asio::buffer(out_.data() + written_, out_.size() - written_), error);
+    written_ += stream_.write(std::string_view(out_).substr(written_), error);
     if (error == asio::error::would_block) {
       waiting_to_write_ = true;
       deadline_ = loop_.now() + core_.options.write_timeout;
-      socket_.async_wait(Socket::wait_write, [self = shared_from_this()](const SystemError& failed) {
+      stream_.wait_write([self = shared_from_this()](const SystemError& failed) {
         self->waiting_to_write_ = false;
         if (failed) return;
         self->deadline_ = self->loop_.now() + self->core_.options.idle_timeout;
@@ -312,8 +303,7 @@ void Connection::start_draining() {
   state_ = State::kDraining;
   drained_by_ = core_.stopping ? loop_.now() : loop_.now() + core_.options.body_timeout;
   deadline_ = std::min(loop_.now() + kDrainSilence, drained_by_);
-  SystemError ignored;
-  socket_.shutdown(Socket::shutdown_send, ignored);
+  stream_.shutdown_send();
   wait_to_read();
 }
 
@@ -340,7 +330,7 @@ void Connection::upgrade(uint64_t sequence, WebSocketEvents&& events, std::strin
   }
   state_ = State::kClosed;
   SystemError error;
-  int fd = socket_.release(error);
+  int fd = stream_.release(error);
   auto self = shared_from_this();
   loop_.remove(*this);
   if (error) {
@@ -355,8 +345,7 @@ void Connection::close() {
   if (state_ == State::kClosed) return;
   state_ = State::kClosed;
   forget_arriving();
-  SystemError ignored;
-  socket_.close(ignored);
+  stream_.close();
   token_.reset();
   loop_.remove(*this);
 }

@@ -26,6 +26,7 @@ class io_context;
 
 namespace micropay {
 
+class HttpTls;
 class Loop;
 
 // An open socket. Belongs to one I/O thread: all of it is called there, events come there.
@@ -60,8 +61,8 @@ class Responder {
       : target_(std::move(target)), sequence_(sequence) {}
 
   void send(HttpResponse&& response) const;  // any thread
-  // Any thread; the answer is made on the I/O thread, at once when this is it. Many of them given in a row wake
-  // that thread once.
+  // Any thread; the answer is made on the I/O thread, at once when this is it. Many of them given in a row
+  // wake that thread once.
   void make(std::function<HttpResponse()> make) const;
   // Instead of an answer, when request.websocket. `subprotocol` is one of those offered, or empty.
   void accept(WebSocketEvents events, std::string subprotocol = {}) const;
@@ -90,6 +91,7 @@ struct HttpOptions {
   size_t max_message_bytes = 64 << 10;     // WebSocket; beyond: 1009
   size_t max_queued_bytes = 1 << 20;       // WebSocket, to a slow reader; beyond: 1013
   size_t max_queued_messages = 1'000;
+  std::shared_ptr<HttpTls> tls = {};       // libs/http/tls.h; none: plain
   Duration websocket_idle = 60 * kSecond;  // pings at half of it; a peer that stays silent is closed
   // The answer to a request that never reaches the handler; empty: a plain text one.
   std::function<HttpResponse(uint32_t status, std::string_view reason, std::string_view detail)> problem = {};

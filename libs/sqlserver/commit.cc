@@ -1,12 +1,13 @@
-// Committing a tick: its rows, its record and the log's new end in one transaction under the lock of log_head.
+// Committing a tick: its rows, its record and the log's new end in one transaction under the lock of
+// log_head.
 //
-// Nobody else was here for a while: everything goes out as one request, which begins with moving the head from
-// where it was believed to be, by the fence that was seen last; when either is not so, that statement fails (the
-// tick would become NULL), and all of it with it. Otherwise the head is locked first and what others have committed
-// is read; if that touches nothing of this tick, it is written behind them.
+// Nobody else was here for a while: everything goes out as one request, which begins with moving the head
+// from where it was believed to be, by the fence that was seen last; when either is not so, that statement
+// fails (the tick would become NULL), and all of it with it. Otherwise the head is locked first and what
+// others have committed is read; if that touches nothing of this tick, it is written behind them.
 //
-// When the connection breaks, nobody knows whether the tick was committed. The second way finds out: with the head
-// locked, either its record is in the log, or it cannot come any more, because the head will have moved.
+// When the connection breaks, nobody knows whether the tick was committed. The second way finds out: with the
+// head locked, either its record is in the log, or it cannot come any more, because the head will have moved.
 #include "libs/base/check.h"
 #include "libs/base/log.h"
 #include "libs/sqlserver/server_rows.h"
@@ -33,8 +34,8 @@ std::unexpected<Error> ServerStoreImpl::conflict(std::string_view reason) {
 
 Result<void> ServerStoreImpl::commit(Tick& tick) {
   const Time began = system_clock().monotonic();
-  // Ticks that were taken in under way have moved what was read to the state behind them; this one can follow,
-  // unless it may not be moved at all.
+  // Ticks that were taken in under way have moved what was read to the state behind them; this one can
+  // follow, unless it may not be moved at all.
   if (stale_ || (!since_begin_.empty() && ReadSet().conflicts(tick, Tick()))) return conflict("conflict");
   log_row_.forget();
   TRY(try_commit(tick));
@@ -115,14 +116,17 @@ Result<ServerStoreImpl::Attempt> ServerStoreImpl::commit_locked(SqlSession& sess
   return ended;
 }
 
-// With the head locked: what is between the end that is known here and it. True: the tick that was sent is there.
-Result<bool> ServerStoreImpl::lock_and_look(SqlSession& session, const Tick& tick, std::optional<uint64_t> sent) {
+// With the head locked: what is between the end that is known here and it. True: the tick that was sent is
+// there.
+Result<bool> ServerStoreImpl::lock_and_look(SqlSession& session, const Tick& tick,
+                                            std::optional<uint64_t> sent) {
   session.add("BEGIN");
   session.add(lock_head_sql());
-  session.add(fmt::format(R"(SELECT "epoch",(SELECT COUNT(*) FROM "instance" WHERE "name"<>? AND "epoch"<>0 AND )"
-                          R"("lease_until">={}) FROM "instance" WHERE "name"=?)",
-                          now_sql(session.server())),
-              {sql_text(membership_.name()), sql_text(membership_.name())});
+  session.add(
+      fmt::format(R"(SELECT "epoch",(SELECT COUNT(*) FROM "instance" WHERE "name"<>? AND "epoch"<>0 AND )"
+                  R"("lease_until">={}) FROM "instance" WHERE "name"=?)",
+                  now_sql(session.server())),
+      {sql_text(membership_.name()), sql_text(membership_.name())});
   session.add(log_since_sql(), {sql_value(end().tick), sql_value(kTicksUnderLock)});
   const auto answers = TRY(session.run());
   const LogHead head = head_of(*answers[1]);
@@ -161,25 +165,26 @@ bool ServerStoreImpl::is_own(const SqlRows& log, uint64_t tick) const {
 void ServerStoreImpl::committed(Tick& tick) {
   for (RowChange& change : tick.changes) known_.put(*change.table, change.key, std::move(change.row));
   tick.changes.clear();
-  set_end({.tick = tick.number,
-           .next_position = tick.first_position + tick.events.size(),
-           .time = tick.time});
+  set_end(
+      {.tick = tick.number, .next_position = tick.first_position + tick.events.size(), .time = tick.time});
   recent_.add(tick.events);
   membership_.committed(tick.number);
   if (projections_) projections_->nudge();
   numbers_.commits.add();
 }
 
-// Somebody holds the head and says nothing: a process that stands still. When that is between two requests, the
-// server ends its session by itself; in the midst of one, it waits for the rest of it.
+// Somebody holds the head and says nothing: a process that stands still. When that is between two requests,
+// the server ends its session by itself; in the midst of one, it waits for the rest of it.
 void ServerStoreImpl::end_stalled() {
   if (options_.address.server != SqlServer::kPostgres) return;
   const auto ended = readers_.read([](SqlSession& session) -> Result<void> {
-    session.add("SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname=current_database() "
-                "AND usename=current_user AND pid<>pg_backend_pid() AND backend_xid IS NOT NULL "
-                "AND wait_event_type='Client' AND xact_start<clock_timestamp()-interval '2 seconds'");
+    session.add(
+        "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname=current_database() "
+        "AND usename=current_user AND pid<>pg_backend_pid() AND backend_xid IS NOT NULL "
+        "AND wait_event_type='Client' AND xact_start<clock_timestamp()-interval '2 seconds'");
     const auto answers = TRY(session.run());
-    if (answers[0]->integer(0, 0) > 0) log_warn("store.ended_stalled", "a session that held the log and stood still was ended");
+    if (answers[0]->integer(0, 0) > 0)
+      log_warn("store.ended_stalled", "a session that held the log and stood still was ended");
     return {};
   });
   (void)ended;

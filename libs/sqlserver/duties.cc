@@ -58,8 +58,9 @@ Result<bool> ServerStoreImpl::claim_duty(std::string_view name) const {
     if (held) return {};
     session.add(R"(SELECT "tick" FROM "projection" WHERE "service"=?)", {sql_text(name)});
     if (TRY(session.run())[0]->rows() != 0) return {};
-    session.add(R"(INSERT INTO "projection" ("service","tick","version","owner","lease_until") VALUES (?,0,0,'',0))",
-                {sql_text(name)});
+    session.add(
+        R"(INSERT INTO "projection" ("service","tick","version","owner","lease_until") VALUES (?,0,0,'',0))",
+        {sql_text(name)});
     (void)session.run();  // another instance may have been first
     held = TRY(claim());
     return {};

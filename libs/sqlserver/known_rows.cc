@@ -1,5 +1,5 @@
-// Two generations: what is found in the old one moves to the young one; when that is full, it becomes the old one
-// and the old one is dropped.
+// Two generations: what is found in the old one moves to the young one; when that is full, it becomes the old
+// one and the old one is dropped.
 #include "libs/sqlserver/known_rows.h"
 
 #include <absl/container/flat_hash_map.h>

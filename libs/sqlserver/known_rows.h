@@ -1,5 +1,5 @@
-// Rows, and keys that have none, as they are at the end of the log that an instance has taken in. One thread, the
-// engine's. What has not been looked for lately is forgotten.
+// Rows, and keys that have none, as they are at the end of the log that an instance has taken in. One thread,
+// the engine's. What has not been looked for lately is forgotten.
 #pragma once
 
 #include <memory>

@@ -1,5 +1,5 @@
-// The log in a database: a row a tick, whose record is that of the embedded log (libs/store/log_record.h) without
-// its padding, checksums included.
+// The log in a database: a row a tick, whose record is that of the embedded log (libs/store/log_record.h)
+// without its padding, checksums included.
 #pragma once
 
 #include "libs/sqlserver/sql_session.h"

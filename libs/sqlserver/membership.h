@@ -1,8 +1,8 @@
-// An instance among others: its row with an epoch and a lease, the heartbeats that keep it, fencing those whose
-// lease is over, and telling each other of commits. A thread and a connection of its own.
+// An instance among others: its row with an epoch and a lease, the heartbeats that keep it, fencing those
+// whose lease is over, and telling each other of commits. A thread and a connection of its own.
 //
-// `fence` of log_head counts every change of who may write; the commits compare it (see commit.cc), so nobody who
-// was fenced can slip through between looking and writing.
+// `fence` of log_head counts every change of who may write; the commits compare it (see commit.cc), so nobody
+// who was fenced can slip through between looking and writing.
 #pragma once
 
 #include <atomic>

@@ -6,8 +6,8 @@
 namespace micropay {
 namespace {
 
-// log_head: the one row whose lock orders all ticks; `fence` counts how often who may write has changed. A tick is
-// packed already, so the server need not try to compress it, and stays in its row up to a page.
+// log_head: the one row whose lock orders all ticks; `fence` counts how often who may write has changed. A
+// tick is packed already, so the server need not try to compress it, and stays in its row up to a page.
 constexpr std::string_view kLogOnPostgres = R"sql(
 CREATE TABLE "log_head" ("id" bigint PRIMARY KEY, "tick" bigint NOT NULL, "next_position" bigint NOT NULL,
   "time" bigint NOT NULL, "fence" bigint NOT NULL) WITH (fillfactor=10);

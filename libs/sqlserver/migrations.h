@@ -1,5 +1,5 @@
-// Changes of the store's own tables, and of contract tables where adding a column is not enough, in order. One
-// that was released is never edited.
+// Changes of the store's own tables, and of contract tables where adding a column is not enough, in order.
+// One that was released is never edited.
 #pragma once
 
 #include <span>

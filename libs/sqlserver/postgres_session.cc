@@ -1,7 +1,7 @@
-// A session with PostgreSQL: libpq in pipeline mode, binary values, every statement prepared at its first use.
-// Rows are written by one statement a table, whose parameters are the columns as arrays.
-#include <postgresql/libpq-fe.h>
+// A session with PostgreSQL: libpq in pipeline mode, binary values, every statement prepared at its first
+// use. Rows are written by one statement a table, whose parameters are the columns as arrays.
 #include <poll.h>
+#include <postgresql/libpq-fe.h>
 
 #include <deque>
 #include <unordered_map>
@@ -21,9 +21,10 @@ using contract::Table;
 using contract::Value;
 
 constexpr size_t kKeptStatements = 512;
-constexpr size_t kBulkRows = 5'000;               // of one statement
-constexpr Duration kGrace = 3 * kSecond;          // beyond what the server itself allows a statement
-constexpr unsigned kTypeInt8 = 20, kTypeInt4 = 23, kTypeInt2 = 21, kTypeText = 25, kTypeVarchar = 1043, kTypeBool = 16;
+constexpr size_t kBulkRows = 5'000;       // of one statement
+constexpr Duration kGrace = 3 * kSecond;  // beyond what the server itself allows a statement
+constexpr unsigned kTypeInt8 = 20, kTypeInt4 = 23, kTypeInt2 = 21, kTypeText = 25, kTypeVarchar = 1043,
+                   kTypeBool = 16;
 
 struct FreeResult {
   void operator()(PGresult* result) const { PQclear(result); }
@@ -91,11 +92,10 @@ struct TableSql {
     put = fmt::format("INSERT INTO {} ({}) SELECT * FROM unnest({}) ON CONFLICT ({}) DO {}",
                       quoted(table.sql_name), columns_sql(table), array_marks(columns), keys_sql(table),
                       updates.empty() ? "NOTHING" : "UPDATE SET " + updates);
-    const std::string chosen = fmt::format(" WHERE ({}) IN (SELECT * FROM unnest({}))", keys_sql(table),
-                                           array_marks(keys));
-    const std::string one_key = keys.size() == 1 ? fmt::format(" WHERE {}=ANY({})", keys_sql(table),
-                                                               array_marks(keys))
-                                                 : chosen;
+    const std::string chosen =
+        fmt::format(" WHERE ({}) IN (SELECT * FROM unnest({}))", keys_sql(table), array_marks(keys));
+    const std::string one_key =
+        keys.size() == 1 ? fmt::format(" WHERE {}=ANY({})", keys_sql(table), array_marks(keys)) : chosen;
     erase = fmt::format("DELETE FROM {}{}", quoted(table.sql_name), one_key);
     get_one = select_sql(table) + by_key_sql(table);
     get_many = select_sql(table) + one_key;
@@ -138,8 +138,8 @@ class PostgresSession final : public SqlSession {
 
  private:
   struct Sent {
-    bool prepare;  // or an execution
-    bool answered; // the caller wants its result
+    bool prepare;   // or an execution
+    bool answered;  // the caller wants its result
     std::string sql;
   };
   void send(std::string_view sql, bool answered);
@@ -183,13 +183,18 @@ Result<void> PostgresSession::connect(const SqlAddress& address) {
   if (options_.keys_only) settings += " -c enable_seqscan=off -c plan_cache_mode=force_generic_plan";
   const std::string port = std::to_string(address.port);
   const std::string silence_ms = ms(options_.statement_timeout + kGrace);
-  std::vector<std::pair<const char*, const char*>> words{
-      {"host", address.host.c_str()},      {"port", port.c_str()},
-      {"dbname", address.database.c_str()}, {"user", address.user.c_str()},
-      {"password", address.password.c_str()}, {"sslmode", address.tls.c_str()},
-      {"application_name", options_.application.c_str()}, {"options", settings.c_str()},
-      {"tcp_user_timeout", silence_ms.c_str()}, {"keepalives_idle", "5"}, {"keepalives_interval", "2"},
-      {"keepalives_count", "3"}};
+  std::vector<std::pair<const char*, const char*>> words{{"host", address.host.c_str()},
+                                                         {"port", port.c_str()},
+                                                         {"dbname", address.database.c_str()},
+                                                         {"user", address.user.c_str()},
+                                                         {"password", address.password.c_str()},
+                                                         {"sslmode", address.tls.c_str()},
+                                                         {"application_name", options_.application.c_str()},
+                                                         {"options", settings.c_str()},
+                                                         {"tcp_user_timeout", silence_ms.c_str()},
+                                                         {"keepalives_idle", "5"},
+                                                         {"keepalives_interval", "2"},
+                                                         {"keepalives_count", "3"}};
   if (!address.tls_root.empty()) words.emplace_back("sslrootcert", address.tls_root.c_str());
   std::vector<const char*> names, values;
   for (const auto& [name, value] : words) names.push_back(name), values.push_back(value);
@@ -217,7 +222,8 @@ Result<void> PostgresSession::wait(short events, Time deadline, int wake_fd) {
   while (true) {
     const Duration left = deadline - system_clock().monotonic();
     if (left <= 0 && wake_fd < 0) return lost("no answer in time");
-    const int ready = ::poll(files, wake_fd < 0 ? 1 : 2, static_cast<int>(std::max<Duration>(left, 0) / kMillisecond) + 1);
+    const int ready =
+        ::poll(files, wake_fd < 0 ? 1 : 2, static_cast<int>(std::max<Duration>(left, 0) / kMillisecond) + 1);
     if (ready > 0 || (ready == 0 && wake_fd >= 0)) return {};
     if (ready < 0 && errno != EINTR) return lost("poll failed");
   }
@@ -258,7 +264,8 @@ void PostgresSession::put_rows(const Table& table, std::span<const RowChange* co
   while (!changes.empty()) {
     const auto chunk = changes.first(std::min(changes.size(), kBulkRows));
     changes = changes.subspan(chunk.size());
-    for (size_t i = 0; i < columns.size(); ++i) columns[i].clear(), columns[i].begin_array(sql.columns[i]->type);
+    for (size_t i = 0; i < columns.size(); ++i)
+      columns[i].clear(), columns[i].begin_array(sql.columns[i]->type);
     for (const RowChange* change : chunk) {
       column_values(plan, *change->row, values_, scratch_);
       for (size_t i = 0; i < columns.size(); ++i) columns[i].add_element(values_[i]);
@@ -359,9 +366,10 @@ Error PostgresSession::error_of(const PGresult* result) {
   const char* field = PQresultErrorField(result, PG_DIAG_SQLSTATE);
   const std::string_view state = field == nullptr ? "" : field;
   const char* message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-  Error error{.code = Code::kUnavailable,
-              .reason = "storage_failed",
-              .detail = fmt::format("{} ({})", message == nullptr ? PQresultErrorMessage(result) : message, state)};
+  Error error{
+      .code = Code::kUnavailable,
+      .reason = "storage_failed",
+      .detail = fmt::format("{} ({})", message == nullptr ? PQresultErrorMessage(result) : message, state)};
   if (state == "23502") {
     failure_ = SqlFailure::kRefused;
   } else if (state == "40001" || state == "40P01" || state == "55P03") {

@@ -1,5 +1,5 @@
-// PostgreSQL's binary formats. An array: dimensions, whether there are NULLs, type of the elements, their number,
-// lower bound; then each with its size. All big-endian.
+// PostgreSQL's binary formats. An array: dimensions, whether there are NULLs, type of the elements, their
+// number, lower bound; then each with its size. All big-endian.
 #include "libs/sqlserver/postgres_values.h"
 
 #include <bit>

@@ -37,9 +37,10 @@ struct Present {
 
 Result<Present> read_present(SqlSession& session) {
   const char* here = is_postgres(session) ? "current_schema()" : "DATABASE()";
-  session.add(fmt::format("SELECT CAST(table_name AS CHAR(100)),CAST(column_name AS CHAR(100)) FROM "
-                          "information_schema.columns WHERE table_schema={} ORDER BY 1,ordinal_position",
-                          here));
+  session.add(
+      fmt::format("SELECT CAST(table_name AS CHAR(100)),CAST(column_name AS CHAR(100)) FROM "
+                  "information_schema.columns WHERE table_schema={} ORDER BY 1,ordinal_position",
+                  here));
   auto answers = TRY(session.run());
   Present present;
   const auto trimmed = [](std::string_view text) {  // CHAR is padded
@@ -60,28 +61,30 @@ Result<Present> read_present(SqlSession& session) {
 Result<void> check_version(const Present& present) {
   const int64_t known = migrations().back().number;
   if (present.needed <= known) return {};
-  return fail(Code::kFailedPrecondition, "newer_format",
-              fmt::format("the database needs a version that knows migration {}, this one knows up to {}; use "
-                          "the newer version",
-                          present.needed, known));
+  return fail(
+      Code::kFailedPrecondition, "newer_format",
+      fmt::format("the database needs a version that knows migration {}, this one knows up to {}; use "
+                  "the newer version",
+                  present.needed, known));
 }
 
 Result<void> lock(SqlSession& session) {
   // Two instances that start together: the second waits, and finds everything done.
   if (is_postgres(session))
-    return session.execute(fmt::format("SET lock_timeout='{}s'; SET statement_timeout=0;"
-                                       "SELECT pg_advisory_lock(hashtext('{}'))",
-                                       kLockSeconds, kLockName));
+    return session.execute(
+        fmt::format("SET lock_timeout='{}s'; SET statement_timeout=0;"
+                    "SELECT pg_advisory_lock(hashtext('{}'))",
+                    kLockSeconds, kLockName));
   session.add(fmt::format("SELECT GET_LOCK(CONCAT('{}.',DATABASE()),{})", kLockName, kLockSeconds));
   const auto answers = TRY(session.run());
   if (answers[0]->integer(0, 0) == 1) return {};
-  return fail(Code::kUnavailable, "storage_failed", "another instance has been changing the schema for a minute");
+  return fail(Code::kUnavailable, "storage_failed",
+              "another instance has been changing the schema for a minute");
 }
 
 Result<void> apply_migration(SqlSession& session, const Migration& migration) {
-  const std::string record =
-      fmt::format("INSERT INTO schema_change(number,name,needed) VALUES({},'{}',{});", migration.number,
-                  migration.name, migration.needed);
+  const std::string record = fmt::format("INSERT INTO schema_change(number,name,needed) VALUES({},'{}',{});",
+                                         migration.number, migration.name, migration.needed);
   if (is_postgres(session))
     return session.execute(fmt::format("BEGIN;{}{}COMMIT;", migration.postgres, record));
   return session.execute(fmt::format("{}{}", migration.mariadb, record));

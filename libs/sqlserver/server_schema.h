@@ -2,8 +2,8 @@
 // projection). Made and extended under a lock, so that instances may start together: additive changes follow
 // from the contracts, everything else is a numbered migration that is recorded in schema_change.
 //
-// Two roles: the owner of the tables calls apply_schema() and is gone; the application's role may only read and
-// write rows, and calls check_schema().
+// Two roles: the owner of the tables calls apply_schema() and is gone; the application's role may only read
+// and write rows, and calls check_schema().
 #pragma once
 
 #include <string>

@@ -17,9 +17,8 @@ constexpr size_t kEventTicks = 64;  // read at a time for events
 
 SqlOptions main_options() { return {.application = "micropay-engine", .keys_only = true}; }
 SqlOptions reader_options() {
-  return {.application = "micropay-reader",
-          .statement_timeout = 30 * kSecond,
-          .idle_in_transaction = kMinute};
+  return {
+      .application = "micropay-reader", .statement_timeout = 30 * kSecond, .idle_in_transaction = kMinute};
 }
 
 std::string own_name(const ServerStoreOptions& options) {
@@ -30,8 +29,8 @@ std::string own_name(const ServerStoreOptions& options) {
 
 }  // namespace
 
-Result<std::unique_ptr<ServerStore>> ServerStore::open(ServerStoreOptions options, const contract::Model& model,
-                                                       Projector* projector) {
+Result<std::unique_ptr<ServerStore>> ServerStore::open(ServerStoreOptions options,
+                                                       const contract::Model& model, Projector* projector) {
   auto store = std::make_unique<ServerStoreImpl>(std::move(options), model);
   TRY(store->open(projector));
   return store;
@@ -87,9 +86,9 @@ SchemaTables ServerStoreImpl::tables() const {
 Result<void> ServerStoreImpl::prepare_schema() {
   if (options_.apply_schema) {
     const SqlAddress& owner = options_.owner ? *options_.owner : options_.address;
-    auto session = TRY(SqlSession::open(owner, {.application = "micropay-schema",
-                                                .statement_timeout = 10 * kMinute,
-                                                .lock_timeout = kMinute}));
+    auto session = TRY(SqlSession::open(
+        owner,
+        {.application = "micropay-schema", .statement_timeout = 10 * kMinute, .lock_timeout = kMinute}));
     const std::string application = owner.user == options_.address.user ? "" : options_.address.user;
     notes_ = TRY(apply_schema(*session, tables(), application));
   }
@@ -171,13 +170,16 @@ Result<ServerStoreImpl::Events> ServerStoreImpl::read_events(uint64_t position, 
   Events events;
   position = std::max<uint64_t>(position, 1);
   if (recent_.read(position, limit, events) && events.size() == limit) return events;
-  TRY(readers_.read([&](SqlSession& session) { return read_stored(session, position + events.size(), limit, events); }));
+  TRY(readers_.read(
+      [&](SqlSession& session) { return read_stored(session, position + events.size(), limit, events); }));
   return events;
 }
 
-Result<void> ServerStoreImpl::read_stored(SqlSession& session, uint64_t position, size_t limit, Events& events) const {
-  session.add(R"(SELECT "tick" FROM "log" WHERE "first_position"<=? ORDER BY "first_position" DESC,"tick" DESC LIMIT 1)",
-              {sql_value(position)});
+Result<void> ServerStoreImpl::read_stored(SqlSession& session, uint64_t position, size_t limit,
+                                          Events& events) const {
+  session.add(
+      R"(SELECT "tick" FROM "log" WHERE "first_position"<=? ORDER BY "first_position" DESC,"tick" DESC LIMIT 1)",
+      {sql_value(position)});
   auto answers = TRY(session.run());
   if (answers[0]->rows() == 0) return {};
   int64_t before = answers[0]->integer(0, 0) - 1;

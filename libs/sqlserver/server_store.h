@@ -1,17 +1,18 @@
-// The store of the cluster profile: the database of one service, written by several instances (decisions/0008).
+// The store of the cluster profile: the database of one service, written by several instances
+// (decisions/0008).
 //
 //   ServerStoreOptions options{.address = TRY(parse_sql_address(url, password)), .services = {"payment"}};
 //   auto store = TRY(ServerStore::open(options, contract::model(), projector.get()));
 //
-// The rows are as new as the log: a tick's rows, its record in `log`, and the log's end are one transaction, held
-// together by the lock of the one row of log_head. A tick reads through a cache that is as of end(); what others
-// have committed since is taken in at begin_tick(), with each row that has to be read anyway, and at commit().
-// Everybody else reads the database itself.
+// The rows are as new as the log: a tick's rows, its record in `log`, and the log's end are one transaction,
+// held together by the lock of the one row of log_head. A tick reads through a cache that is as of end();
+// what others have committed since is taken in at begin_tick(), with each row that has to be read anyway, and
+// at commit(). Everybody else reads the database itself.
 //
-// How it fails: while the server is away, commit() and lists are kUnavailable (storage_failed) and get() throws
-// StoreUnavailable after `read_patience`; a full disk is storage_full. A commit whose answer was lost is looked for
-// in the log before anything else is done. An instance that was fenced (its lease ran out while it stood still)
-// gets kAborted (fenced) for its tick, and goes on with a new epoch.
+// How it fails: while the server is away, commit() and lists are kUnavailable (storage_failed) and get()
+// throws StoreUnavailable after `read_patience`; a full disk is storage_full. A commit whose answer was lost
+// is looked for in the log before anything else is done. An instance that was fenced (its lease ran out while
+// it stood still) gets kAborted (fenced) for its tick, and goes on with a new epoch.
 #pragma once
 
 #include <memory>
@@ -24,14 +25,15 @@
 namespace micropay {
 
 struct ServerStoreOptions {
-  SqlAddress address;                // as the application's role
-  std::optional<SqlAddress> owner;   // the role that makes tables at open; none: the application's may, or all is there
-  bool apply_schema = true;          // false: only looks whether all is there
+  SqlAddress address;  // as the application's role
+  std::optional<SqlAddress>
+      owner;  // the role that makes tables at open; none: the application's may, or all is there
+  bool apply_schema = true;                // false: only looks whether all is there
   std::vector<std::string> services = {};  // whose tables the database has, besides the runtime's; empty: all
-  std::string instance = {};         // its name in the database; empty: one that nobody else has
-  Duration lease = 5 * kSecond;      // an instance that says nothing for so long may be fenced
+  std::string instance = {};               // its name in the database; empty: one that nobody else has
+  Duration lease = 5 * kSecond;            // an instance that says nothing for so long may be fenced
   size_t cache_rows = 200'000;
-  size_t readers = 8;                // connections for readers
+  size_t readers = 8;                      // connections for readers
   Duration commit_patience = 3 * kSecond;  // how long a commit waits for a server that is away
   Duration read_patience = 5 * kSecond;
   Duration projection_patience = 10 * kSecond;  // of lists that wait for projections
@@ -50,15 +52,16 @@ class ServerStore : public Store {
   virtual ServerStoreStats stats() const = 0;
   // What open() changed in the database.
   virtual const std::vector<std::string>& open_notes() const = 0;
-  // Rows that a tick is going to read, in one request and not in one each. Engine's thread, after begin_tick().
+  // Rows that a tick is going to read, in one request and not in one each. Engine's thread, after
+  // begin_tick().
   struct Address {
     const contract::Table* table;
     std::string key;
   };
   virtual void prefetch(std::span<const Address> rows) = 0;
 
-  // Duties that one instance of the service has at a time, such as publishing its events. Whether this one has it:
-  // quick, the database is asked a few times a lease. A moment of two has to do no harm. Any thread.
+  // Duties that one instance of the service has at a time, such as publishing its events. Whether this one
+  // has it: quick, the database is asked a few times a lease. A moment of two has to do no harm. Any thread.
   virtual bool has_duty(std::string_view name) = 0;
   // How far it is done, 0 at first; only who has the duty sets it.
   virtual Result<uint64_t> duty_position(std::string_view name) const = 0;

@@ -1,5 +1,5 @@
-// The parts of the store put together: server_store.cc opens it and reads for everybody, tick_reading.cc reads for
-// a tick and takes in what others commit, commit.cc commits.
+// The parts of the store put together: server_store.cc opens it and reads for everybody, tick_reading.cc
+// reads for a tick and takes in what others commit, commit.cc commits.
 #pragma once
 
 #include <atomic>
@@ -126,15 +126,19 @@ class ServerStoreImpl final : public ServerStore {
   struct Numbers {
     Counter& commits = counter("micropay_store_commits_total", "Ticks committed to the database");
     Counter& direct = counter("micropay_store_direct_commits_total", "Ticks committed in one round trip");
-    Counter& moved = counter("micropay_store_moved_ticks_total", "Ticks moved behind those of other instances");
-    Counter& conflicts = counter("micropay_store_conflicts_total", "Ticks refused because others had changed what they read");
+    Counter& moved =
+        counter("micropay_store_moved_ticks_total", "Ticks moved behind those of other instances");
+    Counter& conflicts =
+        counter("micropay_store_conflicts_total", "Ticks refused because others had changed what they read");
     Counter& fenced = counter("micropay_store_fenced_total", "Times this instance had lost its epoch");
     Counter& unknown = counter("micropay_store_unknown_commits_total", "Commits whose answer was lost");
     Counter& foreign = counter("micropay_store_foreign_ticks_total", "Ticks of other instances taken in");
     Counter& hits = counter("micropay_store_cache_hits_total", "Rows of ticks found in memory");
     Counter& misses = counter("micropay_store_cache_misses_total", "Rows of ticks read from the database");
-    Histogram& commit_seconds = duration_histogram("micropay_store_commit_seconds", "Time to commit a tick to the database");
-    Histogram& read_seconds = duration_histogram("micropay_store_read_seconds", "Round trip of a read in a tick");
+    Histogram& commit_seconds =
+        duration_histogram("micropay_store_commit_seconds", "Time to commit a tick to the database");
+    Histogram& read_seconds =
+        duration_histogram("micropay_store_read_seconds", "Round trip of a read in a tick");
   } numbers_;
 };
 

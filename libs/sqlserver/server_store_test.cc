@@ -1,4 +1,5 @@
-// Several instances over one database: ticks that move behind each other, and each way in which they must not.
+// Several instances over one database: ticks that move behind each other, and each way in which they must
+// not.
 #include "libs/sqlserver/server_store.h"
 
 #include <gmock/gmock.h>
@@ -265,7 +266,8 @@ std::string server_name(const testing::TestParamInfo<SqlServer>& info) {
   return info.param == SqlServer::kPostgres ? "Postgres" : "Mariadb";
 }
 
-INSTANTIATE_TEST_SUITE_P(Servers, Instances, testing::Values(SqlServer::kPostgres, SqlServer::kMariadb), server_name);
+INSTANTIATE_TEST_SUITE_P(Servers, Instances, testing::Values(SqlServer::kPostgres, SqlServer::kMariadb),
+                         server_name);
 
 }  // namespace
 }  // namespace micropay

@@ -10,7 +10,8 @@
 namespace micropay::test {
 
 std::optional<SqlAddress> test_server(SqlServer server) {
-  const std::string name = server == SqlServer::kPostgres ? "MICROPAY_TEST_POSTGRES" : "MICROPAY_TEST_MARIADB";
+  const std::string name =
+      server == SqlServer::kPostgres ? "MICROPAY_TEST_POSTGRES" : "MICROPAY_TEST_MARIADB";
   const char* url = std::getenv(name.c_str());
   if (url == nullptr) return {};
   const char* password = std::getenv((name + "_PASSWORD").c_str());
@@ -41,7 +42,8 @@ ScratchDatabase::~ScratchDatabase() {
   (void)open_or_die(server_)->execute("DROP DATABASE " + address_.database + force);
 }
 
-Result<std::unique_ptr<ServerStore>> ScratchDatabase::open(Projector* projector, ServerStoreOptions options) const {
+Result<std::unique_ptr<ServerStore>> ScratchDatabase::open(Projector* projector,
+                                                           ServerStoreOptions options) const {
   options.address = address_;
   if (options.services.empty()) options.services = {"payment", "audit", "balance"};
   return ServerStore::open(std::move(options), contract::model(), projector);

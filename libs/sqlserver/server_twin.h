@@ -1,5 +1,5 @@
-// What the tests of the store on a server share: databases of their own on the servers that MICROPAY_TEST_POSTGRES
-// and MICROPAY_TEST_MARIADB name (tests/servers/with.py starts them).
+// What the tests of the store on a server share: databases of their own on the servers that
+// MICROPAY_TEST_POSTGRES and MICROPAY_TEST_MARIADB name (tests/servers/with.py starts them).
 #pragma once
 
 #include <memory>
@@ -21,7 +21,8 @@ class ScratchDatabase {
   ~ScratchDatabase();
   const SqlAddress& address() const { return address_; }
   // A store over it; every call is another instance.
-  Result<std::unique_ptr<ServerStore>> open(Projector* projector = nullptr, ServerStoreOptions options = {}) const;
+  Result<std::unique_ptr<ServerStore>> open(Projector* projector = nullptr,
+                                            ServerStoreOptions options = {}) const;
   // Of the administrator, for looking and for disturbing.
   std::unique_ptr<SqlSession> session() const;
   int64_t number(const std::string& sql) const;  // of the only row's first column

@@ -9,7 +9,8 @@ namespace micropay {
 namespace {
 
 constexpr uint16_t kPostgresPort = 5432, kMariadbPort = 3306;
-constexpr std::array<std::string_view, 5> kTlsWords{"disable", "prefer", "require", "verify-ca", "verify-full"};
+constexpr std::array<std::string_view, 5> kTlsWords{"disable", "prefer", "require", "verify-ca",
+                                                    "verify-full"};
 
 std::unexpected<Error> invalid(std::string detail) {
   return fail(Code::kInvalidArgument, "invalid_address", std::move(detail));
@@ -106,7 +107,8 @@ Result<SqlAddress> parse_sql_address(std::string_view url, std::string password)
 std::string sql_address_text(const SqlAddress& address) {
   const bool v6 = address.host.find(':') != std::string::npos;
   return fmt::format("{}://{}@{}{}{}:{}/{}", address.server == SqlServer::kPostgres ? "postgres" : "mysql",
-                     address.user, v6 ? "[" : "", address.host, v6 ? "]" : "", address.port, address.database);
+                     address.user, v6 ? "[" : "", address.host, v6 ? "]" : "", address.port,
+                     address.database);
 }
 
 }  // namespace micropay

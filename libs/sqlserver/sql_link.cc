@@ -43,8 +43,9 @@ Result<std::unique_ptr<SqlSession>> SqlPool::take(Time deadline) {
   const Time began = now();
   {
     std::unique_lock lock(mutex_);
-    const bool free = freed_.wait_for(lock, std::chrono::microseconds(std::max<Duration>(deadline - began, 0)),
-                                      [this] { return !idle_.empty() || open_ < most_; });
+    const bool free =
+        freed_.wait_for(lock, std::chrono::microseconds(std::max<Duration>(deadline - began, 0)),
+                        [this] { return !idle_.empty() || open_ < most_; });
     waits_.observe(now() - began);
     if (!free)
       return fail(Code::kUnavailable, "storage_busy", "all connections for reading are in use; try again");

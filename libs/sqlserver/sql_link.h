@@ -1,5 +1,6 @@
 // Sessions that come back: a link is one session that is opened again when it broke, a pool some of them for
-// readers. Both say kUnavailable (storage_failed) while the server is away, at once while a try has just failed.
+// readers. Both say kUnavailable (storage_failed) while the server is away, at once while a try has just
+// failed.
 #pragma once
 
 #include <condition_variable>
@@ -15,7 +16,8 @@ namespace micropay {
 // One thread at a time.
 class SqlLink {
  public:
-  SqlLink(SqlAddress address, SqlOptions options) : address_(std::move(address)), options_(std::move(options)) {}
+  SqlLink(SqlAddress address, SqlOptions options)
+      : address_(std::move(address)), options_(std::move(options)) {}
 
   // The session, opened when there is none that works: within `patience`, trying again with growing pauses.
   Result<SqlSession*> session(Duration patience);

@@ -5,9 +5,9 @@
 //   session.put_rows(table, changes);
 //   auto answers = TRY(session.run());                            // an answer per add(), in order
 //
-// SQL is written once for both: ? for parameters, "name" for identifiers. After an error the statements behind
-// the one that failed have not run. A session that lost its connection is broken and stays so: whether what it
-// sent was carried out is then unknown. One thread at a time; every wait ends.
+// SQL is written once for both: ? for parameters, "name" for identifiers. After an error the statements
+// behind the one that failed have not run. A session that lost its connection is broken and stays so: whether
+// what it sent was carried out is then unknown. One thread at a time; every wait ends.
 #pragma once
 
 #include <memory>

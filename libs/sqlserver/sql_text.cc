@@ -76,8 +76,8 @@ std::string after_sql(const ListPlan& plan, SqlServer server, std::vector<OwnedV
   if (plan.by_key) return beyond_sql(order, plan.descending, server, parameters);
   const std::string name = quoted(column_name(*plan.table, plan.order_column));
   if (plan.order_nullable && place.order.kind == Value::Kind::kNull) {
-    const std::string nulls = fmt::format("({} IS NULL AND {})", name,
-                                          beyond_sql(order, plan.descending, server, parameters));
+    const std::string nulls =
+        fmt::format("({} IS NULL AND {})", name, beyond_sql(order, plan.descending, server, parameters));
     return plan.descending ? nulls : fmt::format("({} OR {} IS NOT NULL)", nulls, name);
   }
   order.insert(order.begin(), {name, place.order});
@@ -155,7 +155,8 @@ size_t character_size(std::string_view text) {
   if (first < 0x80) return first == 0 ? 0 : 1;
   if (first >= 0xC2 && first < 0xE0) return more(1) ? 2 : 0;
   if (first >= 0xE0 && first < 0xF0) {
-    const bool bad = (first == 0xE0 && second < 0xA0) || (first == 0xED && second >= 0xA0);  // long, surrogate
+    const bool bad =
+        (first == 0xE0 && second < 0xA0) || (first == 0xED && second >= 0xA0);  // long, surrogate
     return !bad && more(1) && more(2) ? 3 : 0;
   }
   if (first >= 0xF0 && first < 0xF5) {

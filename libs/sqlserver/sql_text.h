@@ -1,5 +1,5 @@
-// The SQL of the rows of a table: what both servers share, and pieces for what they do not. With ? for parameters
-// and "quoted" names.
+// The SQL of the rows of a table: what both servers share, and pieces for what they do not. With ? for
+// parameters and "quoted" names.
 #pragma once
 
 #include <string>
@@ -28,8 +28,9 @@ ListSelect list_select(const ListPlan& plan, SqlServer server);
 ListSelect chunk_select(const contract::Table& table, const std::vector<OwnedValue>& after, size_t rows,
                         SqlServer server);
 
-// Text as the servers take it: UTF-8 without zero bytes. Nothing else should be in a row; what is there anyway
-// becomes U+FFFD, because a row that is in the log cannot be refused. False: it was changed into `repaired`.
+// Text as the servers take it: UTF-8 without zero bytes. Nothing else should be in a row; what is there
+// anyway becomes U+FFFD, because a row that is in the log cannot be refused. False: it was changed into
+// `repaired`.
 bool is_storable_text(std::string_view text, std::string& repaired);
 
 }  // namespace micropay

@@ -1,6 +1,7 @@
-// What a tick reads: rows as of the end of the log that is taken in here. A row that is not known is read from the
-// database together with what others have committed since, in one request. The row first: should it be newer than
-// that end, then the tick that wrote it is among those that come with it, and says what it is now.
+// What a tick reads: rows as of the end of the log that is taken in here. A row that is not known is read
+// from the database together with what others have committed since, in one request. The row first: should it
+// be newer than that end, then the tick that wrote it is among those that come with it, and says what it is
+// now.
 #include <map>
 
 #include "libs/base/check.h"
@@ -95,8 +96,8 @@ Row ServerStoreImpl::get_in_tick(const Table& table, const std::string& key) {
   }
   const Address address{.table = &table, .key = key};
   prefetch({&address, 1});
-  // A tick that has read what another has changed since would see two states beside each other. This row is not
-  // yet among those that were read: it is as of the new end.
+  // A tick that has read what another has changed since would see two states beside each other. This row is
+  // not yet among those that were read: it is as of the new end.
   if (stale_) throw StoreConflict();
   reads_.row(table, key);
   auto row = known_.find(table, key);
@@ -162,11 +163,15 @@ Result<Page> ServerStoreImpl::list_in_tick(const ListQuery& query) {
     const bool more = TRY(take_in(*answers->back()));
     if (more && TRY(take_in_all())) throw StoreConflict();
     if (stale_) throw StoreConflict();
-    // The list is of a state between the two others: it stands when nobody has written to the table between them.
+    // The list is of a state between the two others: it stands when nobody has written to the table between
+    // them.
     const auto least = static_cast<uint64_t>((*answers)[0]->integer(0, 0));
-    const bool stands = std::none_of(since_begin_.begin() + ptrdiff_t(taken), since_begin_.end(), [&](const TickPtr& tick) {
-      return tick->number > least && std::ranges::any_of(tick->changes, [&](const RowChange& change) { return change.table == query.table; });
-    });
+    const bool stands =
+        std::none_of(since_begin_.begin() + ptrdiff_t(taken), since_begin_.end(), [&](const TickPtr& tick) {
+          return tick->number > least && std::ranges::any_of(tick->changes, [&](const RowChange& change) {
+                   return change.table == query.table;
+                 });
+        });
     if (!stands) continue;
     reads_.listed(*query.table);
     return page_of(plan, *(*answers)[1]);

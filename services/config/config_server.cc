@@ -54,6 +54,10 @@ Result<void> ConfigServer::Impl::start() {
                            .asked = [this](const std::string& label) { watcher->watch(label); }});
   HttpOptions options{.listen = settings.listen, .max_connections = 2'000, .max_body_bytes = kMaxBody};
   options.problem = malformed_response;
+  if (settings.tls.on()) {
+    options.tls = TRY(HttpTls::open(settings.tls));
+    options.on_second = [tls = options.tls](size_t) { tls->reload_when_changed(); };
+  }
   server =
       std::make_unique<HttpServer>(std::move(options), [this](HttpRequest&& request, Responder responder) {
         handle(std::move(request), std::move(responder));

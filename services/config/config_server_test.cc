@@ -259,7 +259,7 @@ TEST(CipherTest, Keys) {
        {"", "\n#x\n", "00", "zz02030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f00"})
     EXPECT_EQ(Cipher::from_text(bad).error().reason, "key_malformed") << bad;
   const Cipher old = *Cipher::from_text(kKey);
-  const Cipher both = *Cipher::from_text(std::string(64, 'b') + "\n" + kKey);
+  const Cipher both = *Cipher::from_text(fmt::format("{}\n{}", std::string(64, 'b'), kKey));
   const std::string sealed = *old.encrypt("");
   EXPECT_EQ(*both.decrypt(sealed), "");
   EXPECT_EQ(old.decrypt(*both.encrypt("x")).error().reason, "cipher_invalid");

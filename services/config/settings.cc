@@ -21,6 +21,11 @@ ConfigSettings ConfigSettings::read(Settings& settings) {
       settings.secret("config.password", "The password of clients; without one, only loopback is served");
   values.operator_password =
       settings.secret("config.operator_password", "Lets the user operator encrypt, decrypt and refresh");
+  values.tls = {
+      .certificate = settings.text("config.tls.certificate", "", "Certificate chain, PEM; empty: plain HTTP"),
+      .key = settings.text("config.tls.key", "", "Its private key, PEM"),
+      .authority = settings.text("config.tls.client_authority", "",
+                                 "Authority, PEM, of certificates that clients show")};
   values.key_file = settings.text(
       "config.key_file", "", "Keys of {cipher} values: 64 hexadecimal digits a line, the first encrypts");
   values.watch_interval = settings.duration("config.watch_interval", values.watch_interval,

@@ -5,6 +5,7 @@
 
 #include "libs/base/error.h"
 #include "libs/base/time.h"
+#include "libs/http/tls.h"
 
 namespace micropay {
 class Settings;
@@ -22,6 +23,7 @@ struct ConfigSettings {
   std::string user = "config";
   std::string password;           // of clients; empty: anybody, on loopback only
   std::string operator_password;  // of user "operator": encrypt, decrypt, busrefresh; empty: nobody
+  HttpTlsFiles tls;               // empty: plain HTTP
   std::string key_file;           // of {cipher} values
   Duration watch_interval = 5 * kSecond;
   size_t threads = 2;

@@ -94,6 +94,10 @@ Result<void> DiscoveryServer::Impl::start() {
   HttpOptions options{
       .listen = settings.listen, .max_connections = 10'000, .max_body_bytes = kMaxDocumentBytes};
   options.problem = malformed_response;
+  if (settings.tls.on()) {
+    options.tls = TRY(HttpTls::open(settings.tls));
+    options.on_second = [tls = options.tls](size_t) { tls->reload_when_changed(); };
+  }
   server = std::make_unique<HttpServer>(
       std::move(options),
       [this](HttpRequest&& request, const Responder& responder) { responder.send(api.answer(request)); });

@@ -1,36 +1,25 @@
 #include "services/discovery/settings.h"
 
 #include "libs/base/settings.h"
+#include "libs/remote/addresses.h"
 
 namespace micropay::discovery {
-namespace {
-
-std::vector<std::string> split(std::string_view list) {
-  std::vector<std::string> items;
-  while (!list.empty()) {
-    const size_t end = std::min(list.find(','), list.size());
-    std::string item(list.substr(0, end));
-    while (item.ends_with('/') || item.ends_with(' ')) item.pop_back();
-    item.erase(0, item.find_first_not_of(' '));
-    if (!item.empty()) items.push_back(std::move(item));
-    list.remove_prefix(std::min(end + 1, list.size()));
-  }
-  return items;
-}
-
-}  // namespace
-
 DiscoverySettings DiscoverySettings::read(Settings& settings) {
   DiscoverySettings values;
   values.listen =
       settings.text("discovery.listen", values.listen, "Address of the discovery service, host:port");
   values.ops_listen = settings.text("discovery.ops_listen", values.ops_listen,
                                     "Address of metrics and health of the discovery service, host:port");
-  values.peers = split(settings.text("discovery.peers", "",
-                                     "The other discovery servers, http://host:8761/eureka, with commas"));
+  values.peers = split_addresses(settings.text(
+      "discovery.peers", "", "The other discovery servers, http://host:8761/eureka, with commas"));
   values.user = settings.text("discovery.user", values.user, "The user name of clients and peers");
   values.password = settings.secret(
       "discovery.password", "The password of clients and peers; without one, only loopback is served");
+  values.tls = {.certificate = settings.text("discovery.tls.certificate", "",
+                                             "Certificate chain, PEM; empty: plain HTTP"),
+                .key = settings.text("discovery.tls.key", "", "Its private key, PEM"),
+                .authority = settings.text("discovery.tls.client_authority", "",
+                                           "Authority, PEM, of certificates that clients show")};
   values.snapshot = settings.text("discovery.snapshot", "", "A file that keeps the registry over a restart");
   values.ca_file =
       settings.text("discovery.ca_file", "", "Certificates of authorities, PEM, for peers with https://");

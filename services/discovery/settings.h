@@ -6,6 +6,7 @@
 
 #include "libs/base/error.h"
 #include "libs/base/time.h"
+#include "libs/http/tls.h"
 #include "services/discovery/rules/registry.h"
 
 namespace micropay {
@@ -20,6 +21,7 @@ struct DiscoverySettings {
   std::vector<std::string> peers;  // "http://host:8761/eureka" of the others
   std::string user = "discovery";
   std::string password;  // of clients and peers; empty: anybody, on loopback only
+  HttpTlsFiles tls;      // empty: plain HTTP
   std::string snapshot;  // a file that keeps the registry over a restart; empty: none
   std::string ca_file;   // authorities of peers with https://
   RegistryOptions registry;

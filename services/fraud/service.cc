@@ -93,7 +93,12 @@ Mode mode_of(const std::string& text) {
 
 FraudSettings::FraudSettings(Settings& settings)
     : mode(fraud::mode_of(settings.choice("fraud.mode", "enforce", {"enforce", "shadow", "off"},
-                                          "enforce; shadow scores, but never holds or declines; off"))) {}
+                                          "enforce; shadow scores, but never holds or declines; off"))) {
+  settings.live("fraud.mode", [mode = mode](const std::string& text) {
+    mode.set(fraud::mode_of(text));
+    return true;
+  });
+}
 
 Service fraud_service(const Parts& parts) {
   using namespace fraud;
@@ -106,7 +111,7 @@ Service fraud_service(const Parts& parts) {
   service.query(list_cases);
   service.query(list_assessments);
   service.on([mode = settings.mode](Context& ctx, const AccountBalanceReserved& event) {
-    return assess_when_reserved(ctx, event, mode);
+    return assess_when_reserved(ctx, event, mode.get());
   });
   service.on(begin_profile);            // account.created
   service.on(close_case_of_failed);     // payment.failed

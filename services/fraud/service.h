@@ -3,17 +3,20 @@
 #pragma once
 
 #include "contracts/fraud.pb.h"
+#include "libs/base/live.h"
 #include "libs/runtime/parts.h"
 
 namespace micropay {
 
 struct FraudSettings {
   explicit FraudSettings(Settings& settings);
+  // Live: what is decided is an event, so another mode from now on changes nothing of before.
   enum class Mode : uint8_t {
     kEnforce,
     kShadow,  // scores and records, but approves everything
     kOff,     // approves without a look
-  } mode;
+  };
+  Live<Mode> mode;
 };
 
 Service fraud_service(const Parts& parts);

@@ -40,7 +40,7 @@ struct Gateway::Impl {
               [this](size_t loop, std::function<void()> job) { server->post(loop, std::move(job)); },
               settings.max_streams_per_user},
              settings.io_threads) {
-    if (parts.redis != nullptr && settings.rate_limits.on)
+    if (parts.redis != nullptr)
       shared_rates = std::make_unique<SharedRates>(api.limits(), *parts.redis, parts.clock);
   }
 

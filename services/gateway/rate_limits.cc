@@ -62,15 +62,25 @@ std::optional<Rate> parse_rate(std::string_view text) {
 
 RateLimitSettings RateLimitSettings::read_settings(Settings& settings) {
   RateLimitSettings limits;
-  limits.on =
-      settings.flag("gateway.rate_limits", true, "Whether callers are held to the rates of gateway.rate.*");
+  limits.on.set(
+      settings.flag("gateway.rate_limits", true, "Whether callers are held to the rates of gateway.rate.*"));
+  settings.live("gateway.rate_limits", [on = limits.on](const std::string& text) {
+    on.set(text == "on" || text == "true");
+    return true;
+  });
   auto read = [&](std::string_view name, std::string_view standard, std::string_view help) {
     std::string key = fmt::format("gateway.rate.{}", name);
     std::string text = settings.text(key, standard, help);
     auto rate = parse_rate(text);
     if (!rate)
       limits.problems.push_back(fmt::format("{}: '{}' is no rate like '20/s burst 40' or '30/m'", key, text));
-    return rate ? *rate : *parse_rate(standard);
+    const LiveRate live(rate ? *rate : *parse_rate(standard));
+    settings.live(key, [live](const std::string& changed) {
+      const auto rate = parse_rate(changed);
+      if (rate) live.set(*rate);
+      return rate.has_value();
+    });
+    return live;
   };
   limits.standard = read("standard", "50/s burst 100", "Requests of a user that nothing else is said for");
   limits.auth = read("auth", "60/m burst 30", "Sign-ins and registrations from one address");
@@ -82,17 +92,17 @@ RateLimitSettings RateLimitSettings::read_settings(Settings& settings) {
 
 RateLimits::RateLimits(const RateLimitSettings& settings) : settings_(settings) {}
 
-const Rate& RateLimits::rate_of(RateClass rate_class) const {
+Rate RateLimits::rate_of(RateClass rate_class) const {
   switch (rate_class) {
-    case AUTH: return settings_.auth;
-    case PAYMENT: return settings_.payment;
-    case READ: return settings_.read;
-    default: return settings_.standard;
+    case AUTH: return settings_.auth.get();
+    case PAYMENT: return settings_.payment.get();
+    case READ: return settings_.read.get();
+    default: return settings_.standard.get();
   }
 }
 
 RateDecision RateLimits::take(RateClass rate_class, std::string_view caller, Time now) {
-  const Rate& rate = rate_of(rate_class);
+  const Rate rate = rate_of(rate_class);
   uint64_t key = contract::digest64(caller) * 0x9e3779b97f4a7c15ull + static_cast<uint64_t>(rate_class);
   Shard& shard = shard_of(key);
   int64_t now_ns = now * 1000;
@@ -123,7 +133,7 @@ RateDecision RateLimits::take_global(Time now) {
   RateDecision decision;
   for (;;) {
     int64_t full_at = seen;
-    decision = decide(settings_.global, full_at, now * 1000);
+    decision = decide(settings_.global.get(), full_at, now * 1000);
     if (!decision.allowed) return decision;
     if (global_full_at_ns_.compare_exchange_weak(seen, full_at)) break;
   }
@@ -145,7 +155,7 @@ void RateLimits::collect(Shard& shard, int64_t now_ns, std::vector<RateTaken>& i
   for (uint64_t key : shard.taken_from) {
     auto found = shard.buckets.find(key);
     if (found == shard.buckets.end()) continue;
-    const Rate& rate = rate_of(found->second.rate_class);
+    const Rate rate = rate_of(found->second.rate_class);
     int64_t taken = std::exchange(found->second.uncollected, 0);
     int64_t count = still_missing(rate, found->second.full_at_ns, now_ns, taken);
     if (count > 0) into.push_back({key, rate, count});
@@ -155,9 +165,10 @@ void RateLimits::collect(Shard& shard, int64_t now_ns, std::vector<RateTaken>& i
 
 std::vector<RateTaken> RateLimits::collect(Time now) {
   std::vector<RateTaken> taken;
-  int64_t count = still_missing(settings_.global, global_full_at_ns_.load(), now * 1000,
+  const Rate global = settings_.global.get();
+  int64_t count = still_missing(global, global_full_at_ns_.load(), now * 1000,
                                 global_uncollected_.exchange(0, std::memory_order_relaxed));
-  if (count > 0) taken.push_back({0, settings_.global, count});
+  if (count > 0) taken.push_back({0, global, count});
   for (Shard& shard : shards_) collect(shard, now * 1000, taken);
   return taken;
 }
@@ -165,7 +176,7 @@ std::vector<RateTaken> RateLimits::collect(Time now) {
 void RateLimits::settle(uint64_t key, Time full_at) {
   if (key == 0) {
     int64_t uncollected = global_uncollected_.load(std::memory_order_relaxed);
-    int64_t known = full_at * 1000 + uncollected * settings_.global.interval_ns;
+    int64_t known = full_at * 1000 + uncollected * settings_.global.get().interval_ns;
     int64_t seen = global_full_at_ns_.load(std::memory_order_relaxed);
     while (seen < known && !global_full_at_ns_.compare_exchange_weak(seen, known)) {
     }

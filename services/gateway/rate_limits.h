@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "contracts/options.pb.h"
+#include "libs/base/live.h"
 #include "libs/base/time.h"
 
 namespace micropay {
@@ -31,9 +32,19 @@ struct Rate {
 };
 std::optional<Rate> parse_rate(std::string_view text);
 
+// A rate in force, which a setting may change at any time. A decision that meets the change may see half of
+// it.
+struct LiveRate {
+  Live<int64_t> interval_ns, burst;
+  Rate get() const { return {interval_ns.get(), burst.get()}; }
+  void set(const Rate& rate) const { interval_ns.set(rate.interval_ns), burst.set(rate.burst); }
+  LiveRate() = default;
+  LiveRate(const Rate& rate) { set(rate); }
+};
+
 struct RateLimitSettings {
-  bool on = true;
-  Rate standard, auth, payment, read, global;
+  Live<bool> on{true};
+  LiveRate standard, auth, payment, read, global;
   std::vector<std::string> problems = {};  // settings that are no rates
   static RateLimitSettings read_settings(Settings& settings);
 };
@@ -57,7 +68,7 @@ class RateLimits {
  public:
   explicit RateLimits(const RateLimitSettings& settings);
 
-  bool on() const { return settings_.on; }
+  bool on() const { return settings_.on.get(); }
   // Takes one of the caller's bucket. `caller` is a user id, or an address when nobody is signed in.
   RateDecision take(RateClass rate_class, std::string_view caller, Time now);
   // Takes one of everybody's bucket.
@@ -82,7 +93,7 @@ class RateLimits {
     std::vector<uint64_t> taken_from;  // buckets with something uncollected
     size_t prune_at = 1'000;
   };
-  const Rate& rate_of(RateClass rate_class) const;
+  Rate rate_of(RateClass rate_class) const;
   static void forget_full(Shard& shard, int64_t now_ns);
   Shard& shard_of(uint64_t key) { return shards_[(key >> 32) % shards_.size()]; }
   void collect(Shard& shard, int64_t now_ns, std::vector<RateTaken>& into);
