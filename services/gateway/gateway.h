@@ -33,6 +33,7 @@ class Gateway {
     Authenticator& authenticator;
     const Clock& clock;
     std::string version;           // of the OpenAPI document
+    TraceSink* traces = nullptr;
     RedisClient* redis = nullptr;  // not started: rate limits are shared with other gateways
   };
   Gateway(GatewaySettings settings, Parts parts);
