@@ -175,13 +175,13 @@ void Engine::Impl::fire_timers() {
     host_.work().erase(table, key);
     std::unique_ptr<google::protobuf::Message> message = contract::model().make(record.type());
     CHECK(message && message->ParseFromString(record.message()));
-    const InputFrame frame{.service = entry->first->contract,
-                           .principal = &system_principal(),
-                           .correlation_id = record.correlation_id(),
-                           .causation_id = record.correlation_id(),
-                           .traceparent =
-                               traces_.begin({.name = record.type(), .service = entry->first->name}),
-                           .actor = "system"};
+    const InputFrame frame{
+        .service = entry->first->contract,
+        .principal = &system_principal(),
+        .correlation_id = record.correlation_id(),
+        .causation_id = record.correlation_id(),
+        .traceparent = traces_.begin({.name = record.type(), .service = entry->first->name}),
+        .actor = "system"};
     const auto result = host_.run(frame, [&](Context& ctx) { return entry->second->handle(ctx, *message); });
     traces_.end(result);
     if (!result)

@@ -63,7 +63,8 @@ struct Traced {
     service.follow(notice);
     std::vector<Service> services;
     services.push_back(std::move(service));
-    engine = std::make_unique<Engine>(EngineOptions{.seed = 1, .traces = &sink}, *store, clock, std::move(services));
+    engine = std::make_unique<Engine>(EngineOptions{.seed = 1, .traces = &sink}, *store, clock,
+                                      std::move(services));
     EXPECT_TRUE(engine->open().has_value());
   }
   // The traceparents of the events that came of it.

@@ -38,10 +38,9 @@ Span request_span(const ExchangeRules& rules, const HttpRequest& request) {
     context.sampled = rules.traces->sample_root();
     parent = format_traceparent(context);
   }
-  Span span = begin_span(rules.traces, {.name = request.method,
-                                        .service = "gateway",
-                                        .kind = SpanKind::kServer,
-                                        .parent = parent});
+  Span span =
+      begin_span(rules.traces,
+                 {.name = request.method, .service = "gateway", .kind = SpanKind::kServer, .parent = parent});
   if (span.recorded()) span.tracestate(request.header("tracestate"));
   return span;
 }
