@@ -53,7 +53,6 @@ struct Platform::Impl {
         log(log_options(settings)),
         edge(settings),
         cluster(settings),
-        trace_settings(TraceSettings::read(settings)),
         gateway_settings(gateway::GatewaySettings::read(settings)) {}
   // Also after a start that failed half-way: the engine stops before those that it tells of commits are gone.
   ~Impl() {
@@ -64,7 +63,6 @@ struct Platform::Impl {
   LogOptions log;
   EdgeSettings edge;  // read so that their keys are known: one file of settings serves all processes
   ClusterSettings cluster;
-  TraceSettings trace_settings;
   gateway::GatewaySettings gateway_settings;
   std::atomic<State> state{State::kNew};
   std::unique_ptr<Tracer> tracer;
@@ -139,7 +137,7 @@ Result<void> Platform::Impl::start() {
                                                                        .authenticator = *authenticator,
                                                                        .clock = system_clock(),
                                                                        .version = std::string(kVersion),
-                                                                       .traces = tracer->sink()});
+                                                                                       .traces = tracer->sink()});
   instance->engine().start();
   TRY(gateway->start());
   control = std::make_unique<ControlServer>(
@@ -212,7 +210,7 @@ Platform::~Platform() { impl_->drain(); }
 
 Result<std::unique_ptr<Platform>> Platform::make(Settings& settings, PlatformOptions options) {
   auto impl = std::make_unique<Impl>(settings);
-  impl->tracer = std::make_unique<Tracer>(TRY(impl->trace_settings.options()), system_clock());
+  impl->tracer = std::make_unique<Tracer>(TRY(impl->cluster.trace.options()), system_clock());
   impl->instance = TRY(Instance::make(settings, {.data = impl->own.data,
                                                  .services = std::move(options.services),
                                                  .progress = std::move(options.progress),

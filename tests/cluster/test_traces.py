@@ -1,4 +1,4 @@
-"""Traces as a collector gets them: a request is one tree, from the gateway through every service that took part.
+"""Traces as a collector gets them: a request is one tree, from the gateway through every service it reaches.
 
 Zipkin is the real one; OTLP goes to a sink that reads it as the protocol's JSON mapping demands.
 """
@@ -96,7 +96,8 @@ def test_a_refusal_is_a_tree_too(zipkin, ada, bob):
     tree = Tree(spans_of(zipkin, trace, 4))
     root, = tree.roots()
     assert root["tags"]["http.response.status_code"] == "402" and "error" not in root["tags"]
-    assert ("gateway post /api/v1/payments", "payment createpayment", "balance payment.initiated") in tree.paths()
+    assert ("gateway post /api/v1/payments", "payment createpayment",
+            "balance payment.initiated") in tree.paths()
 
 
 def test_calls_to_the_outside_and_preparations_have_spans(zipkin, traced, ada):
@@ -106,8 +107,8 @@ def test_calls_to_the_outside_and_preparations_have_spans(zipkin, traced, ada):
     call, = [span for span in spans if span.get("kind") == "CLIENT"]
     assert call["localEndpoint"]["serviceName"] == "account" and call["tags"]["attempt"] == "1"
     assert len(Tree(spans).roots()) == 1
-    outcome = [path for path in Tree(spans).paths() if path[-1] == f"account {call['name']}" and len(path) > 2]
-    assert outcome, Tree(spans).paths()
+    paths = Tree(spans).paths()
+    assert [path for path in paths if path[-1] == f"account {call['name']}" and len(path) > 2], paths
     trace, headers = new_trace()
     body = {"email": ada.email, "password": ada.password}
     ada.post("auth/login", body, expect=200, headers=headers)
@@ -124,7 +125,8 @@ def test_what_nobody_wants_recorded_is_not(zipkin, traced, ada, bob):
     ada.expect(200, "GET", "users/me", headers=headers)
     spans_of(zipkin, other, 1)
     assert not zipkin.trace(trace)
-    wait_for(lambda: metric(traced, 'micropay_trace_spans_total{outcome="exported"}') == before + 1, "one span")
+    exported = 'micropay_trace_spans_total{outcome="exported"}'
+    wait_for(lambda: metric(traced, exported) == before + 1, "one span")
 
 
 # --- OTLP ---
@@ -151,7 +153,8 @@ def read_export(document):
         for scope in resource["scopeSpans"]:
             assert scope["scope"]["name"] == "micropay"
             for span in scope["spans"]:
-                assert re.fullmatch("[0-9a-f]{32}", span["traceId"]) and re.fullmatch("[0-9a-f]{16}", span["spanId"])
+                assert re.fullmatch("[0-9a-f]{32}", span["traceId"])
+                assert re.fullmatch("[0-9a-f]{16}", span["spanId"])
                 began, ended = int(span["startTimeUnixNano"]), int(span["endTimeUnixNano"])
                 assert 0 < began <= ended
                 yield {"traceId": span["traceId"], "id": span["spanId"], "parentId": span.get("parentSpanId"),
@@ -233,7 +236,7 @@ def test_the_part_that_is_sampled(fresh_platform, collector):
 
 
 def test_a_dead_collector_costs_spans_and_nothing_else(fresh_platform):
-    platform = fresh_platform("trace.exporter=zipkin", "trace.endpoint=http://127.0.0.1:1", "trace.sampling=1")
+    platform = fresh_platform("trace.exporter=zipkin", "trace.endpoint=http://127.0.0.1:1")
     ada = platform.register("ada")
     ada.top_up("50.00")
     for _ in range(20):

@@ -38,8 +38,8 @@ class Zipkin(Server):
         assert JAR.exists(), "no Zipkin in .servers/zipkin: run tools/setup.sh cluster"
 
     def command(self):
-        return ["java", "-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-jar", str(JAR),
-                f"--server.port={self.port}"]
+        return ["java", "-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+                "-jar", str(JAR), f"--server.port={self.port}"]
 
     @property
     def url(self):
