@@ -79,6 +79,7 @@ Result<void> Instance::open() {
   store_options.progress = options_.progress;
   store_ = TRY(EmbeddedStore::open(std::move(store_options), contract::model(), projector_.get()));
   keep_system_clock_after(store_->end().time);
+  settings_->engine.traces = options_.traces;
   engine_ = std::make_unique<Engine>(settings_->engine, *store_, system_clock(), services_);
   return engine_->open();
 }

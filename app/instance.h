@@ -26,6 +26,7 @@ struct InstanceOptions {
   std::string data;
   std::vector<std::string> services = {};  // empty: all
   std::function<void(const std::string& line)> progress = {};
+  TraceSink* traces = nullptr;
 };
 
 class Instance {

@@ -13,6 +13,7 @@
 #include "libs/base/log.h"
 #include "libs/base/metrics.h"
 #include "libs/remote/config_client.h"
+#include "libs/trace/tracer.h"
 #include "services/gateway/gateway.h"
 #include "services/user/authentication.h"
 
@@ -65,6 +66,7 @@ struct Platform::Impl {
   ClusterSettings cluster;
   gateway::GatewaySettings gateway_settings;
   std::atomic<State> state{State::kNew};
+  std::unique_ptr<Tracer> tracer;
   std::unique_ptr<Instance> instance;
   std::unique_ptr<TokenAuthenticator> authenticator;
   std::unique_ptr<gateway::LocalBackend> backend;
@@ -125,6 +127,7 @@ void Platform::Impl::publish_gauges() {
 Result<void> Platform::Impl::start() {
   state = State::kStarting;
   start_log(log);
+  tracer->start();
   TRY(instance->open());
   TRY(open_authenticator());
   backend = std::make_unique<gateway::LocalBackend>(instance->engine(), instance->store(),
@@ -134,7 +137,8 @@ Result<void> Platform::Impl::start() {
                                                                        .events = *backend,
                                                                        .authenticator = *authenticator,
                                                                        .clock = system_clock(),
-                                                                       .version = std::string(kVersion)});
+                                                                       .version = std::string(kVersion),
+                                                                                       .traces = tracer->sink()});
   instance->engine().start();
   TRY(gateway->start());
   control = std::make_unique<ControlServer>(
@@ -196,6 +200,7 @@ void Platform::Impl::drain() {
   gateway.reset();
   backend.reset();
   instance.reset();
+  tracer->stop();
   state = State::kStopped;
   log_info("platform.stopped", "MicroPay has stopped");
   flush_log();
@@ -206,9 +211,11 @@ Platform::~Platform() { impl_->drain(); }
 
 Result<std::unique_ptr<Platform>> Platform::make(Settings& settings, PlatformOptions options) {
   auto impl = std::make_unique<Impl>(settings);
+  impl->tracer = std::make_unique<Tracer>(TRY(impl->cluster.trace.options()), system_clock());
   impl->instance = TRY(Instance::make(settings, {.data = impl->own.data,
                                                  .services = std::move(options.services),
-                                                 .progress = std::move(options.progress)}));
+                                                 .progress = std::move(options.progress),
+                                                 .traces = impl->tracer->sink()}));
   return std::unique_ptr<Platform>(new Platform(std::move(impl)));
 }
 

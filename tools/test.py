@@ -17,7 +17,7 @@ UNIT_SECONDS = 300
 FLOW_SECONDS = 900
 SHOWN_LINES = 60
 SUITES = {"flows": ["tests/flow", "tests/cli"], "reliability": ["tests/reliability"],
-          "simulation": ["tests/simulation"]}
+          "cluster": ["tests/cluster"], "simulation": ["tests/simulation"]}
 
 
 def count_junit(path):

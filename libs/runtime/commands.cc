@@ -46,12 +46,16 @@ void Engine::Impl::run_command(PreparedCommand& input) {
                          .principal = &command.principal,
                          .correlation_id = command.correlation_id,
                          .causation_id = command.correlation_id,
-                         .traceparent = command.traceparent,
+                         .traceparent = traces_.begin({.name = command.method->name,
+                                                       .service = entry.service->name,
+                                                       .parent = command.traceparent,
+                                                       .may_begin_trace = false}),
                          .actor = actor,
                          .prepared = input.prepared.get()};
   const size_t first_event = host_.emitted().size();
   Result<MessagePtr> response =
       host_.run(frame, [&](Context& ctx) { return entry.handler->handle(ctx, *command.request); });
+  traces_.end(response, TickTrace::Until::kDurable);
   drain();
   if (!response) return answer(input.command, {.result = std::unexpected(std::move(response).error())});
   settle(input.command, std::move(idempotency_id), *response, first_event);

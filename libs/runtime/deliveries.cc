@@ -55,10 +55,17 @@ Result<void> Engine::Impl::run_reaction(const Reaction& reaction, const EventRec
                          .principal = &system_principal(),
                          .correlation_id = envelope.correlation_id(),
                          .causation_id = envelope.id(),
-                         .traceparent = envelope.traceparent(),
+                         .traceparent = traces_.begin({.name = envelope.type(),
+                                                       .service = reaction.service->name,
+                                                       .kind = SpanKind::kConsumer,
+                                                       .parent = envelope.traceparent(),
+                                                       .may_begin_trace = false}),
                          .actor = envelope.actor(),
                          .envelope = &envelope};
-  return host_.run(frame, [&](Context& ctx) { return reaction.handler->handle(ctx, event); });
+  traces_.set("event.key", envelope.key());
+  auto result = host_.run(frame, [&](Context& ctx) { return reaction.handler->handle(ctx, event); });
+  traces_.end(result);
+  return result;
 }
 
 // The event waits, and with it all later ones of its key for this consumer.
@@ -168,12 +175,15 @@ void Engine::Impl::fire_timers() {
     host_.work().erase(table, key);
     std::unique_ptr<google::protobuf::Message> message = contract::model().make(record.type());
     CHECK(message && message->ParseFromString(record.message()));
-    const InputFrame frame{.service = entry->first->contract,
-                           .principal = &system_principal(),
-                           .correlation_id = record.correlation_id(),
-                           .causation_id = record.correlation_id(),
-                           .actor = "system"};
+    const InputFrame frame{
+        .service = entry->first->contract,
+        .principal = &system_principal(),
+        .correlation_id = record.correlation_id(),
+        .causation_id = record.correlation_id(),
+        .traceparent = traces_.begin({.name = record.type(), .service = entry->first->name}),
+        .actor = "system"};
     const auto result = host_.run(frame, [&](Context& ctx) { return entry->second->handle(ctx, *message); });
+    traces_.end(result);
     if (!result)
       dead_letter(DeadLetter::TIMER, record.service(), record.type(), record.timer_key(), result.error(), 1,
                   record.correlation_id(), record);
@@ -223,9 +233,14 @@ void Engine::Impl::end_effect(const EffectRecord& record, const Service& service
                          .principal = &system_principal(),
                          .correlation_id = record.correlation_id(),
                          .causation_id = record.causation_id(),
+                         .traceparent = traces_.begin({.name = record.type(),
+                                                       .service = service.name,
+                                                       .parent = record.traceparent(),
+                                                       .may_begin_trace = false}),
                          .actor = record.actor()};
   const auto result =
       host_.run(frame, [&](Context& ctx) { return handler.on_outcome(ctx, *request, outcome); });
+  traces_.end(result);
   if (!result)
     dead_letter(DeadLetter::EFFECT, record.service(), record.type(), record.id(), result.error(),
                 record.attempts(), record.correlation_id(), record);

@@ -1,6 +1,7 @@
 #include "libs/runtime/effects.h"
 
 #include "libs/base/metrics.h"
+#include "libs/base/trace.h"
 
 namespace micropay {
 
@@ -10,8 +11,8 @@ BreakerPolicy breaker_of(const EffectPolicy& policy) {
 }
 }  // namespace
 
-EffectRunner::EffectRunner(const Handlers& handlers, Executor executor, Done done)
-    : handlers_(handlers), executor_(std::move(executor)), done_(std::move(done)) {}
+EffectRunner::EffectRunner(const Handlers& handlers, Executor executor, Done done, TraceSink* traces)
+    : handlers_(handlers), executor_(std::move(executor)), done_(std::move(done)), traces_(traces) {}
 EffectRunner::~EffectRunner() = default;
 
 Duration EffectRunner::backoff(const EffectPolicy& policy, uint32_t attempts, std::string_view id) {
@@ -75,13 +76,21 @@ void EffectRunner::start(const EffectRecord& record, const Service::EffectHandle
   std::shared_ptr<google::protobuf::Message> request(contract::model().make(record.type()));
   CHECK(request && request->ParseFromString(record.request()));
   executor_([this, handler = &handler, request, id = record.id(), attempt = record.attempts(),
-             poll = record.unknown()] {
+             poll = record.unknown(), service = record.service(), parent = record.traceparent()] {
+    Span span = begin_span(traces_, {.name = request->GetDescriptor()->name(),
+                                     .service = service,
+                                     .kind = SpanKind::kClient,
+                                     .parent = parent,
+                                     .may_begin_trace = false});
+    span.set("attempt", int64_t(attempt) + 1);
     AnyOutcome outcome;
     try {
       outcome = handler->perform(*request, id, poll);
     } catch (const std::exception& error) {
       outcome = {AnyOutcome::Kind::kUnknown, nullptr, error.what()};
     }
+    if (outcome.kind != AnyOutcome::Kind::kDone) span.fail(outcome.error);
+    span.end();
     done_({id, attempt, std::move(outcome)});
   });
 }

@@ -16,6 +16,8 @@
 
 namespace micropay {
 
+class TraceSink;
+
 struct EffectResult {
   std::string id;
   uint32_t attempt = 0;
@@ -28,7 +30,7 @@ class EffectRunner {
   // Hands work to a worker; in tests it is run on the spot.
   using Executor = std::function<void(std::function<void()>)>;
   using Done = std::function<void(EffectResult)>;
-  EffectRunner(const Handlers& handlers, Executor executor, Done done);
+  EffectRunner(const Handlers& handlers, Executor executor, Done done, TraceSink* traces = nullptr);
   ~EffectRunner();
 
   void add(const EffectRecord& record);  // new, or its row changed
@@ -66,6 +68,7 @@ class EffectRunner {
   const Handlers& handlers_;
   Executor executor_;
   Done done_;
+  TraceSink* const traces_;
   std::unordered_map<std::string, Waiting> waiting_;
   std::multimap<Time, std::string> due_;
   std::unordered_map<std::string, Running> running_;

@@ -63,11 +63,12 @@ Engine::Impl::Impl(const EngineOptions& options, Store& store, const Clock& cloc
       }()),
       handlers_(services_),
       host_(store, options.seed),
+      traces_(options.traces),
       preparers_(options.prepare_threads, options.prepare_queued, options.run_elsewhere),
       effect_workers_(options.effect_threads, 10'000, options.run_elsewhere),
       effects_(
           handlers_, [this](std::function<void()> work) { effect_workers_.run(std::move(work)); },
-          [this](EffectResult result) { push(std::move(result), false); }) {}
+          [this](EffectResult result) { push(std::move(result), false); }, options.traces) {}
 
 bool Engine::Impl::push(EngineInput input, bool bounded) {
   bool wake;
@@ -104,12 +105,17 @@ void Engine::Impl::prepare(const Handlers::CommandEntry& entry, const CommandPtr
   const bool taken = preparers_.run([this, &entry, command] {
     Snapshot snapshot(store_);
     QueryContext ctx(snapshot, command->principal, clock_.now(), *entry.service->contract);
+    Span span = begin_span(options_.traces, {.name = "prepare",
+                                             .service = entry.service->name,
+                                             .parent = command->traceparent,
+                                             .may_begin_trace = false});
     Result<MessagePtr> prepared;
     try {
       prepared = entry.handler->prepare(ctx, *command->request);
     } catch (const StoreUnavailable& away) {
       prepared = std::unexpected(away.error);
     }
+    span.end();
     if (!prepared) return command->done({.result = std::unexpected(std::move(prepared).error())});
     push(PreparedCommand{command, std::move(*prepared)}, false);
   });
@@ -172,6 +178,7 @@ bool Engine::Impl::step(bool idle) {
   delivered_ = 0;
   ended_waiters_.clear();
   forget_indexes();
+  traces_.discarded();
   const bool due = (!timers_.empty() && std::get<0>(*timers_.begin()) <= host_.now()) || !lanes_.empty();
   if (started >= retry_commit_at_) {
     if (!run_tick(due, idle)) return true;
@@ -185,6 +192,7 @@ bool Engine::Impl::step(bool idle) {
   handler_us_.fetch_add(handled - started, std::memory_order_relaxed);
   const bool worked = !inputs_.empty() || !host_.tick_empty();
   if (host_.tick_empty() ? answers_stand() : commit()) {
+    traces_.committed();
     for (auto& [command, answer] : answers_) std::exchange(command->done, nullptr)(std::move(answer));
     answers_.clear();
   }

@@ -22,6 +22,8 @@
 
 namespace micropay {
 
+class TraceSink;
+
 struct Answer {
   Result<Row> result;     // the response message, or the error (a failed payment is an error, too)
   uint32_t status = 200;  // HTTP status of success: the method's, or 202 when it is not final yet
@@ -55,6 +57,7 @@ struct EngineOptions {
   // Other instances write the same store: what they do is taken in (decisions/0008), and `follow` handlers
   // run in the tick of their event.
   bool shared_store = false;
+  TraceSink* traces = nullptr;  // told what is done for traces that are recorded; null: nobody
   // Carries out preparations and effects in place of worker threads; a simulator decides when.
   std::function<void(std::function<void()>)> run_elsewhere = {};
 };

@@ -18,6 +18,7 @@
 #include "libs/runtime/engine.h"
 #include "libs/runtime/handlers.h"
 #include "libs/runtime/host.h"
+#include "libs/runtime/tick_trace.h"
 #include "libs/runtime/workers.h"
 
 namespace micropay {
@@ -135,6 +136,7 @@ struct Engine::Impl {
   std::vector<Service> services_;
   Handlers handlers_;
   Host host_;
+  TickTrace traces_;
   Workers preparers_, effect_workers_;
   EffectRunner effects_;
 

@@ -134,6 +134,7 @@ std::string Host::request_effect(const Message& request, const EffectOptions& op
   record.set_correlation_id(std::string(frame_->correlation_id));
   record.set_actor(std::string(frame_->actor));
   record.set_causation_id(std::string(frame_->causation_id));
+  record.set_traceparent(std::string(frame_->traceparent));
   std::string id = record.id();
   put(std::move(record));
   return id;

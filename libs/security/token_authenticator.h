@@ -18,6 +18,7 @@
 
 #include "libs/security/authenticator.h"
 #include "libs/security/keys.h"
+#include "libs/security/revocations.h"
 #include "libs/security/tokens.h"
 
 namespace micropay {
@@ -30,7 +31,7 @@ struct ApiKeyFacts {
 // None when there is no such key or it is revoked. Called without a lock held; may ask another service.
 using ApiKeyLookup = std::function<std::optional<ApiKeyFacts>(const std::string& key_id)>;
 
-class TokenAuthenticator final : public Authenticator {
+class TokenAuthenticator final : public Authenticator, public RevocationSink {
  public:
   struct Options {
     size_t max_cached = 64'000;
@@ -45,9 +46,9 @@ class TokenAuthenticator final : public Authenticator {
 
   // Tokens of the session are refused from now on; of the user, those issued up to `issued_until`; a key is
   // asked for again. Any thread.
-  void revoke_session(const std::string& session_id);
-  void revoke_user_before(const std::string& user_id, Time issued_until);
-  void revoke_api_key(const std::string& key_id);
+  void revoke_session(const std::string& session_id) override;
+  void revoke_user_before(const std::string& user_id, Time issued_until) override;
+  void revoke_api_key(const std::string& key_id) override;
 
   size_t cached() const;
 

@@ -23,8 +23,26 @@ std::string new_correlation_id(Time now) {
   return generator.next(now);
 }
 
-bool is_hex(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+std::string callers_traceparent(const HttpRequest& request) {
+  std::string_view text = request.header("traceparent");
+  if (text.empty()) return {};
+  const auto context = parse_traceparent(text);
+  return context ? format_traceparent(*context) : std::string();
+}
+
+Span request_span(const ExchangeRules& rules, const HttpRequest& request) {
+  if (rules.traces == nullptr) return {};
+  std::string parent = callers_traceparent(request);
+  if (!parent.empty() && !rules.settings.trace_callers) {
+    auto context = *parse_traceparent(parent);
+    context.sampled = rules.traces->sample_root();
+    parent = format_traceparent(context);
+  }
+  Span span =
+      begin_span(rules.traces,
+                 {.name = request.method, .service = "gateway", .kind = SpanKind::kServer, .parent = parent});
+  if (span.recorded()) span.tracestate(request.header("tracestate"));
+  return span;
 }
 
 }  // namespace
@@ -41,17 +59,11 @@ Exchange::Exchange(ExchangeRules& rules, HttpRequest&& request, Responder&& resp
       request_(std::move(request)),
       responder_(std::move(responder)),
       began_(rules.clock.monotonic()),
-      correlation_id_(correlation_id_of(request_.header("x-correlation-id"), rules.clock.now())) {}
+      correlation_id_(correlation_id_of(request_.header("x-correlation-id"), rules.clock.now())),
+      span_(request_span(rules, request_)) {}
 
-// version-traceid-parentid-flags of W3C Trace Context; ids of zeros mean nothing.
 std::string Exchange::traceparent() const {
-  std::string_view text = request_.header("traceparent");
-  if (text.size() != 55 || text[2] != '-' || text[35] != '-' || text[52] != '-') return {};
-  std::string_view trace = text.substr(3, 32), parent = text.substr(36, 16);
-  if (!is_hex(text.substr(0, 2)) || !is_hex(trace) || !is_hex(parent) || !is_hex(text.substr(53))) return {};
-  if (text.starts_with("ff") || trace.find_first_not_of('0') == trace.npos) return {};
-  if (parent.find_first_not_of('0') == parent.npos) return {};
-  return std::string(text);
+  return span_.recorded() ? span_.traceparent() : callers_traceparent(request_);
 }
 
 HttpResponse Exchange::complete(HttpResponse&& response) {
@@ -68,7 +80,18 @@ HttpResponse Exchange::complete(HttpResponse&& response) {
   bool failed = response.status >= 500 && (!response.pause || rules_.logs_shed());
   bool notable = failed || took >= rules_.settings.slow;
   if (mode == AccessLog::kOn || (mode == AccessLog::kErrors && notable)) log(response, took);
+  if (span_.recorded()) end_span(response, counted->route());
   return std::move(response);
+}
+
+void Exchange::end_span(const HttpResponse& response, std::string_view route) {
+  span_.rename(route);
+  span_.set("http.request.method", request_.method);
+  span_.set("url.path", request_.path);
+  span_.set("http.response.status_code", int64_t(response.status));
+  span_.set("correlation_id", correlation_id_);
+  if (response.status >= 500) span_.fail(status_phrase(response.status));
+  span_.end();
 }
 
 void Exchange::finish(HttpResponse&& response) { responder_.send(complete(std::move(response))); }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "libs/base/trace.h"
 #include "libs/contract/model.h"
 #include "libs/http/server.h"
 #include "libs/runtime/context.h"
@@ -22,6 +23,7 @@ using ExchangePtr = std::shared_ptr<Exchange>;
 struct ExchangeRules {
   const GatewaySettings& settings;
   const Clock& clock;
+  TraceSink* traces = nullptr;
   RouteMetrics unmatched{"unmatched"};
   std::atomic<Time> shed_logged_at = 0;
 
@@ -41,7 +43,8 @@ class Exchange {
   HttpRequest& request() { return request_; }
   const Responder& responder() const { return responder_; }
   const std::string& correlation_id() const { return correlation_id_; }
-  std::string traceparent() const;  // validated; empty when there is none
+  // Of the span of this request when it is recorded, else the caller's when it is valid, else empty.
+  std::string traceparent() const;
   ProblemContext problem_context() const { return {correlation_id_, request_.path}; }
 
   RouteMatch match;
@@ -60,12 +63,14 @@ class Exchange {
 
  private:
   void log(const HttpResponse& response, Duration took) const;
+  void end_span(const HttpResponse& response, std::string_view route);
 
   ExchangeRules& rules_;
   HttpRequest request_;
   Responder responder_;
   Time began_;
   std::string correlation_id_;
+  Span span_;
 };
 
 // Header lines that every answer carries, those to malformed requests included.

@@ -32,7 +32,7 @@ struct Gateway::Impl {
   Impl(GatewaySettings given, Parts with)
       : settings(std::move(given)),
         parts(std::move(with)),
-        rules{settings, parts.clock},
+        rules{settings, parts.clock, parts.traces},
         replays(kReplayThreads, kMaxQueuedReplays),
         api(settings, parts.backend, parts.authenticator, parts.clock, contract::model()),
         pages(contract::model(), parts.version, parts.authenticator),

@@ -32,7 +32,8 @@ class Gateway {
     EventFeed& events;
     Authenticator& authenticator;
     const Clock& clock;
-    std::string version;           // of the OpenAPI document
+    std::string version;  // of the OpenAPI document
+    TraceSink* traces = nullptr;
     RedisClient* redis = nullptr;  // not started: rate limits are shared with other gateways
   };
   Gateway(GatewaySettings settings, Parts parts);

@@ -1,5 +1,6 @@
 #include "services/gateway/remote_backend.h"
 
+#include "libs/base/trace.h"
 #include "libs/http/server.h"
 
 namespace micropay::gateway {
@@ -18,10 +19,28 @@ class RemoteBackend::IoLoop final : public rpc::Loop {
 };
 
 RemoteBackend::RemoteBackend(rpc::ClientOptions options, std::shared_ptr<rpc::Resolver> resolver,
-                             const Clock& clock)
-    : client_(std::move(options), std::move(resolver), clock) {}
+                             const Clock& clock, TraceSink* traces)
+    : client_(std::move(options), std::move(resolver), clock), traces_(traces) {}
 
 RemoteBackend::~RemoteBackend() = default;
+
+// A span of the call, from here to its answer, its repetitions included.
+Command RemoteBackend::traced(Command command) const {
+  Span span = begin_span(traces_, {.name = command.method->name,
+                                   .service = "gateway",
+                                   .kind = SpanKind::kClient,
+                                   .parent = command.traceparent,
+                                   .may_begin_trace = false});
+  if (!span.recorded()) return command;
+  span.set("rpc.service", command.method->service->name);
+  command.traceparent = span.traceparent();
+  command.done = [span = std::make_shared<Span>(std::move(span)), done = std::move(command.done)](Answer answer) {
+    if (!answer.result) span->fail(answer.result.error().reason);
+    span->end();
+    done(std::move(answer));
+  };
+  return command;
+}
 
 Result<void> RemoteBackend::start(HttpServer& server) {
   std::vector<rpc::Loop*> loops;

@@ -9,7 +9,8 @@ namespace micropay::gateway {
 
 class RemoteBackend final : public Backend {
  public:
-  RemoteBackend(rpc::ClientOptions options, std::shared_ptr<rpc::Resolver> resolver, const Clock& clock);
+  RemoteBackend(rpc::ClientOptions options, std::shared_ptr<rpc::Resolver> resolver, const Clock& clock,
+                TraceSink* traces = nullptr);
   ~RemoteBackend() override;
   Result<void> start(HttpServer& server) override;
   void stop() override;
@@ -19,13 +20,16 @@ class RemoteBackend final : public Backend {
                                        const contract::Message&) override {
     return {};
   }
-  void query(Command ask) override { client_.call(std::move(ask)); }
-  void submit(Command command) override { client_.call(std::move(command)); }
+  void query(Command ask) override { client_.call(traced(std::move(ask))); }
+  void submit(Command command) override { client_.call(traced(std::move(command))); }
   Engine::State state() const override { return state_; }
 
  private:
   class IoLoop;
+  Command traced(Command command) const;
+
   rpc::Client client_;
+  TraceSink* const traces_;
   std::vector<std::unique_ptr<IoLoop>> loops_;
   std::atomic<Engine::State> state_{Engine::State::kNew};
 };

@@ -57,6 +57,9 @@ GatewaySettings GatewaySettings::read(Settings& settings) {
       "gateway.cors_origins", "", "Web origins that may call from a browser, with commas; * for any"));
   values.behind_tls =
       settings.flag("gateway.behind_tls", false, "Whether a proxy in front speaks TLS to the clients");
+  values.trace_callers = settings.flag(
+      "gateway.trace_callers", true,
+      "Whether a caller's traceparent says if its trace is recorded; off: trace.sampling alone does");
   values.rate_limits = RateLimitSettings::read_settings(settings);
   return values;
 }

@@ -27,6 +27,7 @@ struct GatewaySettings {
   Duration slow = kSecond;                     // logged as an error is
   std::vector<std::string> cors_origins = {};  // exact origins, or "*"
   bool behind_tls = false;                     // a proxy in front ends TLS: Strict-Transport-Security is sent
+  bool trace_callers = true;                   // a caller's traceparent says whether its trace is recorded
   RateLimitSettings rate_limits = {.on = false};
 
   static GatewaySettings read(Settings& settings);

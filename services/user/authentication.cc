@@ -39,26 +39,25 @@ ApiKeyLookup api_keys_in(const Store& store) {
   };
 }
 
-Result<void> load_revocations(const Store& store, TokenAuthenticator& authenticator) {
+Result<void> load_revocations(const Store& store, RevocationSink& into) {
   TRY(store.catch_up());
   return store.scan(table_of<Revocation>(), [&](const Row& row) {
     const auto& revocation = static_cast<const Revocation&>(*row);
-    if (revocation.issued_until() == 0) authenticator.revoke_session(revocation.id());
-    else authenticator.revoke_user_before(revocation.id(), revocation.issued_until());
+    if (revocation.issued_until() == 0) into.revoke_session(revocation.id());
+    else into.revoke_user_before(revocation.id(), revocation.issued_until());
     return true;
   });
 }
 
-void tell_revocations(const std::vector<std::shared_ptr<const EventRecord>>& events,
-                      TokenAuthenticator& authenticator) {
+void tell_revocations(const std::vector<std::shared_ptr<const EventRecord>>& events, RevocationSink& into) {
   static const contract::Service* user_service = contract::model().service("user");
   for (const auto& event : events) {
     if (event->type->service != user_service) continue;
-    if (const auto* ended = as<UserSessionRevoked>(*event)) authenticator.revoke_session(ended->session_id());
-    else if (const auto* left = as<UserSignedOut>(*event)) authenticator.revoke_session(left->session_id());
-    else if (const auto* key = as<UserApiKeyRevoked>(*event)) authenticator.revoke_api_key(key->api_key_id());
+    if (const auto* ended = as<UserSessionRevoked>(*event)) into.revoke_session(ended->session_id());
+    else if (const auto* left = as<UserSignedOut>(*event)) into.revoke_session(left->session_id());
+    else if (const auto* key = as<UserApiKeyRevoked>(*event)) into.revoke_api_key(key->api_key_id());
     else if (const auto* changed = as<UserRoleChanged>(*event))
-      authenticator.revoke_user_before(changed->user_id(), event->envelope.time());
+      into.revoke_user_before(changed->user_id(), event->envelope.time());
   }
 }
 

@@ -20,9 +20,8 @@ ApiKeyFacts facts_of(const ApiKeyGrant& grant);
 // The store must outlive the lookup.
 ApiKeyLookup api_keys_in(const Store& store);
 // After a restart: what was revoked while tokens of then may still live.
-Result<void> load_revocations(const Store& store, TokenAuthenticator& authenticator);
+Result<void> load_revocations(const Store& store, RevocationSink& into);
 // From then on. A few comparisons an event; anything but the user service's events is passed over.
-void tell_revocations(const std::vector<std::shared_ptr<const EventRecord>>& events,
-                      TokenAuthenticator& authenticator);
+void tell_revocations(const std::vector<std::shared_ptr<const EventRecord>>& events, RevocationSink& into);
 
 }  // namespace micropay

@@ -1,7 +1,24 @@
-"""`edge(service, *settings)` starts a config or discovery service; all are stopped at the test's end."""
+"""Real servers as fixtures, those of platforms are the ones of ../conftest.py; `edge(service, *settings)` starts a
+config or discovery service. All are stopped at the end.
+"""
+import pathlib
+import sys
+
 import pytest
 
-from edge_process import EdgeProcess
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "servers"))
+
+from edge_process import EdgeProcess  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def zipkin():
+    from zipkin import Zipkin
+    server = Zipkin()
+    try:
+        yield server.start()
+    finally:
+        server.stop()
 
 
 @pytest.fixture
