@@ -102,7 +102,7 @@ bool ServiceNode::take(const kafka::Consumed& consumed) {
   const contract::Event* type = consumed.event->type;
   if (!hears_all_ && !std::ranges::binary_search(heard_, type)) return true;
   if (engine_->stats().queued >= kMostWaiting) return false;
-  engine_->deliver(consumed.event, consumed.partition.number, consumed.offset);
+  engine_->deliver(consumed.event, consumed.partition, consumed.offset);
   return true;
 }
 
