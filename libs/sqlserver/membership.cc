@@ -111,16 +111,23 @@ Result<Membership::Joined> Membership::join(SqlSession& session) {
   }
 }
 
-void Membership::leave() {
+void Membership::stop() {
   if (!thread_.joinable()) return;
   stopping_ = true;
   const uint64_t one = 1;
   CHECK(::write(wake_fd_, &one, sizeof one) == sizeof one || errno == EAGAIN);
   thread_.join();
+}
+
+void Membership::leave() {
+  stop();
+  if (epoch() == 0) return;
   auto session = link_.session(0);
-  if (!session) return;  // the lease ends by itself
-  (*session)->add(R"(DELETE FROM "instance" WHERE "name"=? AND "epoch"=?)", {sql_text(options_.name), sql_value(epoch())});
-  (void)(*session)->run();
+  if (!session) return;  // the leases end by themselves
+  (*session)->add(R"(DELETE FROM "instance" WHERE "name"=? AND "epoch"=?)",
+                  {sql_text(options_.name), sql_value(epoch())});
+  (*session)->add(R"(UPDATE "projection" SET "lease_until"=0 WHERE "owner"=?)", {sql_text(options_.name)});
+  if ((*session)->run()) epoch_ = 0;
 }
 
 // ---- the thread ----
@@ -157,11 +164,11 @@ void Membership::run() {
 }
 
 Result<void> Membership::work(SqlSession& session) {
-  if (listening_ != &session && session.server() == SqlServer::kPostgres) {
-    TRY(session.execute(fmt::format("LISTEN {}", kChannel)));
+  if (listening_ != link_.openings()) {
+    if (session.server() == SqlServer::kPostgres) TRY(session.execute(fmt::format("LISTEN {}", kChannel)));
+    listening_ = link_.openings();
     wake_();  // what was called meanwhile, nobody heard
   }
-  listening_ = &session;
   if (monotonic() >= next_beat_) {
     TRY(beat(session));
     next_beat_ = monotonic() + options_.lease / kBeats;
