@@ -85,10 +85,8 @@ Result<std::optional<Membership::Joined>> Membership::try_join(SqlSession& sessi
   joined.epoch = ++joined.head.fence;
   const std::string place = place_of_process();
   session.add(R"(DELETE FROM "instance" WHERE "name"=?)", {sql_text(options_.name)});
-  session.add(
-      fmt::format(R"(INSERT INTO "instance" ("name","epoch","lease_until","place") VALUES (?,?,{}+?,?))",
-                  now),
-      {sql_text(options_.name), sql_value(joined.epoch), sql_value(options_.lease), sql_text(place)});
+  session.add(fmt::format(R"(INSERT INTO "instance" ("name","epoch","lease_until","place") VALUES (?,?,{}+?,?))", now),
+              {sql_text(options_.name), sql_value(joined.epoch), sql_value(options_.lease), sql_text(place)});
   session.add(R"(UPDATE "log_head" SET "fence"="fence"+1 WHERE "id"=1)");
   session.add("COMMIT");
   TRY(session.run());
@@ -107,24 +105,29 @@ Result<Membership::Joined> Membership::join(SqlSession& session) {
     }
     if (*joined) return **joined;
     if (monotonic() > deadline)
-      return fail(
-          Code::kFailedPrecondition, "instance_in_use",
-          fmt::format("another process is the instance \"{}\"; give each a name of its own", options_.name));
+      return fail(Code::kFailedPrecondition, "instance_in_use",
+                  fmt::format("another process is the instance \"{}\"; give each a name of its own", options_.name));
     sleep_for(100 * kMillisecond);
   }
 }
 
-void Membership::leave() {
+void Membership::stop() {
   if (!thread_.joinable()) return;
   stopping_ = true;
   const uint64_t one = 1;
   CHECK(::write(wake_fd_, &one, sizeof one) == sizeof one || errno == EAGAIN);
   thread_.join();
+}
+
+void Membership::leave() {
+  stop();
+  if (epoch() == 0) return;
   auto session = link_.session(0);
-  if (!session) return;  // the lease ends by itself
+  if (!session) return;  // the leases end by themselves
   (*session)->add(R"(DELETE FROM "instance" WHERE "name"=? AND "epoch"=?)",
                   {sql_text(options_.name), sql_value(epoch())});
-  (void)(*session)->run();
+  (*session)->add(R"(UPDATE "projection" SET "lease_until"=0 WHERE "owner"=?)", {sql_text(options_.name)});
+  if ((*session)->run()) epoch_ = 0;
 }
 
 // ---- the thread ----
@@ -161,11 +164,11 @@ void Membership::run() {
 }
 
 Result<void> Membership::work(SqlSession& session) {
-  if (listening_ != &session && session.server() == SqlServer::kPostgres) {
-    TRY(session.execute(fmt::format("LISTEN {}", kChannel)));
+  if (listening_ != link_.openings()) {
+    if (session.server() == SqlServer::kPostgres) TRY(session.execute(fmt::format("LISTEN {}", kChannel)));
+    listening_ = link_.openings();
     wake_();  // what was called meanwhile, nobody heard
   }
-  listening_ = &session;
   if (monotonic() >= next_beat_) {
     TRY(beat(session));
     next_beat_ = monotonic() + options_.lease / kBeats;
@@ -179,13 +182,11 @@ Result<void> Membership::beat(SqlSession& session) {
   const std::string now = now_sql(session.server());
   session.add(fmt::format(R"(UPDATE "instance" SET "lease_until"={}+? WHERE "name"=? AND "epoch"=?)", now),
               {sql_value(options_.lease), sql_text(options_.name), sql_value(epoch())});
-  session.add(
-      fmt::format(R"(SELECT "name","lease_until"<{} FROM "instance" WHERE "name"<>? AND "epoch"<>0)", now),
-      {sql_text(options_.name)});
+  session.add(fmt::format(R"(SELECT "name","lease_until"<{} FROM "instance" WHERE "name"<>? AND "epoch"<>0)", now),
+              {sql_text(options_.name)});
   const auto answers = TRY(session.run());
   if (answers[0]->affected() == 0 && !fenced_.exchange(true)) {
-    log_warn("store.fenced", "this instance's lease ran out; it takes a new epoch",
-             {{"instance", options_.name}});
+    log_warn("store.fenced", "this instance's lease ran out; it takes a new epoch", {{"instance", options_.name}});
     wake_();
   }
   uint64_t live = 0;
@@ -204,10 +205,8 @@ Result<void> Membership::fence(SqlSession& session, const std::string& name) {
   session.add("BEGIN");
   if (session.server() == SqlServer::kPostgres) session.add("SET LOCAL synchronous_commit=on");
   session.add(lock_head_sql());
-  session.add(
-      fmt::format(R"(UPDATE "instance" SET "epoch"=0 WHERE "name"=? AND "epoch"<>0 AND "lease_until"<{})",
-                  now_sql(session.server())),
-      {sql_text(name)});
+  session.add(fmt::format(R"(UPDATE "instance" SET "epoch"=0 WHERE "name"=? AND "epoch"<>0 AND "lease_until"<{})", now_sql(session.server())),
+              {sql_text(name)});
   session.add(R"(UPDATE "log_head" SET "fence"="fence"+1 WHERE "id"=1)");
   session.add("COMMIT");
   const auto done = session.run();
@@ -217,8 +216,8 @@ Result<void> Membership::fence(SqlSession& session, const std::string& name) {
   return {};
 }
 
-// One call for all that was committed since the last one. Not in the transaction of a tick: NOTIFY takes a
-// lock that all databases of a server share, until its commit is on the disk.
+// One call for all that was committed since the last one. Not in the transaction of a tick: NOTIFY takes a lock
+// that all databases of a server share, until its commit is on the disk.
 Result<void> Membership::tell(SqlSession& session) {
   const uint64_t tick = committed_.load(std::memory_order_relaxed);
   if (tick <= told_ || session.server() != SqlServer::kPostgres) return {};
@@ -237,8 +236,7 @@ Result<void> Membership::listen(SqlSession& session, Duration timeout) {
     return {};
   }
   const bool busy = monotonic() - last_heard_ < kPollIsBusy;
-  const Duration pause =
-      others() == 0 ? timeout : std::min(timeout, busy ? options_.busy_poll : options_.idle_poll);
+  const Duration pause = others() == 0 ? timeout : std::min(timeout, busy ? options_.busy_poll : options_.idle_poll);
   pollfd wake{.fd = wake_fd_, .events = POLLIN, .revents = 0};
   ::poll(&wake, 1, static_cast<int>(pause / kMillisecond) + 1);
   drain_wake();

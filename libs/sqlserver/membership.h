@@ -46,7 +46,8 @@ class Membership {
   Result<Joined> join(SqlSession& session);
   // `committed`: the last tick of ours or taken in; `wake`: others have committed.
   void start(std::function<uint64_t()> known_tick, std::function<void()> wake);
-  void leave();
+  void stop();   // its thread: nobody is called any more
+  void leave();  // and everything that the instance holds is free
 
   // The engine's thread: a tick of ours is durable; others hear of it.
   void committed(uint64_t tick);
@@ -69,7 +70,7 @@ class Membership {
   const MemberOptions options_;
   const SqlAddress address_;
   SqlLink link_;
-  const SqlSession* listening_ = nullptr;
+  uint64_t listening_ = 0;  // which of the link's sessions
   std::atomic<uint64_t> epoch_{0}, others_{0};
   std::atomic<uint64_t> committed_{0};
   uint64_t told_ = 0;

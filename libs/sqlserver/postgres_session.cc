@@ -167,7 +167,8 @@ std::unexpected<Error> PostgresSession::lost(const std::string& why) {
   broken_ = true;
   failure_ = SqlFailure::kLost;
   sent_.clear();
-  return fail(Code::kUnavailable, "storage_failed", "the database does not answer: " + why);
+  return fail(Code::kUnavailable, "storage_failed",
+              "the database does not answer: " + why.substr(0, why.find('\n')));
 }
 
 // ---- connecting ----

@@ -76,7 +76,6 @@ ProjectionRunner::~ProjectionRunner() {
   work_.notify_all();
   done_.notify_all();
   thread_.join();
-  give_back();
 }
 
 void ProjectionRunner::start() {
@@ -221,13 +220,6 @@ Result<bool> ProjectionRunner::write(SqlSession& session, Part& part, uint64_t t
   part.rows->clear();
   part.renew_at = 0;
   return false;
-}
-
-void ProjectionRunner::give_back() {
-  auto session = link_.session(0);
-  if (!session) return;
-  (*session)->add(R"(UPDATE "projection" SET "lease_until"=0 WHERE "owner"=?)", {sql_text(options_.instance)});
-  (void)(*session)->run();
 }
 
 // ---- waiting ----

@@ -25,7 +25,7 @@ class ProjectionRunner {
  public:
   ProjectionRunner(ProjectionOptions options, const SqlAddress& address, const contract::Model& model,
                    Projector& projector);
-  ~ProjectionRunner();  // gives its leases back
+  ~ProjectionRunner();
   void start();
 
   void nudge();  // there are new ticks
@@ -50,7 +50,6 @@ class ProjectionRunner {
   Result<void> clear(SqlSession& session, Part& part, uint64_t version);
   Result<bool> advance(SqlSession& session, Part& part);
   Result<bool> write(SqlSession& session, Part& part, uint64_t to, const std::vector<RowChange>& changes);
-  void give_back();
   bool local(uint64_t tick);
 
   const ProjectionOptions options_;

@@ -90,8 +90,10 @@ void Proxy::accept_all() {
 void Proxy::carry(Pair& pair) {
   char bytes[65'536];
   const auto move = [&](int from, int to) {
-    const ssize_t size = ::recv(from, bytes, sizeof bytes, 0);
+    const size_t most = from == pair.client ? std::min<size_t>(sizeof bytes, size_t(passing_.load())) : sizeof bytes;
+    const ssize_t size = ::recv(from, bytes, most, 0);
     if (size <= 0) return false;
+    if (from == pair.client) passing_ -= size;
     if (from == pair.server && losing_) return ++lost_, false;
     return ::send(to, bytes, static_cast<size_t>(size), MSG_NOSIGNAL) == size;
   };
@@ -103,7 +105,7 @@ void Proxy::carry(Pair& pair) {
       continue;
     }
     ::poll(files, 2, kLookMs);
-    if (readable(pair.client) && !move(pair.client, pair.server)) break;
+    if (passing_ > 0 && readable(pair.client) && !move(pair.client, pair.server)) break;
     if (readable(pair.server) && !move(pair.server, pair.client)) break;
   }
   ::close(pair.client);

@@ -23,6 +23,8 @@ class Proxy {
   void lose_answers() { losing_ = true; }
   void refuse(bool refuse);  // ends all connections, and new ones at once
   void stall(bool stall) { stalled_ = stall; }  // takes everything and hands on nothing
+  // Of each connection, after so many bytes more: as a process that is stopped while it sends.
+  void stop_clients_after(int64_t bytes) { passing_ = bytes; }
   void restore() { losing_ = false, stalled_ = false, refuse(false); }
   size_t lost() const { return lost_; }
 
@@ -39,6 +41,7 @@ class Proxy {
   int listener_ = -1;
   uint16_t port_ = 0;
   std::atomic<bool> losing_{false}, refusing_{false}, stalled_{false}, stopping_{false};
+  std::atomic<int64_t> passing_{INT64_MAX};
   std::atomic<size_t> lost_{0};
   std::mutex mutex_;
   std::list<Pair> pairs_;

@@ -90,6 +90,16 @@ Result<void> apply_migration(SqlSession& session, const Migration& migration) {
   return session.execute(fmt::format("{}{}", migration.mariadb, record));
 }
 
+// One after another: MySQL has no IF NOT EXISTS for an index and says that it is there instead, which is as good.
+Result<void> execute_each(SqlSession& session, std::string_view statements) {
+  while (!statements.empty()) {
+    const size_t end = std::min(statements.find(";\n"), statements.size());
+    TRY(session.execute(std::string(statements.substr(0, end))));
+    statements.remove_prefix(std::min(end + 2, statements.size()));
+  }
+  return {};
+}
+
 Result<void> apply_table(SqlSession& session, const Table& table, const Present& present,
                          std::vector<std::string>& done) {
   const auto found = present.columns.find(table.sql_name);
@@ -101,7 +111,7 @@ Result<void> apply_table(SqlSession& session, const Table& table, const Present&
       done.push_back(sql);
     }
   }
-  return session.execute(contract::create_table_sql(table, dialect_of(session)));
+  return execute_each(session, contract::create_table_sql(table, dialect_of(session)));
 }
 
 Result<void> grant(SqlSession& session, const std::string& role) {

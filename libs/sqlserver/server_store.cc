@@ -15,7 +15,10 @@ using contract::Table;
 
 constexpr size_t kEventTicks = 64;  // read at a time for events
 
-SqlOptions main_options() { return {.application = "micropay-engine", .keys_only = true}; }
+// What a tick asks for is little: a server that needs longer does not answer any more.
+SqlOptions main_options() {
+  return {.application = "micropay-engine", .statement_timeout = 5 * kSecond, .keys_only = true};
+}
 SqlOptions reader_options() {
   return {
       .application = "micropay-reader", .statement_timeout = 30 * kSecond, .idle_in_transaction = kMinute};
@@ -45,7 +48,9 @@ ServerStoreImpl::ServerStoreImpl(ServerStoreOptions options, const contract::Mod
       known_(options_.cache_rows) {}
 
 ServerStoreImpl::~ServerStoreImpl() {
-  membership_.leave();  // it calls the others
+  membership_.stop();  // it calls the others
+  projections_.reset();
+  membership_.leave();
 }
 
 Result<void> ServerStoreImpl::open(Projector* projector) {

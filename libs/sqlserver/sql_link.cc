@@ -27,6 +27,7 @@ Result<SqlSession*> SqlLink::session(Duration patience) {
     auto opened = SqlSession::open(address_, options_);
     if (opened) {
       session_ = std::move(*opened);
+      ++openings_;
       pause_ = 0;
       return session_.get();
     }

@@ -21,12 +21,13 @@ class SqlLink {
 
   // The session, opened when there is none that works: within `patience`, trying again with growing pauses.
   Result<SqlSession*> session(Duration patience);
-  void close() { session_.reset(); }
+  uint64_t openings() const { return openings_; }  // sessions so far
 
  private:
   const SqlAddress address_;
   const SqlOptions options_;
   std::unique_ptr<SqlSession> session_;
+  uint64_t openings_ = 0;
   Time next_try_ = 0;
   Duration pause_ = 0;
   Error last_error_;

@@ -129,6 +129,37 @@ TEST_P(Trouble, AProcessThatStandsStillHoldsNobodyUp) {
   EXPECT_EQ(ticks(), 2);
 }
 
+// The same in the midst of a request, where PostgreSQL holds the lock and waits for the rest.
+TEST_P(Trouble, AProcessThatStopsWhileItSendsHoldsNobodyUp) {
+  ASSERT_EQ(commit(1, "first"), "");
+  auto other = database->open();
+  ASSERT_TRUE(other);
+  // The new instance has moved the fence; from this commit on it is known here, and all statements are prepared.
+  ASSERT_EQ(commit(1, "second"), "");
+  std::thread stopped([this] {
+    proxy->stop_clients_after(50'000);
+    EXPECT_NE(commit(2, std::string(1 << 20, 'x')), "");
+  });
+  const Time before = system_clock().monotonic();
+  // It has begun, on PostgreSQL; MariaDB does nothing before it has all.
+  bool holds = GetParam() != SqlServer::kPostgres;
+  while (!holds && system_clock().monotonic() - before < 10 * kSecond)
+    holds = database->number("SELECT COUNT(*) FROM pg_stat_activity WHERE datname=current_database() AND "
+                             "application_name='micropay-engine' AND backend_xid IS NOT NULL") != 0;
+  EXPECT_TRUE(holds);
+  (*other)->begin_tick();
+  Tick tick;
+  Result<void> done = fail(Code::kAborted, "");
+  for (int attempt = 0; attempt < 5 && !done; ++attempt) {
+    tick = test::TickMaker((*other)->end()).next({put(letter(3))}, 1);
+    done = (*other)->commit(tick);
+  }
+  EXPECT_TRUE(done) << done.error().detail;
+  EXPECT_LT(system_clock().monotonic() - before, 20 * kSecond);
+  EXPECT_EQ(tick.number, 3u);
+  stopped.join();
+}
+
 TEST_P(Trouble, AServerThatSaysNothingIsGivenUp) {
   ASSERT_EQ(commit(1, "first"), "");
   proxy->stall(true);
