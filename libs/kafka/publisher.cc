@@ -36,6 +36,8 @@ Result<std::unique_ptr<Publisher>> Publisher::open(const KafkaSettings& settings
   impl->wake = std::move(wake);
   ConfPtr conf = TRY(make_conf(settings, client_id,
                                {{"enable.idempotence", "true"},
+                                // One that is refused ends it all, before one behind it gets through.
+                                {"enable.gapless.guarantee", "true"},
                                 {"acks", "all"},
                                 // At once when idle; while requests are under way the next batch gathers.
                                 {"linger.ms", "0"},

@@ -6,7 +6,8 @@
 //   publisher->poll([](uint64_t tag, const Error* error) {...});
 //
 // A broker that is away is waited for without end. What can never be published (too large, no such topic)
-// comes back with its error; after kafka_fatal a new publisher is needed.
+// comes back with its error, and with it all that was given after it: no record overtakes one of its key. After any
+// error a new publisher is needed.
 #pragma once
 
 #include <functional>

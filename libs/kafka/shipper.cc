@@ -37,6 +37,7 @@ struct Shipper::Impl {
 
   void loop();
   void step();
+  void finish(Duration timeout);
   Result<void> begin();
   void end(std::string_view why);
   Result<void> fill();
@@ -86,6 +87,19 @@ void Shipper::Impl::loop() {
     step();
     wakeup_.wait(until_next());
   }
+}
+
+// The thread has ended: the rest, here.
+void Shipper::Impl::finish(Duration timeout) {
+  const Time deadline = clock_.monotonic() + timeout;
+  while (publisher_ && clock_.monotonic() < deadline && position_ < store_.end().next_position) {
+    step();
+    wakeup_.wait(std::min<Duration>(until_next(), 100 * kMillisecond));
+  }
+  if (!publisher_) return;
+  take_acknowledgements();
+  save_if_due(true);
+  end("the service stops");
 }
 
 void Shipper::Impl::step() {
@@ -250,15 +264,7 @@ void Shipper::stop(Duration timeout) {
   impl_->wakeup_.notify();
   impl_->thread_.join();
   impl_->lag_ = {};
-  if (!impl_->publisher_) return;
-  const Time deadline = impl_->clock_.monotonic() + timeout;
-  while (impl_->publisher_->unacknowledged() > 0 && !impl_->refused_ &&
-         impl_->clock_.monotonic() < deadline) {
-    impl_->wakeup_.wait(100 * kMillisecond);
-    impl_->take_acknowledgements();
-  }
-  impl_->save_if_due(true);
-  impl_->end("the service stops");
+  impl_->finish(timeout);
 }
 
 uint64_t Shipper::position() const { return impl_->position_; }
