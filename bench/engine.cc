@@ -95,15 +95,16 @@ class EngineBench {
     request->mutable_amount()->set_currency("EUR");
     request->mutable_amount()->set_minor(1);
     request->set_description("bench");
-    return {.method = contract::model().method_of<CreatePaymentRequest>(),
-            .request = std::move(request),
-            .principal = owners_[payer / kWalletsOfUser],
-            .idempotency_key = fmt::format("{:032}", ++keys_),
-            .fingerprint = keys_,
-            .done = [this](const Answer& answer) {
-              CHECK(answer.result && static_cast<const Payment&>(**answer.result).status() == Payment::COMPLETED);
-              ++completed_;
-            }};
+    return {
+        .method = contract::model().method_of<CreatePaymentRequest>(),
+        .request = std::move(request),
+        .principal = owners_[payer / kWalletsOfUser],
+        .idempotency_key = fmt::format("{:032}", ++keys_),
+        .fingerprint = keys_,
+        .done = [this](const Answer& answer) {
+          CHECK(answer.result && static_cast<const Payment&>(**answer.result).status() == Payment::COMPLETED);
+          ++completed_;
+        }};
   }
 
   // Nanoseconds of CPU in ticks.

@@ -130,7 +130,8 @@ const CommandInfo kEventsTailCommand{
     .description =
         "One line an event: position, time, type, key, data. Without --from the last 20; with --follow it "
         "goes on as "
-        "new ones come. Works beside a running platform and on a folder at rest. With --kafka it reads the topics "
+        "new ones come. Works beside a running platform and on a folder at rest. With --kafka it reads the "
+        "topics "
         "of a cluster, without being a consumer; settings kafka.tls.* say how to reach brokers that ask for "
         "certificates.",
     .options = {kDataOption,
@@ -147,9 +148,11 @@ const CommandInfo kEventsTailCommand{
                  .value = "TOPIC",
                  .help = "Of Kafka, this topic instead of those of all services",
                  .repeatable = true},
-                kConfigOption, kSetOption},
+                kConfigOption,
+                kSetOption},
     .examples =
-        "micropay events tail --kafka 127.0.0.1:9092 --follow\nmicropay events tail --follow --type 'payment.*'\nmicropay events tail --from 1 --json | jq -r "
+        "micropay events tail --kafka 127.0.0.1:9092 --follow\nmicropay events tail --follow --type "
+        "'payment.*'\nmicropay events tail --from 1 --json | jq -r "
         ".type | sort | uniq -c",
     .exit_codes = "0 printed, 2 the folder, its log, or the topics cannot be read",
     .run = tail};

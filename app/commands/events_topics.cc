@@ -1,4 +1,5 @@
-// events tail --kafka: the events of all services as their topics have them. Joins no group, so it disturbs nobody.
+// events tail --kafka: the events of all services as their topics have them. Joins no group, so it disturbs
+// nobody.
 #include "app/commands/event_printer.h"
 #include "app/console.h"
 #include "app/instance.h"
@@ -24,14 +25,16 @@ Result<KafkaSettings> settings_of(const Arguments& arguments) {
 Result<Tail::Options> options_of(const Arguments& arguments, const KafkaSettings& settings) {
   Tail::Options options{.topics = arguments.all("--topic"), .from = Tail::From::kLast, .last = kLastEvents};
   if (options.topics.empty())
-    for (const kafka::TopicInfo& topic : TRY(kafka::event_topics(settings))) options.topics.push_back(topic.name);
+    for (const kafka::TopicInfo& topic : TRY(kafka::event_topics(settings)))
+      options.topics.push_back(topic.name);
   if (options.topics.empty()) return fail(Code::kNotFound, "kafka_no_topic", "there are no topics of events");
   const std::string from = arguments.text("--from");
   if (from.empty()) return options;
   const std::optional<Time> since = parse_time(from);
   if (!since && from != "beginning")
-    return fail(Code::kInvalidArgument, "", "of topics, --from expects \"beginning\" or a time such as "
-                                            "2026-11-21T01:39:47Z");
+    return fail(Code::kInvalidArgument, "",
+                "of topics, --from expects \"beginning\" or a time such as "
+                "2026-11-21T01:39:47Z");
   options.from = since ? Tail::From::kTime : Tail::From::kBeginning;
   options.since = since.value_or(0);
   return options;
@@ -62,7 +65,8 @@ Result<void> tail(const Arguments& arguments) {
     }
   }
   if (tail->unreadable() > 0)
-    tell(fmt::format("{} records were left out: no events of this platform, or of a newer one\n", tail->unreadable()));
+    tell(fmt::format("{} records were left out: no events of this platform, or of a newer one\n",
+                     tail->unreadable()));
   return {};
 }
 

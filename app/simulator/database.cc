@@ -49,7 +49,8 @@ class Database::Client final : public Store {
   }
   LogEnd end() const override { return end_; }
   bool current() const override {
-    return std::ranges::none_of(since_end(), [this](const Tick& foreign) { return reads_.touched_by(foreign); });
+    return std::ranges::none_of(since_end(),
+                                [this](const Tick& foreign) { return reads_.touched_by(foreign); });
   }
   void refresh() override {
     told_ = false;

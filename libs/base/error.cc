@@ -20,21 +20,11 @@ struct CodeRow {
   uint32_t grpc;
 };
 constexpr CodeRow kCodes[] = {
-    {"INVALID_ARGUMENT", 400, 3},
-    {"UNAUTHENTICATED", 401, 16},
-    {"PERMISSION_DENIED", 403, 7},
-    {"NOT_FOUND", 404, 5},
-    {"ALREADY_EXISTS", 409, 6},
-    {"FAILED_PRECONDITION", 409, 9},
-    {"PRECONDITION_FAILED", 412, 9},
-    {"ABORTED", 409, 10},
-    {"PAYMENT_REQUIRED", 402, 9},
-    {"UNPROCESSABLE", 422, 3},
-    {"RESOURCE_EXHAUSTED", 429, 8},
-    {"UNAVAILABLE", 503, 14},
-    {"DEADLINE_EXCEEDED", 504, 4},
-    {"UNIMPLEMENTED", 501, 12},
-    {"INTERNAL", 500, 13},
+    {"INVALID_ARGUMENT", 400, 3},    {"UNAUTHENTICATED", 401, 16},   {"PERMISSION_DENIED", 403, 7},
+    {"NOT_FOUND", 404, 5},           {"ALREADY_EXISTS", 409, 6},     {"FAILED_PRECONDITION", 409, 9},
+    {"PRECONDITION_FAILED", 412, 9}, {"ABORTED", 409, 10},           {"PAYMENT_REQUIRED", 402, 9},
+    {"UNPROCESSABLE", 422, 3},       {"RESOURCE_EXHAUSTED", 429, 8}, {"UNAVAILABLE", 503, 14},
+    {"DEADLINE_EXCEEDED", 504, 4},   {"UNIMPLEMENTED", 501, 12},     {"INTERNAL", 500, 13},
     {"TOO_LARGE", 413, 8},
 };
 }  // namespace

@@ -48,7 +48,8 @@ std::optional<Uuid> parse(std::string_view text, HexCase allowed) {
   Bytes bad = {};
   const HalfBytes halves[] = {
       bytes_of(load<uint64_t>(at), load<uint32_t>(at + 9) | load<uint32_t>(at + 14) << 32, allowed, bad),
-      bytes_of(load<uint32_t>(at + 19) | load<uint32_t>(at + 24) << 32, load<uint64_t>(at + 28), allowed, bad)};
+      bytes_of(load<uint32_t>(at + 19) | load<uint32_t>(at + 24) << 32, load<uint64_t>(at + 28), allowed,
+               bad)};
   if (((Words(bad))[0] | (Words(bad))[1]) != 0) return {};
   Uuid uuid;
   std::memcpy(uuid.data(), halves, sizeof halves);

@@ -15,11 +15,11 @@ namespace micropay {
 using Uuid = std::array<uint8_t, 16>;
 
 std::string format_uuid(const Uuid& uuid);
-void format_uuid(const uint8_t* bytes, std::string& into);  // replaces what was there
-std::optional<Uuid> parse_uuid(std::string_view text);      // lower or upper case, with hyphens
+void format_uuid(const uint8_t* bytes, std::string& into);        // replaces what was there
+std::optional<Uuid> parse_uuid(std::string_view text);            // lower or upper case, with hyphens
 std::optional<Uuid> parse_canonical_uuid(std::string_view text);  // lower case only
 inline bool is_uuid(std::string_view text) { return parse_canonical_uuid(text).has_value(); }
-Time uuid_time(const Uuid& uuid);                           // of a v7
+Time uuid_time(const Uuid& uuid);  // of a v7
 
 // A UUID derived from text: the same text gives the same id (version 8 of RFC 9562 over BLAKE2b).
 std::string derived_uuid(std::string_view text);

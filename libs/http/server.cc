@@ -218,7 +218,8 @@ void Responder::send(HttpResponse&& response) const {
 void Responder::make(std::function<HttpResponse()> make) const {
   Loop& loop = target_->loop();
   if (loop.here()) return target_->finish(sequence_, make());
-  loop.post([target = target_, sequence = sequence_, make = std::move(make)] { target->finish(sequence, make()); });
+  loop.post(
+      [target = target_, sequence = sequence_, make = std::move(make)] { target->finish(sequence, make()); });
 }
 
 void Responder::accept(WebSocketEvents events, std::string subprotocol) const {

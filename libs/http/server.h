@@ -60,8 +60,8 @@ class Responder {
       : target_(std::move(target)), sequence_(sequence) {}
 
   void send(HttpResponse&& response) const;  // any thread
-  // Any thread; the answer is made on the I/O thread, at once when this is it. Many of them given in a row wake
-  // that thread once.
+  // Any thread; the answer is made on the I/O thread, at once when this is it. Many of them given in a row
+  // wake that thread once.
   void make(std::function<HttpResponse()> make) const;
   // Instead of an answer, when request.websocket. `subprotocol` is one of those offered, or empty.
   void accept(WebSocketEvents events, std::string subprotocol = {}) const;

@@ -199,7 +199,7 @@ void publish_raw(const KafkaSettings& settings, const std::string& topic, std::s
   CHECK(publisher.has_value());
   EventMessage message{.key = key, .value = value, .headers = {}};
   for (const auto& [name, text] : headers) message.headers.push_back({name, text});
-  CHECK((*publisher)->publish(topic, message, 1).has_value());
+  CHECK((*publisher)->publish({topic}, message, 1).has_value());
   CHECK((*publisher)->flush([](uint64_t, const Error* error) { CHECK(error == nullptr); }, 30 * kSecond));
 }
 

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "libs/base/metrics.h"
 #include "libs/kafka/event_message.h"
 #include "libs/kafka/kafka_twin.h"
 #include "libs/kafka/topics.h"
@@ -127,14 +128,16 @@ TEST(Subscriber, PoisonGoesToTheDeadLetterTopicAndTheRestGoesOn) {
 TEST(Subscriber, UnknownTypesAreSkippedOnlyWhereThatIsWanted) {
   SETTINGS_OR_SKIP(settings);
   Source source(settings);
+  source.add(10);
+  EXPECT_TRUE(becomes_true([&] { return source.shipper.position() == 11; }));
   EventWriter writer;
-  const Event event = initiated(1, 1);
+  const Event event = initiated(11, 1);
   const EventMessage& message = writer.write(*event);
   std::vector<std::pair<std::string, std::string>> headers;
   for (const MessageHeader& header : message.headers)
     headers.emplace_back(header.name, header.name == "ce_type" ? "payment.teleported" : header.value);
   publish_raw(settings, source.topic, key_of(1), std::string(message.value), headers);
-  source.add(10);
+  Counter& skipped = counter("micropay_kafka_unknown_types_total", "", {{"group", "skips"}});
   for (const bool skip : {true, false}) {
     Consumer consumer;
     SubscriberOptions options = consumer.options(skip ? "skips" : "keeps", {source.topic});
@@ -142,6 +145,7 @@ TEST(Subscriber, UnknownTypesAreSkippedOnlyWhereThatIsWanted) {
     Subscriber subscriber(settings, options);
     ASSERT_TRUE(subscriber.open().has_value());
     EXPECT_TRUE(becomes_true([&] { return consumer.size() == 10; })) << consumer.size();
+    EXPECT_TRUE(!skip || becomes_true([&] { return skipped.value() == 1; }));
   }
   const auto letters = read_raw(settings, dead_letter_topic_of(source.topic), 1);
   ASSERT_EQ(letters.size(), 1u);
@@ -160,8 +164,7 @@ TEST(Subscriber, ATopicThatWasMadeAnewIsReadFromItsStart) {
     consumer.set_mark({source.topic, i}, {.offset = 50, .position = 5});
   Subscriber subscriber(settings, consumer.options("balance", {source.topic}));
   ASSERT_TRUE(subscriber.open().has_value());
-  EXPECT_TRUE(becomes_true([&] { return consumer.size() + consumer.repeated() == 2'000; }));
-  EXPECT_EQ(consumer.repeated(), 5u);
+  EXPECT_TRUE(becomes_true([&] { return consumer.size() == 1'995; })) << consumer.size();
   EXPECT_EQ(consumer.positions_of(7).front(), 7u);
   EXPECT_EQ(consumer.positions_of(7).size(), 200u);
 }
@@ -175,8 +178,7 @@ TEST(Subscriber, AnOffsetBehindTheEndBeginsFromTheStart) {
     consumer.set_mark({source.topic, i}, {.offset = 1'000'000, .position = 20});
   Subscriber subscriber(settings, consumer.options("balance", {source.topic}));
   ASSERT_TRUE(subscriber.open().has_value());
-  EXPECT_TRUE(becomes_true([&] { return consumer.size() + consumer.repeated() == 50; }));
-  EXPECT_EQ(consumer.repeated(), 20u);
+  EXPECT_TRUE(becomes_true([&] { return consumer.size() == 30; })) << consumer.size();
 }
 
 TEST(Subscriber, AsksAgainWhileItsOwnerDoesNotKnowWhereToBegin) {

@@ -28,8 +28,8 @@ Result<T> parse(std::string_view bytes) {
 // Of "" (the process), "micropay.PaymentService" or "payment".
 int32_t status_of_service(const Dispatch& dispatch, const std::string& name) {
   const bool known = name.empty() || std::ranges::any_of(dispatch.services(), [&](const std::string& full) {
-    return full == name || dispatch.short_name(full) == name;
-  });
+                       return full == name || dispatch.short_name(full) == name;
+                     });
   return !known ? kUnknownService : dispatch.serving() ? kServing : kNotServing;
 }
 
@@ -67,12 +67,14 @@ void answer_extensions(const DescriptorPool& pool, const std::string& type, RpcR
   std::vector<const FieldDescriptor*> found;
   pool.FindAllExtensions(message, &found);
   answer.mutable_extensions()->set_base_type_name(type);
-  for (const FieldDescriptor* field : found) answer.mutable_extensions()->add_extension_number(field->number());
+  for (const FieldDescriptor* field : found)
+    answer.mutable_extensions()->add_extension_number(field->number());
 }
 
 const FileDescriptor* file_of_extension(const DescriptorPool& pool, const RpcExtensionRequest& asked) {
   const auto* message = pool.FindMessageTypeByName(asked.containing_type());
-  const auto* field = message == nullptr ? nullptr : pool.FindExtensionByNumber(message, asked.extension_number());
+  const auto* field =
+      message == nullptr ? nullptr : pool.FindExtensionByNumber(message, asked.extension_number());
   return field == nullptr ? nullptr : field->file();
 }
 
@@ -84,7 +86,8 @@ Result<std::string> reflect(const Dispatch& dispatch, std::string_view request) 
   answer.set_valid_host(asked.host());
   switch (asked.asked_case()) {
     case RpcReflectionRequest::kListServices:
-      for (const std::string& name : dispatch.services()) answer.mutable_services()->add_service()->set_name(name);
+      for (const std::string& name : dispatch.services())
+        answer.mutable_services()->add_service()->set_name(name);
       answer.mutable_services();  // also when there are none
       break;
     case RpcReflectionRequest::kFileByFilename:
@@ -111,10 +114,12 @@ std::map<std::string, Builtin, std::less<>> builtins(const Dispatch& dispatch) {
   all[std::string(kHealthCheckPath)] = {
       .answer = [&dispatch](std::string_view request) { return check(dispatch, request, false); }};
   all["/grpc.health.v1.Health/Watch"] = {
-      .answer = [&dispatch](std::string_view request) { return check(dispatch, request, true); }, .watches = true};
+      .answer = [&dispatch](std::string_view request) { return check(dispatch, request, true); },
+      .watches = true};
   for (const char* package : {"grpc.reflection.v1", "grpc.reflection.v1alpha"}) {
     all[fmt::format("/{}.ServerReflection/ServerReflectionInfo", package)] = {
-        .answer = [&dispatch](std::string_view request) { return reflect(dispatch, request); }, .streams = true};
+        .answer = [&dispatch](std::string_view request) { return reflect(dispatch, request); },
+        .streams = true};
   }
   return all;
 }

@@ -23,9 +23,9 @@ void CallMetrics::record(const contract::Method& method, const Code* code, Durat
   requests->add();
   Histogram* durations = slot.durations.load(std::memory_order_relaxed);
   if (durations == nullptr) {
-    durations =
-        &duration_histogram("micropay_rpc_" + side_ + "_duration_seconds", "How long calls between processes take",
-                            {{"service", method.service->name}, {"method", method.name}});
+    durations = &duration_histogram("micropay_rpc_" + side_ + "_duration_seconds",
+                                    "How long calls between processes take",
+                                    {{"service", method.service->name}, {"method", method.name}});
     slot.durations.store(durations, std::memory_order_relaxed);
   }
   durations->observe(took);

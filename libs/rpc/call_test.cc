@@ -145,7 +145,8 @@ TEST(CallLimits, PlainTextIsForLoopbackAndAskedFor) {
   auto store = memory_store();
   auto conduct = std::make_shared<Conduct>();
   Engine engine(EngineOptions{.seed = 1}, *store, system_clock(), account_service(conduct));
-  Server silent({}, engine, system_clock()), open({.listen = "0.0.0.0:0", .plaintext = true}, engine, system_clock());
+  Server silent({}, engine, system_clock()),
+      open({.listen = "0.0.0.0:0", .plaintext = true}, engine, system_clock());
   EXPECT_EQ(silent.start().error().reason, "plaintext_refused");
   EXPECT_EQ(open.start().error().reason, "plaintext_refused");
   Client client({}, static_resolver({}), system_clock());

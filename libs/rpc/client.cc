@@ -43,7 +43,8 @@ Result<void> Client::start() {
 Result<void> Client::start(std::vector<Loop*> loops) {
   Impl& impl = *impl_;
   if (impl.core->options.keys == nullptr && !impl.core->options.plaintext)
-    return fail(Code::kInvalidArgument, "plaintext_refused", "Calls between processes need certificates.", "rpc.certificate");
+    return fail(Code::kInvalidArgument, "plaintext_refused", "Calls between processes need certificates.",
+                "rpc.certificate");
   for (Loop* loop : loops) {
     auto site = std::make_shared<ClientSite>(*loop, impl.core);
     loop->post([site] { site->begin(); });
@@ -71,13 +72,15 @@ void Client::call(Command command, Duration timeout) {
   append_frame(call->frame, *command.request);
   // Without a certificate to say who calls, the words of the caller do.
   const bool named = impl.core->options.keys == nullptr;
-  call->context = encode_binary(encode_context(command, named ? impl.core->options.caller : std::string_view()));
+  call->context =
+      encode_binary(encode_context(command, named ? impl.core->options.caller : std::string_view()));
   call->began = impl.core->clock.monotonic();
   call->deadline = call->began + (timeout > 0 ? timeout : impl.core->options.timeout);
   call->command = std::move(command);
   if (ClientSite* site = impl.here()) return site->call(std::move(call));
   const auto& site = impl.sites[impl.next.fetch_add(1) % impl.sites.size()];
-  site->loop().post([site, shared = std::make_shared<OutCallPtr>(std::move(call))] { site->call(std::move(*shared)); });
+  site->loop().post(
+      [site, shared = std::make_shared<OutCallPtr>(std::move(call))] { site->call(std::move(*shared)); });
 }
 
 Answer Client::call_and_wait(Command command, Duration timeout) {

@@ -9,8 +9,8 @@
 // and health call good and whose breaker is closed. What certainly did not happen is tried on another one;
 // what may have happened only when repeating it is harmless: queries, and commands with an idempotency key.
 // Retries have a budget, so that a failing service is not called more for its failing. When no instance is
-// left the answer is kUnavailable upstream_unavailable, at once, with retry_after_s; when nobody knows whether
-// a command was carried out, it is kUnavailable outcome_unknown.
+// left the answer is kUnavailable upstream_unavailable, at once, with retry_after_s; when nobody knows
+// whether a command was carried out, it is kUnavailable outcome_unknown.
 #pragma once
 
 #include <memory>
@@ -51,7 +51,8 @@ class Client {
   // Nothing is answered any more. The loops given to start() must have ended, or never begun.
   void stop();
 
-  // Any thread; command.done is called on the loop's thread: at once when it is called there and cannot go out.
+  // Any thread; command.done is called on the loop's thread: at once when it is called there and cannot go
+  // out.
   void call(Command command, Duration timeout = 0);  // 0: the option's
   // Waits for the answer, retries and all. Not on a loop.
   Answer call_and_wait(Command command, Duration timeout = 0);

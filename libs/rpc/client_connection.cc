@@ -34,7 +34,8 @@ void ClientConnection::send(OutCallPtr call) {
 // The certificate is sound; it must be the service's that is wanted, too.
 void ClientConnection::ready() {
   if (encrypted() && std::ranges::count(peer_names(), service_) == 0) {
-    return fail({"wrong_identity", fmt::format("the certificate of {} is not one of {}", peer(), service_), false});
+    return fail(
+        {"wrong_identity", fmt::format("the certificate of {} is not one of {}", peer(), service_), false});
   }
   Http2::ready();
   auto waiting = std::move(waiting_);
@@ -62,7 +63,8 @@ void ClientConnection::submit(OutCallPtr owned) {
   call.stream = submit_request({headers, count}, call.out, &call);
   if (call.stream < 0) {  // stream ids are used up
     retired_ = true;
-    return events_.finished(std::move(owned), {Outcome::Kind::kNotSent, {"closed", "no stream is left", false}});
+    return events_.finished(std::move(owned),
+                            {Outcome::Kind::kNotSent, {"closed", "no stream is left", false}});
   }
   call.index = running_.size();
   running_.push_back(std::move(owned));
@@ -116,10 +118,14 @@ void ClientConnection::stream_closed(int32_t, void* known, uint32_t http2_error)
   OutCallPtr owned = take(call);
   if (call.has_status || call.too_large) return events_.finished(std::move(owned), {});
   if (http2_error == kRefusedStream)
-    return events_.finished(std::move(owned), {Outcome::Kind::kNotSent, {"refused", "the call was not taken", false}});
-  events_.finished(std::move(owned), {Outcome::Kind::kLost,
-                                      {"protocol", fmt::format("the stream ended with HTTP/2 error {}, HTTP status {}",
-                                                               http2_error, call.http_status), false}});
+    return events_.finished(std::move(owned),
+                            {Outcome::Kind::kNotSent, {"refused", "the call was not taken", false}});
+  events_.finished(
+      std::move(owned),
+      {Outcome::Kind::kLost,
+       {"protocol",
+        fmt::format("the stream ended with HTTP/2 error {}, HTTP status {}", http2_error, call.http_status),
+        false}});
 }
 
 void ClientConnection::retire() {
@@ -157,7 +163,8 @@ void ClientConnection::lost(const Loss& loss) {
   running_.clear(), waiting_.clear();
   events_.lost(loss);
   for (OutCallPtr& call : running)
-    events_.finished(std::move(call), {loss.told_by_peer ? Outcome::Kind::kNotSent : Outcome::Kind::kLost, loss});
+    events_.finished(std::move(call),
+                     {loss.told_by_peer ? Outcome::Kind::kNotSent : Outcome::Kind::kLost, loss});
   for (OutCallPtr& call : waiting) events_.finished(std::move(call), {Outcome::Kind::kNotSent, loss});
 }
 

@@ -14,8 +14,8 @@ namespace micropay::rpc {
 // An instance of a service, as this loop sees it.
 struct Target {
   std::string address;
-  bool up = true;        // says discovery
-  bool serving = true;   // says its health
+  bool up = true;       // says discovery
+  bool serving = true;  // says its health
   bool checking = false;
   size_t running = 0;
   Breaker breaker;

@@ -9,8 +9,9 @@ namespace {
 constexpr std::string_view kGateway = "gateway";
 
 std::unexpected<Error> not_allowed(const contract::Method& method, std::string_view caller) {
-  return fail(Code::kPermissionDenied, "caller_not_allowed",
-              fmt::format("{} may not call {}", caller.empty() ? "A caller without a name" : caller, method.name));
+  return fail(
+      Code::kPermissionDenied, "caller_not_allowed",
+      fmt::format("{} may not call {}", caller.empty() ? "A caller without a name" : caller, method.name));
 }
 
 bool quick(const contract::Method& method) {

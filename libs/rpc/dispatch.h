@@ -22,7 +22,7 @@ struct Inbound {
   const std::vector<std::string>* peers;  // services that its certificate names
   bool encrypted = true;                  // false: `caller` is all there is
   std::string caller;
-  Time deadline = 0;                      // monotonic
+  Time deadline = 0;  // monotonic
 };
 
 class Dispatch {

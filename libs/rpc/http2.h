@@ -45,8 +45,9 @@ class Http2 : public Transport {
 
   // -1: the session takes no more.
   int32_t submit_request(std::span<const Header> headers, Body& body, void* stream);
-  void submit_headers(int32_t id, std::span<const Header> headers, Body* body);  // no body: it ends the stream
-  void resume(int32_t id);                      // the body has more
+  void submit_headers(int32_t id, std::span<const Header> headers,
+                      Body* body);               // no body: it ends the stream
+  void resume(int32_t id);                       // the body has more
   void reset(int32_t id, uint32_t http2_error);  // CANCEL (8), NO_ERROR (0) …
   void set_stream(int32_t id, void* stream);
   void go_away();  // no new streams; those that run go on

@@ -1,5 +1,5 @@
-// The thread that connections live on. A gateway gives its I/O threads, so that a call goes out and comes back
-// on the thread that has the request; everybody else lets a LoopThread run.
+// The thread that connections live on. A gateway gives its I/O threads, so that a call goes out and comes
+// back on the thread that has the request; everybody else lets a LoopThread run.
 #pragma once
 
 #include <atomic>

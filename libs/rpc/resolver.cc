@@ -43,7 +43,8 @@ Result<Targets> parse_targets(std::string_view text) {
     const std::string_view part = next_part(text, ',');
     if (part.empty()) continue;
     const size_t equals = part.find('=');
-    if (equals == part.npos || contract::model().service(part.substr(0, equals)) == nullptr) return wrong(part);
+    if (equals == part.npos || contract::model().service(part.substr(0, equals)) == nullptr)
+      return wrong(part);
     std::string_view addresses = part.substr(equals + 1);
     auto& of_service = targets[std::string(part.substr(0, equals))];
     while (!addresses.empty()) {

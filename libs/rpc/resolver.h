@@ -28,7 +28,8 @@ class Resolver {
   virtual void watch(std::function<void(const Targets&)> changed) = 0;
 };
 
-// "payment=127.0.0.1:18083+127.0.0.1:18084,balance=10.0.0.2:18085". invalid_targets when it is not of that form.
+// "payment=127.0.0.1:18083+127.0.0.1:18084,balance=10.0.0.2:18085". invalid_targets when it is not of that
+// form.
 Result<Targets> parse_targets(std::string_view text);
 std::shared_ptr<Resolver> static_resolver(Targets targets);
 

@@ -16,12 +16,11 @@
 
 namespace micropay::rpc {
 
-constexpr Code kAllCodes[] = {Code::kInvalidArgument,   Code::kUnauthenticated,    Code::kPermissionDenied,
-                              Code::kNotFound,          Code::kAlreadyExists,      Code::kFailedPrecondition,
-                              Code::kPreconditionFailed, Code::kAborted,           Code::kPaymentRequired,
-                              Code::kUnprocessable,     Code::kResourceExhausted,  Code::kUnavailable,
-                              Code::kDeadlineExceeded,  Code::kUnimplemented,      Code::kInternal,
-                              Code::kTooLarge};
+constexpr Code kAllCodes[] = {
+    Code::kInvalidArgument,  Code::kUnauthenticated,    Code::kPermissionDenied,   Code::kNotFound,
+    Code::kAlreadyExists,    Code::kFailedPrecondition, Code::kPreconditionFailed, Code::kAborted,
+    Code::kPaymentRequired,  Code::kUnprocessable,      Code::kResourceExhausted,  Code::kUnavailable,
+    Code::kDeadlineExceeded, Code::kUnimplemented,      Code::kInternal,           Code::kTooLarge};
 
 // Holds back what waits for it, until it is opened.
 class Gate {
@@ -54,12 +53,12 @@ class Gate {
 
 // What the service of a TestServer does beside keeping accounts; the name of a new account asks for it.
 struct Conduct {
-  Gate gate;                          // "wait"
+  Gate gate;  // "wait"
   std::atomic<int> creations{0};
   std::mutex mutex;
-  Error error;                        // "fail"; guarded by mutex
-  Principal seen;                     // of the last creation; guarded by mutex
-  std::string large;                  // answered as name by "large"
+  Error error;        // "fail"; guarded by mutex
+  Principal seen;     // of the last creation; guarded by mutex
+  std::string large;  // answered as name by "large"
 };
 
 inline std::vector<Service> account_service(const std::shared_ptr<Conduct>& conduct) {
@@ -88,11 +87,12 @@ inline std::vector<Service> account_service(const std::shared_ptr<Conduct>& cond
   service.query([](QueryContext& ctx, const GetAccountRequest& request) -> Result<Account> {
     return TRY(ctx.table<Account>().get(request.id())).get();
   });
-  service.query([conduct](QueryContext& ctx, const ListAccountsRequest& request) -> Result<ListAccountsResponse> {
+  service.query([conduct](QueryContext& ctx,
+                          const ListAccountsRequest& request) -> Result<ListAccountsResponse> {
     if (request.page_size() == 499) conduct->gate.wait();
-    auto page = TRY(ctx.table<Account>().list(
-        {.filters = {{"user_id", Filter::Op::kEqual, ctx.principal().user_id, {}}},
-         .page_size = static_cast<uint32_t>(request.page_size())}));
+    auto page = TRY(
+        ctx.table<Account>().list({.filters = {{"user_id", Filter::Op::kEqual, ctx.principal().user_id, {}}},
+                                   .page_size = static_cast<uint32_t>(request.page_size())}));
     ListAccountsResponse response;
     for (size_t i = 0; i < page.size(); ++i) *response.add_accounts() = page[i];
     return response;
@@ -106,9 +106,11 @@ inline std::shared_ptr<Store> memory_store() { return make_memory_store(contract
 
 // Several over one store are the instances of a service, as far as reading goes.
 struct TestServer {
-  explicit TestServer(ServerOptions options = {.plaintext = true}, std::shared_ptr<Store> with = memory_store())
+  explicit TestServer(ServerOptions options = {.plaintext = true},
+                      std::shared_ptr<Store> with = memory_store())
       : store(std::move(with)),
-        engine(EngineOptions{.wait_timeout = 200 * kMillisecond, .seed = 1}, *store, system_clock(), account_service(conduct)),
+        engine(EngineOptions{.wait_timeout = 200 * kMillisecond, .seed = 1}, *store, system_clock(),
+               account_service(conduct)),
         server(options, engine, system_clock()) {
     CHECK(engine.open().has_value());
     engine.start();
@@ -134,7 +136,9 @@ inline Targets accounts_at(const std::vector<std::string>& addresses) {
   return targets;
 }
 
-inline ClientOptions plain_gateway() { return {.caller = "gateway", .plaintext = true, .timeout = 5 * kSecond}; }
+inline ClientOptions plain_gateway() {
+  return {.caller = "gateway", .plaintext = true, .timeout = 5 * kSecond};
+}
 
 struct TestClient {
   TestClient(const std::vector<std::string>& addresses, ClientOptions options = plain_gateway())

@@ -31,11 +31,15 @@ Result<asio::ip::tcp::endpoint> endpoint_of(asio::io_context& context, const std
   if (host.size() > 1 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
   SystemError error;
   asio::ip::tcp::resolver resolver(context);
-  const auto found = colon == listen.npos
-                         ? asio::ip::tcp::resolver::results_type()
-                         : resolver.resolve(host, listen.substr(colon + 1), asio::ip::resolver_base::numeric_service | asio::ip::resolver_base::passive, error);
+  const auto found =
+      colon == listen.npos
+          ? asio::ip::tcp::resolver::results_type()
+          : resolver.resolve(host, listen.substr(colon + 1),
+                             asio::ip::resolver_base::numeric_service | asio::ip::resolver_base::passive,
+                             error);
   if (found.empty() || error)
-    return fail(Code::kInvalidArgument, "invalid_address", fmt::format("'{}' is no host:port of ours", listen), "rpc.listen");
+    return fail(Code::kInvalidArgument, "invalid_address",
+                fmt::format("'{}' is no host:port of ours", listen), "rpc.listen");
   return found.begin()->endpoint();
 }
 
@@ -124,9 +128,10 @@ Result<void> Server::start() {
   LoopThread& first = impl.sites.front()->loop;
   const auto endpoint = TRY(endpoint_of(first.context(), impl.options.listen));
   if (impl.options.keys == nullptr && !(impl.options.plaintext && endpoint.address().is_loopback())) {
-    return fail(Code::kInvalidArgument, "plaintext_refused",
-                "Calls between processes need certificates; plain text is for tests on this machine's own address.",
-                "rpc.certificate");
+    return fail(
+        Code::kInvalidArgument, "plaintext_refused",
+        "Calls between processes need certificates; plain text is for tests on this machine's own address.",
+        "rpc.certificate");
   }
   SystemError error;
   impl.acceptor = std::make_unique<Acceptor>(first.context());
@@ -141,7 +146,8 @@ Result<void> Server::start() {
                                          : fmt::format("{}:{}", bound.address().to_string(), bound.port());
   impl.wait_to_accept();
   for (auto& site : impl.sites) {
-    site->ticker = std::make_unique<Ticker>(site->loop, kTickLength, [&impl, &site = *site] { impl.tick(site); });
+    site->ticker =
+        std::make_unique<Ticker>(site->loop, kTickLength, [&impl, &site = *site] { impl.tick(site); });
     site->loop.start();
   }
   impl.started = true;

@@ -28,7 +28,7 @@ struct ServerOptions {
   size_t threads = 1;
   size_t query_threads = 2;  // for lists and exports
   size_t max_message_bytes = 8 << 20;
-  size_t max_calls = 10'000;  // running; beyond: unavailable, at once
+  size_t max_calls = 10'000;     // running; beyond: unavailable, at once
   uint32_t max_streams = 5'000;  // calls of one connection that run at once; the caller holds back more
   size_t max_connections = 1'000;
 };

@@ -107,7 +107,8 @@ Result<std::shared_ptr<const TlsKeys::Loaded>> TlsKeys::load() const {
     SSL_CTX_set_num_tickets(raw, 0);
     SSL_CTX_set_verify(raw, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
     const auto unreadable = [](const std::string& path) {
-      return fail(Code::kInvalidArgument, "certificate_unreadable", fmt::format("{}: {}", path, last_error()));
+      return fail(Code::kInvalidArgument, "certificate_unreadable",
+                  fmt::format("{}: {}", path, last_error()));
     };
     if (SSL_CTX_use_certificate_chain_file(raw, files_.certificate.c_str()) != 1)
       return unreadable(files_.certificate);
@@ -147,7 +148,7 @@ SslPtr TlsKeys::make(Side side) const {
 std::string TlsKeys::stamp() const {
   std::string stamp;
   for (const std::string* path : {&files_.certificate, &files_.key, &files_.authority}) {
-    struct stat status {};
+    struct stat status{};
     if (stat(path->c_str(), &status) != 0) return {};
     fmt::format_to(std::back_inserter(stamp), "{}.{}.{}.{};", status.st_mtim.tv_sec, status.st_mtim.tv_nsec,
                    status.st_ino, status.st_size);
@@ -183,12 +184,14 @@ std::vector<std::string> TlsKeys::peer_names(ssl_st* ssl) const {
 std::vector<std::string> TlsKeys::names_in(x509_st* certificate) const {
   const std::string prefix = "spiffe://" + files_.trust_domain + "/", suffix = "." + files_.trust_domain;
   std::vector<std::string> names;
-  auto* all = static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
+  auto* all =
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
   for (int i = 0; i < sk_GENERAL_NAME_num(all); ++i) {
     const GENERAL_NAME* name = sk_GENERAL_NAME_value(all, i);
     if (name->type != GEN_URI && name->type != GEN_DNS) continue;
     const ASN1_IA5STRING* text = name->d.ia5;
-    std::string_view view(reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)), size_t(ASN1_STRING_length(text)));
+    std::string_view view(reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
+                          size_t(ASN1_STRING_length(text)));
     if (name->type == GEN_URI && view.starts_with(prefix)) names.emplace_back(view.substr(prefix.size()));
     if (name->type == GEN_DNS && view.ends_with(suffix) && view.find('.') == view.size() - suffix.size())
       names.emplace_back(view.substr(0, view.size() - suffix.size()));
@@ -208,9 +211,11 @@ Loss TlsKeys::handshake_loss(ssl_st* ssl) {
     ERR_clear_error();
     return {std::string(verify_reason(verified)), X509_verify_cert_error_string(verified), false};
   }
-  if (const auto alert = alert_reason(reason); !alert.empty()) return {std::string(alert), last_error(), true};
+  if (const auto alert = alert_reason(reason); !alert.empty())
+    return {std::string(alert), last_error(), true};
   if (reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) return {"no_certificate", last_error(), false};
-  if (reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_HTTP_REQUEST || reason == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+  if (reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_HTTP_REQUEST ||
+      reason == SSL_R_UNEXPECTED_EOF_WHILE_READING)
     return {reason == SSL_R_UNEXPECTED_EOF_WHILE_READING ? "lost" : "not_tls", last_error(), false};
   return {code == 0 ? "lost" : "tls", last_error(), false};
 }

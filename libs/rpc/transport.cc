@@ -71,7 +71,8 @@ void Transport::connect(const std::string& address, Duration limit) {
                                 asio::async_connect(io_->socket, found,
                                                     [self, this](const SystemError& problem, const auto&) {
                                                       if (closed()) return;
-                                                      if (problem) return fail({"refused", problem.message(), false});
+                                                      if (problem)
+                                                        return fail({"refused", problem.message(), false});
                                                       connected();
                                                     });
                               });
@@ -128,7 +129,11 @@ void Transport::readable() {
     if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
     if (count <= 0) {
       const bool greeting = state_ != State::kOpen;
-      return fail({"lost", greeting ? "the peer hung up during the handshake" : count < 0 ? std::strerror(errno) : "the peer hung up", false});
+      return fail({"lost",
+                   greeting    ? "the peer hung up during the handshake"
+                   : count < 0 ? std::strerror(errno)
+                               : "the peer hung up",
+                   false});
     }
     if (!take({scratch(), size_t(count)})) return;
     if (size_t(count) < kReadBytes) break;

@@ -1,5 +1,5 @@
-// A TCP connection on a loop, with mutual TLS or in plain text: bytes in, bytes out, and one word about how it
-// ended. Everything happens on the loop's thread. Internal to libs/rpc.
+// A TCP connection on a loop, with mutual TLS or in plain text: bytes in, bytes out, and one word about how
+// it ended. Everything happens on the loop's thread. Internal to libs/rpc.
 #pragma once
 
 #include <memory>

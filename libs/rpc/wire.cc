@@ -162,11 +162,15 @@ std::string encode_message(std::string_view text) {
 
 std::string decode_message(std::string_view text) {
   const auto digit = [](char c) {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                  : -1;
   };
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {
-    const bool escaped = text[i] == '%' && i + 2 < text.size() && digit(text[i + 1]) >= 0 && digit(text[i + 2]) >= 0;
+    const bool escaped =
+        text[i] == '%' && i + 2 < text.size() && digit(text[i + 1]) >= 0 && digit(text[i + 2]) >= 0;
     out.push_back(escaped ? char(digit(text[i + 1]) * 16 + digit(text[i + 2])) : text[i]);
     if (escaped) i += 2;
   }
@@ -216,7 +220,8 @@ Status status_of(const Error& error) {
   status.set_code(int32_t(grpc_code(error.code)));
   status.set_message(fmt::format("{}: {}", error.reason, error.detail).substr(0, kMaxMessage));
   // A trailer has its limit; a text that long has nothing more to say.
-  if (whole.ByteSizeLong() > kMaxDetails / 2) whole.mutable_detail()->resize(std::min<size_t>(error.detail.size(), 1'000));
+  if (whole.ByteSizeLong() > kMaxDetails / 2)
+    whole.mutable_detail()->resize(std::min<size_t>(error.detail.size(), 1'000));
   status.add_details()->PackFrom(whole);
   return {grpc_code(error.code), status.message(), status.SerializeAsString()};
 }

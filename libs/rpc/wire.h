@@ -1,5 +1,5 @@
-// What a gRPC call looks like in bytes: framed messages, metadata, status. Pure functions, both directions, no
-// I/O; all that is read here comes from outside and has its limits.
+// What a gRPC call looks like in bytes: framed messages, metadata, status. Pure functions, both directions,
+// no I/O; all that is read here comes from outside and has its limits.
 #pragma once
 
 #include <optional>
@@ -11,7 +11,7 @@
 namespace micropay::rpc {
 
 constexpr std::string_view kContextHeader = "micropay-call-bin";
-constexpr std::string_view kStatusTrailer = "micropay-status";      // HTTP status, where it is not the method's
+constexpr std::string_view kStatusTrailer = "micropay-status";  // HTTP status, where it is not the method's
 constexpr std::string_view kReplayedTrailer = "micropay-replayed";  // "1"
 constexpr size_t kFrameHeadBytes = 5;
 constexpr size_t kMaxContextBytes = 4 << 10;
@@ -29,8 +29,8 @@ Result<Frame> first_frame(std::string_view bytes, size_t max_bytes);
 
 // Principal and what belongs to the command, as bytes.
 std::string encode_context(const Command& command, std::string_view caller);
-// Into the command; `caller`, when not null, gets the caller's own word for itself. Refuses what is beyond the
-// limits (invalid_context).
+// Into the command; `caller`, when not null, gets the caller's own word for itself. Refuses what is beyond
+// the limits (invalid_context).
 Result<void> decode_context(std::string_view bytes, Command& command, std::string* caller);
 bool valid_traceparent(std::string_view text);
 

@@ -165,7 +165,7 @@ struct Engine::Impl {
   std::deque<Event> follow_queue_;
   std::map<std::string, uint64_t> follow_positions_;
   std::vector<std::function<void(const std::vector<Event>&)>> listeners_;
-  Time last_commit_ = 0;        // monotonic
+  Time last_commit_ = 0;                                  // monotonic
   std::unordered_map<std::string, Time> foreign_timers_;  // due of those that another instance set
   std::atomic<bool> foreign_waits_{false};                // a ForeignCommit is in the inbox
   uint32_t conflicts_in_row_ = 0;

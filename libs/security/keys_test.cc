@@ -119,7 +119,8 @@ TEST_F(Keys, ARingThatWasShownKeysVerifiesAndDoesNotSign) {
   EXPECT_EQ(verifying->sign(signature.key_id, "text").error().reason, "keys_unavailable");
   EXPECT_EQ(verifying->current_key_id().error().reason, "keys_unavailable");
   EXPECT_EQ(verifying->show("{}").error().reason, "invalid_jwks");
-  EXPECT_EQ(verifying->show(R"({"keys":[{"kid":"a","crv":"P-256","x":"AA"}]})").error().reason, "invalid_jwks");
+  EXPECT_EQ(verifying->show(R"({"keys":[{"kid":"a","crv":"P-256","x":"AA"}]})").error().reason,
+            "invalid_jwks");
   EXPECT_TRUE(verifying->verify(signature.key_id, "text", signature.bytes));  // what it has stays
 }
 

@@ -129,7 +129,8 @@ void Api::command(const ExchangePtr& exchange, MessagePtr message) {
   command.fingerprint = headers->fingerprint;
   command.respond_async = headers->respond_async;
   command.if_match = headers->if_match;
-  if (command.if_match != 0 && !names_its_record(method)) return submit_if_match(exchange, std::move(command));
+  if (command.if_match != 0 && !names_its_record(method))
+    return submit_if_match(exchange, std::move(command));
   submit(exchange, std::move(command));
 }
 

@@ -13,14 +13,14 @@
 namespace micropay {
 class HttpServer;
 class WorkerPool;
-}
+}  // namespace micropay
 
 namespace micropay::gateway {
 
 using EventBatch = std::vector<std::shared_ptr<const EventRecord>>;
 
-// Commands and queries. `check_access` has been passed; the owner of a record is looked at here. Everything is
-// called on I/O threads.
+// Commands and queries. `check_access` has been passed; the owner of a record is looked at here. Everything
+// is called on I/O threads.
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -29,7 +29,8 @@ class Backend {
   // After the server's loops have ended. Drops what waits: nothing is answered any more.
   virtual void stop() {}
 
-  // Whether a command would be refused for want of room: asked before it is read, so that refusing costs little.
+  // Whether a command would be refused for want of room: asked before it is read, so that refusing costs
+  // little.
   virtual bool full(const contract::Method& method) const = 0;
   // The answer, when it can be had on this thread without waiting; else none, and query() is to be asked.
   virtual std::optional<Result<Row>> query_now(const contract::Method& method, const Principal& principal,

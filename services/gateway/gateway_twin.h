@@ -1,5 +1,5 @@
-// A gateway over real sockets for tests: the real engine on the memory store, and a made-up account service, in
-// the same process or behind a real gRPC connection.
+// A gateway over real sockets for tests: the real engine on the memory store, and a made-up account service,
+// in the same process or behind a real gRPC connection.
 #pragma once
 
 #include "contracts/account.pb.h"

@@ -1,7 +1,7 @@
 // Calls of the engine in this process. Point reads are answered where they are asked; commands go to the
 // engine's queue, and no thread lies between.
-#include "services/gateway/backend.h"
 #include "libs/http/worker_pool.h"
+#include "services/gateway/backend.h"
 
 namespace micropay::gateway {
 namespace {
@@ -23,9 +23,7 @@ Error overloaded() {
 }
 
 LocalBackend::LocalBackend(Engine& engine, const Store& store, size_t query_threads)
-    : engine_(engine),
-      store_(store),
-      pool_(std::make_unique<WorkerPool>(query_threads, kMaxQueuedQueries)) {}
+    : engine_(engine), store_(store), pool_(std::make_unique<WorkerPool>(query_threads, kMaxQueuedQueries)) {}
 
 LocalBackend::~LocalBackend() = default;
 
