@@ -1,13 +1,12 @@
 // events tail and events show: the log as people read it. Reads the log's files, so it works beside a running
-// platform.
-#include <unistd.h>
-
+// platform; --kafka reads topics (events_topics.cc).
 #include <charconv>
 #include <csignal>
 #include <deque>
 #include <thread>
 
 #include "app/commands/commands.h"
+#include "app/commands/event_printer.h"
 #include "app/console.h"
 #include "app/data_folder.h"
 #include "app/event_text.h"
@@ -30,11 +29,7 @@ std::optional<uint64_t> number(const std::string& text) {
 class Tail {
  public:
   Tail(const Arguments& arguments, std::optional<uint64_t> from)
-      : data_(arguments.text("--data")),
-        type_(arguments.text("--type")),
-        json_(arguments.has("--json")),
-        colours_(isatty(STDOUT_FILENO) == 1),
-        from_(from) {}
+      : data_(arguments.text("--data")), printer_(arguments), from_(from) {}
 
   // Prints what is there.
   Result<void> catch_up() {
@@ -50,42 +45,31 @@ class Tail {
 
   void finish_history() {
     from_ = 0;  // from now on all
-    for (const Envelope& event : last_) print(event);
+    for (const Envelope& event : last_) printer_.print(event);
     last_.clear();
     std::fflush(stdout);
   }
 
  private:
-  // A type, or with a dot or star at its end the beginning of one: "payment.*".
-  bool wanted(const Envelope& event) const {
-    if (type_.empty()) return true;
-    const std::string_view prefix = std::string_view(type_).substr(0, type_.find('*'));
-    return prefix.size() < type_.size() || prefix.ends_with('.') ? event.type().starts_with(prefix)
-                                                                 : event.type() == type_;
-  }
-
   void take(const Envelope& event) {
-    if (!wanted(event)) return;
+    if (!printer_.wanted(event)) return;
     if (from_) {
-      if (event.position() >= *from_) print(event);
+      if (event.position() >= *from_) printer_.print(event);
       return;
     }
     last_.push_back(event);
     if (last_.size() > kLastEvents) last_.pop_front();
   }
 
-  void print(const Envelope& event) const {
-    fmt::print("{}\n", json_ ? event_json(event) : event_line(event, colours_));
-  }
-
-  std::string data_, type_;
-  bool json_, colours_;
+  std::string data_;
+  EventPrinter printer_;
   std::optional<uint64_t> from_;  // none: the last ones only
   uint64_t next_tick_ = 0;
   std::deque<Envelope> last_;
 };
 
 int tail(const Arguments& arguments) {
+  if (arguments.has("--kafka")) return tail_topics(arguments);
   std::optional<uint64_t> from;
   if (arguments.has("--from") && !(from = number(arguments.text("--from")))) {
     print_error("events tail",
@@ -146,18 +130,31 @@ const CommandInfo kEventsTailCommand{
     .description =
         "One line an event: position, time, type, key, data. Without --from the last 20; with --follow it "
         "goes on as "
-        "new ones come. Works beside a running platform and on a folder at rest.",
+        "new ones come. Works beside a running platform and on a folder at rest. With --kafka it reads the "
+        "topics "
+        "of a cluster, without being a consumer; settings kafka.tls.* say how to reach brokers that ask for "
+        "certificates.",
     .options = {kDataOption,
-                {.name = "--from", .value = "POSITION", .help = "Begin with the event at this position"},
+                {.name = "--from",
+                 .value = "POSITION",
+                 .help = "Begin with the event at this position; of topics: \"beginning\", or a time"},
                 {.name = "--follow", .help = "Go on with new events until interrupted"},
                 {.name = "--type",
                  .value = "TYPE",
                  .help = "Only this type, or all that begin so: \"payment.*\""},
-                {.name = "--json", .help = "One CloudEvents JSON object a line"}},
+                {.name = "--json", .help = "One CloudEvents JSON object a line"},
+                {.name = "--kafka", .value = "BROKERS", .help = "Read topics: host:port,host:port"},
+                {.name = "--topic",
+                 .value = "TOPIC",
+                 .help = "Of Kafka, this topic instead of those of all services",
+                 .repeatable = true},
+                kConfigOption,
+                kSetOption},
     .examples =
-        "micropay events tail --follow --type 'payment.*'\nmicropay events tail --from 1 --json | jq -r "
+        "micropay events tail --kafka 127.0.0.1:9092 --follow\nmicropay events tail --follow --type "
+        "'payment.*'\nmicropay events tail --from 1 --json | jq -r "
         ".type | sort | uniq -c",
-    .exit_codes = "0 printed, 2 the folder or its log cannot be read",
+    .exit_codes = "0 printed, 2 the folder, its log, or the topics cannot be read",
     .run = tail};
 
 const CommandInfo kEventsShowCommand{

@@ -4,11 +4,15 @@
 #include <syslog.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include "libs/base/log.h"
+#include "libs/base/metrics.h"
 
 namespace micropay::kafka {
 namespace {
+
+constexpr Duration kComplainInterval = 10 * kSecond;
 
 // librdkafka tells of every connection that ends; it makes a new one, so that is worth a line for the
 // curious.
@@ -17,18 +21,34 @@ void log_line(const rd_kafka_t* client, int level, const char* facility, const c
                       : level <= LOG_WARNING ? LogLevel::kWarn
                                              : LogLevel::kDebug;
   const bool passing = std::string_view(facility) == "FAIL" || std::string_view(facility) == "ERROR";
-  write_log(passing ? LogLevel::kDebug : as, "kafka.client", text,
-            {{"kafka.client", rd_kafka_name(client)}, {"kafka.facility", facility}});
+  if (const LogLevel wanted = passing ? LogLevel::kDebug : as; log_enabled(wanted))
+    write_log(wanted, "kafka.client", text,
+              {{"kafka.client", rd_kafka_name(client)}, {"kafka.facility", facility}});
+}
+
+// All clients of the process lose their brokers at once, and try again each second.
+bool worth_a_line(std::atomic<Time>& last) {
+  const Time now = system_clock().monotonic();
+  Time before = last.load();
+  return (before == 0 || now - before >= kComplainInterval) && last.compare_exchange_strong(before, now);
 }
 
 void log_error_event(rd_kafka_t* client, int response, const char* text, void*) {
-  if (response == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
-    log_warn("kafka.brokers_away", "No broker can be reached; the client goes on trying",
-             {{"kafka.client", rd_kafka_name(client)}});
-  else if (response == RD_KAFKA_RESP_ERR__SSL || response == RD_KAFKA_RESP_ERR__AUTHENTICATION)
-    log_error("kafka.tls_failed", "A broker and this client do not trust each other",
-              {{"kafka.client", rd_kafka_name(client)}, {"error.message", text}});
-  else log_debug("kafka.error", text, {{"kafka.client", rd_kafka_name(client)}});
+  static std::atomic<Time> away{0}, distrusted{0};
+  static Counter& times_away =
+      counter("micropay_kafka_brokers_away_total", "Times that a client could reach no broker");
+  if (response == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+    times_away.add();
+    if (worth_a_line(away))
+      log_warn("kafka.brokers_away", "No broker can be reached; the client goes on trying",
+               {{"kafka.client", rd_kafka_name(client)}});
+  } else if (response == RD_KAFKA_RESP_ERR__SSL || response == RD_KAFKA_RESP_ERR__AUTHENTICATION) {
+    if (worth_a_line(distrusted))
+      log_error("kafka.tls_failed", "A broker and this client do not trust each other",
+                {{"kafka.client", rd_kafka_name(client)}, {"error.message", text}});
+  } else {
+    log_debug("kafka.error", text, {{"kafka.client", rd_kafka_name(client)}});
+  }
 }
 
 std::string words_of(int response) { return rd_kafka_err2str(rd_kafka_resp_err_t(response)); }

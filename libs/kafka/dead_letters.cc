@@ -55,10 +55,10 @@ void DeadLetters::send(const EventMessage& message, const Partition& partition) 
     publisher_ = std::move(*opened);
   }
   const std::string topic = dead_letter_topic_of(partition.topic);
-  auto done = publisher_->publish(topic, message, 0);
+  auto done = publisher_->publish({topic}, message, 0);
   if (!done && done.error().code == Code::kResourceExhausted) {
     settle();
-    done = publisher_->publish(topic, message, 0);
+    done = publisher_->publish({topic}, message, 0);
   }
   if (!done) lost(done.error());
 }

@@ -24,13 +24,14 @@ enum Attribute : uint8_t {
   kCausationId,
   kActor,
   kTraceparent,
+  kPrevious,
   kAttributes
 };
 constexpr size_t kRequired = kCorrelationId;
 constexpr std::string_view kNames[kAttributes] = {
     "ce_id",          "ce_source",       "ce_specversion", "ce_type",      "ce_time",
     "ce_subject",     "ce_partitionkey", "ce_sequence",    "content-type", "ce_correlationid",
-    "ce_causationid", "ce_actor",        "traceparent"};
+    "ce_causationid", "ce_actor",        "traceparent",    "ce_previous"};
 
 using Attributes = std::array<const std::string_view*, kAttributes>;
 
@@ -104,6 +105,22 @@ Result<std::shared_ptr<google::protobuf::Message>> data_of(const EventMessage& m
   return data;
 }
 
+std::optional<uint64_t> number_of(std::string_view text) {
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.begin(), text.end(), number);
+  if (error != std::errc() || end != text.end() || number == 0) return {};
+  return number;
+}
+
+Result<Place> read_place(const Attributes& attributes) {
+  const auto position = number_of(*attributes[kSequence]);
+  if (!position) return bad_header(kSequence, "it is no position");
+  if (attributes[kPrevious] == nullptr) return Place{.position = *position};
+  const auto previous = number_of(*attributes[kPrevious]);
+  if (!previous || *previous >= *position) return bad_header(kPrevious, "it is no position before this one");
+  return Place{.position = *position, .previous = *previous};
+}
+
 std::string_view optional(const Attributes& attributes, Attribute attribute) {
   return attributes[attribute] == nullptr ? std::string_view() : *attributes[attribute];
 }
@@ -114,13 +131,14 @@ void EventWriter::add(std::string_view name, std::string_view value) {
   message_.headers.push_back({name, value});
 }
 
-const EventMessage& EventWriter::write(const EventRecord& event) {
+const EventMessage& EventWriter::write(const EventRecord& event, uint64_t previous) {
   const Envelope& envelope = event.envelope;
   CHECK(envelope.position() != 0);
   source_.assign("/").append(envelope.service());
   time_.clear();
   append_time(time_, envelope.time());
   sequence_ = std::to_string(envelope.position());
+  previous_ = previous == 0 ? "" : std::to_string(previous);
   message_.key = envelope.key();
   message_.value = envelope.data();
   if (envelope.data().empty() && event.message != nullptr) {
@@ -140,14 +158,14 @@ const EventMessage& EventWriter::write(const EventRecord& event) {
                                                 envelope.correlation_id(),
                                                 envelope.causation_id(),
                                                 envelope.actor(),
-                                                envelope.traceparent()};
+                                                envelope.traceparent(),
+                                                previous_};
   for (size_t i = 0; i < kAttributes; ++i)
     if (i < kRequired || !values[i].empty()) add(kNames[i], values[i]);
   return message_;
 }
 
-Result<std::shared_ptr<const EventRecord>> read_event(const EventMessage& message,
-                                                      const contract::Model& model) {
+Result<ReadEvent> read_event(const EventMessage& message, const contract::Model& model) {
   if (message.value.size() > kMaxValueBytes || message.key.size() > kMaxKeyBytes)
     return fail(Code::kTooLarge, "record_too_large", "the record is larger than any event");
   const Attributes attributes = TRY(attributes_of(message));
@@ -155,11 +173,7 @@ Result<std::shared_ptr<const EventRecord>> read_event(const EventMessage& messag
   const contract::Event* type = TRY(type_of(attributes, model));
   const std::optional<Time> time = parse_time(*attributes[kTime]);
   if (!time) return bad_header(kTime, "it is no RFC 3339 time");
-  const std::string_view sequence = *attributes[kSequence];
-  uint64_t position = 0;
-  const auto [end, error] = std::from_chars(sequence.begin(), sequence.end(), position);
-  if (error != std::errc() || end != sequence.end() || position == 0)
-    return bad_header(kSequence, "it is no position");
+  const Place place = TRY(read_place(attributes));
   auto event = std::make_shared<EventRecord>();
   event->message = TRY(data_of(message, *type));
   event->type = type;
@@ -173,8 +187,17 @@ Result<std::shared_ptr<const EventRecord>> read_event(const EventMessage& messag
   envelope.set_traceparent(optional(attributes, kTraceparent));
   envelope.set_actor(optional(attributes, kActor));
   envelope.set_data(std::string(message.value));
-  envelope.set_position(position);
-  return event;
+  envelope.set_position(place.position);
+  return ReadEvent{.event = std::move(event), .previous = place.previous};
+}
+
+std::optional<Place> place_of(const EventMessage& message, std::string_view service) {
+  const auto attributes = attributes_of(message);
+  if (!attributes || !check_fixed(message, *attributes)) return {};
+  const std::string_view source = *(*attributes)[kSource];
+  if (!source.starts_with('/') || source.substr(1) != service) return {};
+  const auto place = read_place(*attributes);
+  return place ? std::optional(*place) : std::nullopt;
 }
 
 }  // namespace micropay::kafka

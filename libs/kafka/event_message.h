@@ -3,13 +3,14 @@
 // event's message in protobuf.
 //
 //   EventWriter writer;
-//   const EventMessage& message = writer.write(*event);
-//   auto event = read_event(message, contract::model());   // anybody's bytes: an event of ours, or an Error
+//   const EventMessage& message = writer.write(*event, previous);
+//   auto read = read_event(message, contract::model());   // anybody's bytes: an event of ours, or an Error
 //
 // Errors of reading: see the reasons beside read_event. Nothing here knows librdkafka.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,13 +37,15 @@ struct EventMessage {
 
 class EventWriter {
  public:
-  // Valid until the next call, and as long as the event lives. Its position has to be set.
-  const EventMessage& write(const EventRecord& event);
+  // Valid until the next call, and as long as the event lives. Its position has to be set. `previous`:
+  // position of the source's event before it in its partition, so that a reader sees when one is missing; 0:
+  // not known.
+  const EventMessage& write(const EventRecord& event, uint64_t previous = 0);
 
  private:
   void add(std::string_view name, std::string_view value);
   EventMessage message_;
-  std::string source_, time_, sequence_, data_;
+  std::string source_, time_, sequence_, previous_, data_;
 };
 
 constexpr std::string_view kUnknownType = "unknown_event_type";  // well-formed, of a service of ours
@@ -50,7 +53,17 @@ constexpr std::string_view kUnknownType = "unknown_event_type";  // well-formed,
 // kTooLarge record_too_large; kInvalidArgument missing_header, duplicate_header, bad_header,
 // too_many_headers, foreign_source, unreadable_event, key_mismatch; kUnimplemented unknown_event_type.
 // `field` names the header.
-Result<std::shared_ptr<const EventRecord>> read_event(const EventMessage& message,
-                                                      const contract::Model& model);
+struct ReadEvent {
+  std::shared_ptr<const EventRecord> event;
+  uint64_t previous = 0;  // ce_previous
+};
+Result<ReadEvent> read_event(const EventMessage& message, const contract::Model& model);
+
+// Of a record that read_event refuses, where it stands: when its headers are whole and say that it is of the
+// service. It is an event of a newer version, or one that was damaged.
+struct Place {
+  uint64_t position = 0, previous = 0;
+};
+std::optional<Place> place_of(const EventMessage& message, std::string_view service);
 
 }  // namespace micropay::kafka

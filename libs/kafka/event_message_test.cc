@@ -47,7 +47,7 @@ TEST(EventMessage, AllAttributesComeBack) {
   EventWriter writer;
   const auto read = read_event(writer.write(*event), contract::model());
   ASSERT_TRUE(read.has_value());
-  const Envelope &a = event->envelope, &b = (*read)->envelope;
+  const Envelope &a = event->envelope, &b = read->event->envelope;
   EXPECT_EQ(a.id(), b.id());
   EXPECT_EQ(a.type(), b.type());
   EXPECT_EQ(a.service(), b.service());
@@ -59,8 +59,8 @@ TEST(EventMessage, AllAttributesComeBack) {
   EXPECT_EQ(a.actor(), b.actor());
   EXPECT_EQ(a.data(), b.data());
   EXPECT_EQ(a.position(), b.position());
-  EXPECT_EQ((*read)->type, event->type);
-  EXPECT_EQ((*read)->message->SerializeAsString(), event->message->SerializeAsString());
+  EXPECT_EQ(read->event->type, event->type);
+  EXPECT_EQ(read->event->message->SerializeAsString(), event->message->SerializeAsString());
 }
 
 TEST(EventMessage, HasTheNamesOfTheKafkaBinding) {
@@ -89,7 +89,7 @@ TEST(EventMessage, WhatIsNotThereIsNoHeader) {
   EXPECT_EQ(message.headers.size(), 9u);
   const auto read = read_event(message.view(), contract::model());
   ASSERT_TRUE(read.has_value());
-  EXPECT_EQ((*read)->envelope.actor(), "");
+  EXPECT_EQ(read->event->envelope.actor(), "");
 }
 
 TEST(EventMessage, AnEventThatIsNotStoredYetIsWritten) {
@@ -122,6 +122,8 @@ TEST(EventMessage, HeadersAreJudged) {
       {"ce_sequence", "-1", "bad_header"},
       {"ce_sequence", "7x", "bad_header"},
       {"ce_sequence", "18446744073709551616", "bad_header"},
+      {"ce_previous", "7", "bad_header"},
+      {"ce_previous", "0", "bad_header"},
       {"ce_subject", "other", "bad_header"},
       {"ce_partitionkey", "other", "bad_header"},
       {"content-type", "application/json", "bad_header"},
@@ -136,11 +138,31 @@ TEST(EventMessage, HeadersAreJudged) {
   };
   for (const auto& [name, value, reason] : cases) {
     Owned message = good();
+    if (message.header(name) == nullptr) message.headers.emplace_back(name, "");
     *message.header(name) = value;
     // payment.completed has its key in the same field: made to differ there.
     if (std::string_view(reason) == "key_mismatch") message.value = "";
     EXPECT_EQ(message.reason(), reason) << name << ": " << value;
   }
+}
+
+TEST(EventMessage, SaysWhichEventWasBefore) {
+  EventWriter writer;
+  const auto event = initiated(7, 1);
+  EXPECT_EQ(read_event(writer.write(*event), contract::model())->previous, 0u);
+  Owned message(writer.write(*event, 5));
+  EXPECT_EQ(*message.header("ce_previous"), "5");
+  EXPECT_EQ(read_event(message.view(), contract::model())->previous, 5u);
+  const auto place = place_of(message.view(), "payment");
+  ASSERT_TRUE(place.has_value());
+  EXPECT_EQ(place->position, 7u);
+  EXPECT_EQ(place->previous, 5u);
+  *message.header("ce_type") = "payment.teleported";
+  message.value = "damaged";
+  EXPECT_TRUE(place_of(message.view(), "payment").has_value()) << "it is ours, whatever is in it";
+  EXPECT_FALSE(place_of(message.view(), "account").has_value());
+  message.remove("ce_id");
+  EXPECT_FALSE(place_of(message.view(), "payment").has_value());
 }
 
 TEST(EventMessage, DataAreJudged) {

@@ -91,6 +91,17 @@ void LogMaker::add_foreign(size_t count) {
   commit(std::move(events));
 }
 
+void LogMaker::add_large(size_t bytes) {
+  auto event = std::make_shared<EventRecord>(*initiated(position_, position_ % 10));
+  PaymentInitiated message;
+  message.CopyFrom(*event->message);
+  message.set_payee_user_id(std::string(bytes, 'x'));
+  message.SerializeToString(event->envelope.mutable_data());
+  event->message = std::make_shared<PaymentInitiated>(message);
+  ++position_;
+  commit({event});
+}
+
 void LogMaker::commit(std::vector<Event> events) {
   const uint64_t first = events.front()->envelope.position();
   CHECK(store_
@@ -188,7 +199,7 @@ void publish_raw(const KafkaSettings& settings, const std::string& topic, std::s
   CHECK(publisher.has_value());
   EventMessage message{.key = key, .value = value, .headers = {}};
   for (const auto& [name, text] : headers) message.headers.push_back({name, text});
-  CHECK((*publisher)->publish(topic, message, 1).has_value());
+  CHECK((*publisher)->publish({topic}, message, 1).has_value());
   CHECK((*publisher)->flush([](uint64_t, const Error* error) { CHECK(error == nullptr); }, 30 * kSecond));
 }
 
@@ -216,15 +227,16 @@ std::vector<RawRecord> read_raw(const KafkaSettings& settings, const std::string
   return found;
 }
 
-void delete_topic(const KafkaSettings& settings, const std::string& topic) {
+void set_topic_limit(const KafkaSettings& settings, const std::string& topic, size_t bytes) {
   const ClientPtr client = *make_client(*make_conf(settings, "test", {}), Role::kProducer);
   const QueuePtr queue(rd_kafka_queue_new(client.get()));
-  rd_kafka_DeleteTopic_t* wanted = rd_kafka_DeleteTopic_new(topic.c_str());
-  rd_kafka_DeleteTopics(client.get(), &wanted, 1, nullptr, queue.get());
+  rd_kafka_ConfigResource_t* wanted = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str());
+  rd_kafka_ConfigResource_set_config(wanted, "max.message.bytes", std::to_string(bytes).c_str());
+  rd_kafka_AlterConfigs(client.get(), &wanted, 1, nullptr, queue.get());
   rd_kafka_event_t* event = rd_kafka_queue_poll(queue.get(), 30'000);
   CHECK(event != nullptr && rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR_NO_ERROR);
   rd_kafka_event_destroy(event);
-  rd_kafka_DeleteTopic_destroy(wanted);
+  rd_kafka_ConfigResource_destroy(wanted);
 }
 
 OwnBroker::OwnBroker() : port_(free_port()) {

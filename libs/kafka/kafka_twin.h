@@ -33,6 +33,7 @@ class LogMaker {
   explicit LogMaker(Store& store) : store_(store) {}
   void add(size_t count, size_t keys = 10);
   void add_foreign(size_t count);  // of another service
+  void add_large(size_t bytes);
 
  private:
   void commit(std::vector<Event> events);
@@ -109,7 +110,8 @@ struct RawRecord {
 };
 std::vector<RawRecord> read_raw(const KafkaSettings& settings, const std::string& topic, size_t count);
 
-void delete_topic(const KafkaSettings& settings, const std::string& topic);
+// The size of a record that the topic takes.
+void set_topic_limit(const KafkaSettings& settings, const std::string& topic, size_t bytes);
 
 // A broker of the test's own, started by tests/servers/kafka.py in a folder that goes with it.
 class OwnBroker {

@@ -54,21 +54,21 @@ Result<std::unique_ptr<Publisher>> Publisher::open(const KafkaSettings& settings
   return std::unique_ptr<Publisher>(new Publisher(std::move(impl)));
 }
 
-Result<void> Publisher::publish(const std::string& topic, const EventMessage& message, uint64_t tag) {
+Result<void> Publisher::publish(const Destination& to, const EventMessage& message, uint64_t tag) {
   HeadersPtr headers(rd_kafka_headers_new(message.headers.size()));
   for (const MessageHeader& header : message.headers)
     rd_kafka_header_add(headers.get(), header.name.data(), ssize_t(header.name.size()), header.value.data(),
                         ssize_t(header.value.size()));
-  const rd_kafka_resp_err_t response =
-      rd_kafka_producev(impl_->client.get(), RD_KAFKA_V_TOPIC(topic.c_str()),
-                        RD_KAFKA_V_KEY(message.key.data(), message.key.size()),
-                        RD_KAFKA_V_VALUE(const_cast<char*>(message.value.data()), message.value.size()),
-                        RD_KAFKA_V_HEADERS(headers.get()), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                        RD_KAFKA_V_OPAQUE(reinterpret_cast<void*>(tag)), RD_KAFKA_V_END);
+  const rd_kafka_resp_err_t response = rd_kafka_producev(
+      impl_->client.get(), RD_KAFKA_V_TOPIC(to.topic.c_str()), RD_KAFKA_V_PARTITION(to.partition),
+      RD_KAFKA_V_KEY(message.key.data(), message.key.size()),
+      RD_KAFKA_V_VALUE(const_cast<char*>(message.value.data()), message.value.size()),
+      RD_KAFKA_V_HEADERS(headers.get()), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+      RD_KAFKA_V_OPAQUE(reinterpret_cast<void*>(tag)), RD_KAFKA_V_END);
   if (response == RD_KAFKA_RESP_ERR__QUEUE_FULL)
     return fail(Code::kResourceExhausted, "kafka_queue_full", "too many records wait for their broker");
   if (response != RD_KAFKA_RESP_ERR_NO_ERROR)
-    return std::unexpected(error_of(response, "publishing to " + topic));
+    return std::unexpected(error_of(response, "publishing to " + to.topic));
   (void)headers.release();  // the message's now
   ++impl_->unacknowledged;
   return {};

@@ -2,11 +2,11 @@
 // however often the connection breaks. Used by one thread, which handles acknowledgements when it polls.
 //
 //   auto publisher = TRY(Publisher::open(settings, "payment", [&] { wakeup.notify(); }));
-//   TRY(publisher->publish("payment-events", message, 42));
+//   TRY(publisher->publish({"payment-events"}, message, 42));
 //   publisher->poll([](uint64_t tag, const Error* error) {...});
 //
 // A broker that is away is waited for without end. What can never be published (too large, no such topic)
-// comes back with its error; after kafka_fatal a new publisher is needed.
+// comes back with its error; records behind it may get through all the same, see partition_reader.h.
 #pragma once
 
 #include <functional>
@@ -26,7 +26,11 @@ class Publisher {
   ~Publisher();  // what is not acknowledged may be published or not
 
   // Copied. kResourceExhausted kafka_queue_full: poll, and try again.
-  Result<void> publish(const std::string& topic, const EventMessage& message, uint64_t tag);
+  struct Destination {
+    std::string topic;
+    int32_t partition = -1;  // by the key
+  };
+  Result<void> publish(const Destination& to, const EventMessage& message, uint64_t tag);
   using Acknowledged = std::function<void(uint64_t tag, const Error* error)>;
   // Calls for each outcome that is there; true when there were any.
   bool poll(const Acknowledged& acknowledged, Duration wait = 0);

@@ -5,6 +5,7 @@
 
 #include "libs/base/log.h"
 #include "libs/kafka/subscriber_impl.h"
+#include "libs/kafka/topics.h"
 
 namespace micropay::kafka {
 namespace {
@@ -35,6 +36,24 @@ bool Subscriber::Impl::cooperative() const {
   return std::strcmp(rd_kafka_rebalance_protocol(client_.get()), "COOPERATIVE") == 0;
 }
 
+Subscriber::Impl::Assigned Subscriber::Impl::make_assigned(const Partition& partition,
+                                                           const std::optional<LastTaken>& last) const {
+  const MetricLabels labels{{"topic", partition.topic}, {"group", options_.group}};
+  MetricLabels with_partition = labels;
+  with_partition.emplace_back("partition", std::to_string(partition.number));
+  return {
+      .partition = partition,
+      .expected = last,
+      .reader = {service_of(settings_, partition.topic), last ? std::optional(last->position) : std::nullopt},
+      .consumed = &counter("micropay_kafka_consumed_total", "Events taken from topics", labels),
+      .repeated = &counter("micropay_kafka_repeated_total", "Events that were published again", labels),
+      .ahead =
+          &counter("micropay_kafka_ahead_total",
+                   "Events left out until one before them, which is missing, is published again", labels),
+      .lag = &gauge("micropay_kafka_lag_events", "Events of a partition that are not taken yet",
+                    with_partition)};
+}
+
 void Subscriber::Impl::assign(rd_kafka_topic_partition_list_s& list) {
   std::vector<Partition> gained;
   for (int i = 0; i < list.cnt; ++i) {
@@ -43,17 +62,8 @@ void Subscriber::Impl::assign(rd_kafka_topic_partition_list_s& list) {
     const std::optional<LastTaken> last = start_of(partition);
     // The last one is read once more: whether it is still there tells whether this is still that topic.
     element.offset = last ? int64_t(last->offset) : RD_KAFKA_OFFSET_BEGINNING;
-    const MetricLabels labels{{"topic", partition.topic}, {"group", options_.group}};
-    MetricLabels with_partition = labels;
-    with_partition.emplace_back("partition", std::to_string(partition.number));
-    Assigned assigned{
-        .partition = partition,
-        .expected = last,
-        .consumed = &counter("micropay_kafka_consumed_total", "Events taken from topics", labels),
-        .lag = &gauge("micropay_kafka_lag_events", "Events of a partition that are not taken yet",
-                      with_partition)};
     const std::lock_guard lock(mutex_);
-    assigned_.insert_or_assign(partition, std::move(assigned));
+    assigned_.insert_or_assign(partition, make_assigned(partition, last));
     gained.push_back(partition);
   }
   if (cooperative()) {
@@ -112,16 +122,17 @@ Subscriber::Impl::Assigned* Subscriber::Impl::assigned_of(const rd_kafka_message
   return found == assigned_.end() ? nullptr : &found->second;
 }
 
-bool Subscriber::Impl::check_first(Assigned& assigned, uint64_t offset, const EventRecord* event) {
-  if (!assigned.expected) return true;
+Subscriber::Impl::First Subscriber::Impl::check_first(Assigned& assigned, uint64_t offset,
+                                                      const EventMessage& message) {
   const LastTaken expected = *std::exchange(assigned.expected, {});
-  if (offset == expected.offset && event != nullptr && event->envelope.position() == expected.position) {
-    assigned.next_offset = int64_t(offset) + 1;
-    return false;  // it was taken; all is as it was
-  }
   if (offset == expected.offset) {
+    const auto read = read_event(message, contract::model());
+    if (read && read->event->envelope.position() == expected.position) {
+      assigned.next_offset = int64_t(offset) + 1;
+      return First::kTaken;  // all is as it was
+    }
     begin_anew(assigned);
-    return false;
+    return First::kAnew;
   }
   if (offset > expected.offset + 1) {
     log_error("kafka.events_missed",
@@ -135,12 +146,13 @@ bool Subscriber::Impl::check_first(Assigned& assigned, uint64_t offset, const Ev
     counter("micropay_kafka_missed_total", "Records deleted before they were taken",
             {{"topic", assigned.partition.topic}, {"group", options_.group}})
         .add(offset - expected.offset - 1);
+    assigned.reader.begin_anywhere();
   } else if (offset < expected.offset) {
     log_warn("kafka.offset_reset",
              "The topic ends before the last offset that was taken; it is read from its start",
              {{"group", options_.group}, {"topic", assigned.partition.topic}, {"offset", expected.offset}});
   }
-  return true;
+  return First::kGoOn;
 }
 
 void Subscriber::Impl::begin_anew(Assigned& assigned) {

@@ -7,6 +7,7 @@
 #include "libs/base/check.h"
 #include "libs/base/log.h"
 #include "libs/base/metrics.h"
+#include "libs/kafka/key_partition.h"
 #include "libs/kafka/publisher.h"
 #include "libs/kafka/topics.h"
 #include "libs/kafka/wakeup.h"
@@ -37,6 +38,7 @@ struct Shipper::Impl {
 
   void loop();
   void step();
+  void finish(Duration timeout);
   Result<void> begin();
   void end(std::string_view why);
   Result<void> fill();
@@ -65,7 +67,9 @@ struct Shipper::Impl {
   uint64_t next_ = 1;  // position to read next
   std::deque<Shipment> under_way_;
   size_t bytes_under_way_ = 0;
-  bool more_ = false;  // there was more to read than room
+  std::vector<uint64_t> last_;  // by partition: position of the event handed over last
+  bool careful_ = false;        // after a failure, until something is acknowledged: one at a time
+  bool more_ = false;           // there was more to read than room
   std::optional<Error> refused_;
   uint64_t saved_ = 0;
   Time saved_at_ = 0, blocked_until_ = 0;
@@ -86,6 +90,19 @@ void Shipper::Impl::loop() {
     step();
     wakeup_.wait(until_next());
   }
+}
+
+// The thread has ended: the rest, here.
+void Shipper::Impl::finish(Duration timeout) {
+  const Time deadline = clock_.monotonic() + timeout;
+  while (publisher_ && clock_.monotonic() < deadline && position_ < store_.end().next_position) {
+    step();
+    wakeup_.wait(std::min<Duration>(until_next(), 100 * kMillisecond));
+  }
+  if (!publisher_) return;
+  take_acknowledgements();
+  save_if_due(true);
+  end("the service stops");
 }
 
 void Shipper::Impl::step() {
@@ -114,6 +131,7 @@ Result<void> Shipper::Impl::begin() {
   next_of_read_ = 0;
   under_way_.clear();
   bytes_under_way_ = 0;
+  last_.assign(settings_.partitions, 0);
   shipping_ = true;
   log_info("kafka.shipping", "This instance publishes the service's events",
            {{"topic", topic_}, {"position", next_}});
@@ -131,7 +149,8 @@ Result<void> Shipper::Impl::fill() {
   while (true) {
     for (; next_of_read_ < read_.size(); ++next_of_read_) {
       more_ = true;
-      if (under_way_.size() >= options_.max_unacknowledged ||
+      if (publisher_->unacknowledged() >= (careful_ ? 1 : options_.max_unacknowledged) ||
+          under_way_.size() >= options_.max_unacknowledged ||
           bytes_under_way_ >= options_.max_unacknowledged_bytes || !TRY(hand_over(*read_[next_of_read_])))
         return {};
     }
@@ -151,14 +170,17 @@ Result<bool> Shipper::Impl::hand_over(const EventRecord& event) {
   if (event.envelope.service() != options_.service) {
     shipment.acknowledged = true;
   } else {
-    const EventMessage& message = writer_.write(event);
+    const uint32_t partition = key_partition(event.envelope.key(), settings_.partitions);
+    const EventMessage& message = writer_.write(event, last_[partition]);
     if (message.value.size() > kMaxValueBytes || message.key.size() > kMaxKeyBytes)
       return fail(Code::kTooLarge, "record_too_large",
                   fmt::format("the event at {} is larger than what topics carry", shipment.position));
-    if (const auto done = publisher_->publish(topic_, message, shipment.position); !done) {
+    if (const auto done = publisher_->publish({topic_, int32_t(partition)}, message, shipment.position);
+        !done) {
       if (done.error().code == Code::kResourceExhausted) return false;
       return std::unexpected(done.error());
     }
+    last_[partition] = shipment.position;
     shipment.bytes = message.value.size();
   }
   bytes_under_way_ += shipment.bytes;
@@ -176,6 +198,7 @@ void Shipper::Impl::take_acknowledgements() {
     const auto at = std::ranges::lower_bound(under_way_, position, {}, &Shipment::position);
     CHECK(at != under_way_.end() && at->position == position);
     at->acknowledged = true;
+    careful_ = false;
     published_.add();
     seconds_.observe(now - at->handed_over);
     backoff_ = kFirstBackoff;
@@ -210,6 +233,7 @@ void Shipper::Impl::back_off(const Error& error) {
              {"error.code", error.reason},
              {"error.message", error.detail}});
   failures_.add();
+  careful_ = true;
   if (publisher_) {
     save_if_due(true);
     publisher_.reset();
@@ -250,15 +274,7 @@ void Shipper::stop(Duration timeout) {
   impl_->wakeup_.notify();
   impl_->thread_.join();
   impl_->lag_ = {};
-  if (!impl_->publisher_) return;
-  const Time deadline = impl_->clock_.monotonic() + timeout;
-  while (impl_->publisher_->unacknowledged() > 0 && !impl_->refused_ &&
-         impl_->clock_.monotonic() < deadline) {
-    impl_->wakeup_.wait(100 * kMillisecond);
-    impl_->take_acknowledgements();
-  }
-  impl_->save_if_due(true);
-  impl_->end("the service stops");
+  impl_->finish(timeout);
 }
 
 uint64_t Shipper::position() const { return impl_->position_; }

@@ -41,7 +41,7 @@ class Shipper {
   ~Shipper();  // stops
   void start();
   void poke();  // any thread; never blocks for long
-  // Waits for acknowledgements that are under way, at most so long, then saves.
+  // Publishes what the log has, for at most so long, then saves how far that went.
   void stop(Duration timeout = 5 * kSecond);
 
   uint64_t position() const;  // all before it is acknowledged

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "libs/base/metrics.h"
 #include "libs/kafka/kafka_twin.h"
 
 namespace micropay::kafka {
@@ -126,6 +127,43 @@ TEST(Shipper, AsksAgainWhileItCannotReadWhereToBegin) {
   EXPECT_TRUE(becomes_true([&] { return shipper.position() == 11; }));
   EXPECT_TRUE(becomes_true([&] { return saves == 2; }));
   EXPECT_EQ(asked, 3);
+}
+
+// One event that the topic does not take: nothing of its key gets past it, and when it is taken all follow.
+TEST(Shipper, WhatIsRefusedHoldsUpWhatIsBehindIt) {
+  SETTINGS_OR_SKIP(of_shared);
+  KafkaSettings settings = of_shared;
+  settings.partitions = 1;
+  Source source(settings);
+  set_topic_limit(settings, source.topic, 1'100'000);
+  source.log.add(100);
+  source.log.add_large(2'000'000);
+  source.log.add(1'000);
+  source.shipper.poke();
+  EXPECT_TRUE(becomes_true([&] { return source.shipper.position() == 101; }));
+  Consumer consumer;
+  Subscriber subscriber(settings, consumer.options("balance", {source.topic}));
+  ASSERT_TRUE(subscriber.open().has_value());
+  EXPECT_TRUE(becomes_true([&] { return consumer.size() == 100; }));
+  Counter& failures = counter("micropay_kafka_publish_failures_total", "", {{"topic", source.topic}});
+  EXPECT_TRUE(becomes_true([&] { return failures.value() >= 3; }));
+  EXPECT_EQ(source.shipper.position(), 101u);
+  EXPECT_EQ(consumer.size(), 100u) << "an event went past one that was refused";
+  Counter& ahead = counter("micropay_kafka_ahead_total", "", {{"topic", source.topic}, {"group", "balance"}});
+  EXPECT_TRUE(becomes_true([&] { return ahead.value() > 0; }))
+      << "else the broker let nothing past by itself";
+  set_topic_limit(settings, source.topic, 5'000'000);
+  EXPECT_TRUE(becomes_true([&] { return consumer.size() == 1'101; })) << consumer.size();
+  expect_all(consumer, 1'101);
+}
+
+TEST(Shipper, PublishesTheRestBeforeItStops) {
+  SETTINGS_OR_SKIP(settings);
+  Source source(settings);
+  EXPECT_TRUE(becomes_true([&] { return source.shipper.shipping(); }));
+  source.log.add(20'000);
+  source.shipper.stop(kMinute);
+  EXPECT_EQ(source.saved, 20'001u);
 }
 
 }  // namespace

@@ -105,22 +105,43 @@ bool Subscriber::Impl::offer(const rd_kafka_message_s& message) {
   if (assigned == nullptr) return true;  // fetched before it was revoked
   const auto offset = uint64_t(message.offset);
   const EventMessage view = view_of(message);
-  const auto event = read_event(view, contract::model());
-  if (!check_first(*assigned, offset, event ? event->get() : nullptr)) return true;
-  if (event) {
-    dead_letters_.settle();
-    if (!options_.take({.event = *event,
-                        .topic = assigned->partition.topic,
-                        .partition = assigned->partition.number,
-                        .offset = offset}))
-      return false;
-    assigned->consumed->add();
-  } else if (event.error().reason == kUnknownType && options_.skip_unknown_types) {
-    skipped_.add();
-  } else {
-    dead_letters_.add(view, assigned->partition, offset, event.error());
-  }
+  if (assigned->expected && check_first(*assigned, offset, view) != First::kGoOn) return true;
+  const Reading reading = assigned->reader.read(view, offset);
+  if (!settle(*assigned, reading, view, offset)) return false;
   assigned->next_offset = message.offset + 1;
+  return true;
+}
+
+bool Subscriber::Impl::settle(Assigned& assigned, const Reading& reading, const EventMessage& message,
+                              uint64_t offset) {
+  switch (reading.kind) {
+    case Reading::Kind::kRepeated: assigned.repeated->add(); return true;
+    case Reading::Kind::kAhead:
+      assigned.ahead->add();
+      if (const Time now = clock_.monotonic(); missed_at_ == 0 || now - missed_at_ > kComplainInterval) {
+        missed_at_ = now;
+        log_error("kafka.event_missing", "An event before this one is missing; it has to be published again",
+                  {{"group", options_.group},
+                   {"topic", assigned.partition.topic},
+                   {"partition", assigned.partition.number},
+                   {"offset", offset},
+                   {"position", reading.position}});
+      }
+      return true;
+    case Reading::Kind::kPoison:
+      if (reading.error.reason == kUnknownType && options_.skip_unknown_types) skipped_.add();
+      else dead_letters_.add(message, assigned.partition, offset, reading.error);
+      break;
+    case Reading::Kind::kNext:
+      dead_letters_.settle();
+      if (!options_.take({.event = reading.event,
+                          .topic = assigned.partition.topic,
+                          .partition = assigned.partition.number,
+                          .offset = offset}))
+        return false;
+      assigned.consumed->add();
+  }
+  assigned.reader.taken(reading);
   return true;
 }
 

@@ -11,6 +11,7 @@
 #include "libs/base/metrics.h"
 #include "libs/kafka/client.h"
 #include "libs/kafka/dead_letters.h"
+#include "libs/kafka/partition_reader.h"
 #include "libs/kafka/subscriber.h"
 #include "libs/kafka/wakeup.h"
 
@@ -19,11 +20,24 @@ namespace micropay::kafka {
 struct Subscriber::Impl {
   Impl(const KafkaSettings& settings, SubscriberOptions options);
 
+  struct Assigned {
+    Partition partition;
+    std::optional<LastTaken> expected;  // until the first record has been seen
+    PartitionReader reader;
+    int64_t next_offset = -1;  // behind the last that was taken
+    int64_t reported_offset = -1;
+    Counter* consumed = nullptr;
+    Counter* repeated = nullptr;
+    Counter* ahead = nullptr;
+    Gauge* lag = nullptr;
+  };
+
   // --- subscriber.cc ---
   Result<void> open();
   void loop();
   void take_in(MessagePtr message);
   bool offer(const rd_kafka_message_s& message);
+  bool settle(Assigned& assigned, const Reading& reading, const EventMessage& message, uint64_t offset);
   void hold(MessagePtr message);
   void offer_held();
   void set_paused(bool paused);
@@ -32,22 +46,15 @@ struct Subscriber::Impl {
   void commit_offsets();
 
   // --- rebalance.cc ---
-  struct Assigned {
-    Partition partition;
-    std::optional<LastTaken> expected;  // until the first record has been seen
-    int64_t next_offset = -1;           // behind the last that was taken
-    int64_t reported_offset = -1;
-    Counter* consumed = nullptr;
-    Gauge* lag = nullptr;
-  };
   static void rebalance(rd_kafka_s* client, int response, rd_kafka_topic_partition_list_s* list, void* self);
+  Assigned make_assigned(const Partition& partition, const std::optional<LastTaken>& last) const;
   void assign(rd_kafka_topic_partition_list_s& list);
   void revoke(rd_kafka_topic_partition_list_s& list, bool lost);
   std::optional<LastTaken> start_of(const Partition& partition);
   Assigned* assigned_of(const rd_kafka_message_s& message);
-  // Whether the record is to be handed on: of a partition's first one it sees whether it is what was
-  // expected.
-  bool check_first(Assigned& assigned, uint64_t offset, const EventRecord* event);
+  // A partition's first record: is it what was expected?
+  enum class First : uint8_t { kTaken, kGoOn, kAnew };
+  First check_first(Assigned& assigned, uint64_t offset, const EventMessage& message);
   void begin_anew(Assigned& assigned);
   bool cooperative() const;
 
@@ -63,7 +70,7 @@ struct Subscriber::Impl {
 
   mutable std::mutex mutex_;  // of the map's shape, for partitions()
   std::map<Partition, Assigned, ByPartition> assigned_;
-  Time held_since_ = 0, reported_at_ = 0, complained_at_ = 0;
+  Time held_since_ = 0, reported_at_ = 0, complained_at_ = 0, missed_at_ = 0;
 
   Counter& rebalances_;
   Counter& pauses_;

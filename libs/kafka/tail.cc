@@ -5,6 +5,7 @@
 #include "libs/base/log.h"
 #include "libs/base/metrics.h"
 #include "libs/kafka/client.h"
+#include "libs/kafka/partition_reader.h"
 #include "libs/kafka/topics.h"
 
 namespace micropay::kafka {
@@ -39,26 +40,31 @@ int64_t offset_of(const Tail::Options& options) {
 }  // namespace
 
 struct Tail::Impl {
-  std::map<Partition, bool, ByPartition> partitions;  // whether its end was reached
+  struct State {
+    PartitionReader reader;
+    bool ended = false;
+  };
+  std::map<Partition, State, ByPartition> partitions;
   size_t open_ends = 0;
   uint64_t unreadable = 0;
   Time complained_at = 0;
   ClientPtr client;
 
-  Result<void> find_partitions(const Options& options, Duration timeout);
+  Result<void> find_partitions(const KafkaSettings& settings, const Options& options, Duration timeout);
   Result<void> assign(const Options& options, Duration timeout);
   void reached_end(const rd_kafka_message_t& message);
   std::optional<Consumed> read(const rd_kafka_message_t& message);
 };
 
-Result<void> Tail::Impl::find_partitions(const Options& options, Duration timeout) {
+Result<void> Tail::Impl::find_partitions(const KafkaSettings& settings, const Options& options,
+                                         Duration timeout) {
   const auto present = TRY(partitions_of(client.get(), timeout));
   for (const std::string& topic : options.topics) {
     const auto found = present.find(topic);
     if (found == present.end())
       return fail(Code::kNotFound, "kafka_no_topic", fmt::format("there is no topic {}", topic));
     for (uint32_t number = 0; number < found->second; ++number)
-      partitions.emplace(Partition{topic, number}, false);
+      partitions.emplace(Partition{topic, number}, State{{service_of(settings, topic), {}}});
   }
   open_ends = partitions.size();
   return {};
@@ -66,7 +72,7 @@ Result<void> Tail::Impl::find_partitions(const Options& options, Duration timeou
 
 Result<void> Tail::Impl::assign(const Options& options, Duration timeout) {
   const PartitionListPtr list(rd_kafka_topic_partition_list_new(int(partitions.size())));
-  for (const auto& [partition, ended] : partitions)
+  for (const auto& [partition, state] : partitions)
     rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), int32_t(partition.number))
         ->offset = offset_of(options);
   if (options.from == From::kTime) {
@@ -92,7 +98,7 @@ Result<std::unique_ptr<Tail>> Tail::open(const KafkaSettings& settings, const Op
   auto impl = std::make_unique<Impl>();
   impl->client = TRY(make_client(TRY(conf_of(settings)), Role::kConsumer));
   rd_kafka_poll_set_consumer(impl->client.get());
-  TRY(impl->find_partitions(options, timeout));
+  TRY(impl->find_partitions(settings, options, timeout));
   TRY(impl->assign(options, timeout));
   return std::unique_ptr<Tail>(new Tail(std::move(impl)));
 }
@@ -121,22 +127,25 @@ std::optional<Consumed> Tail::next(Duration wait) {
 void Tail::Impl::reached_end(const rd_kafka_message_t& message) {
   const auto at =
       partitions.find(PartitionView{rd_kafka_topic_name(message.rkt), uint32_t(message.partition)});
-  if (at == partitions.end() || std::exchange(at->second, true)) return;
+  if (at == partitions.end() || std::exchange(at->second.ended, true)) return;
   --open_ends;
 }
 
 std::optional<Consumed> Tail::Impl::read(const rd_kafka_message_t& message) {
   const auto at =
       partitions.find(PartitionView{rd_kafka_topic_name(message.rkt), uint32_t(message.partition)});
-  auto event = read_event(view_of(message), contract::model());
-  if (at == partitions.end() || !event) {
+  if (at == partitions.end()) return {};
+  const Reading reading = at->second.reader.read(view_of(message), uint64_t(message.offset));
+  if (reading.kind == Reading::Kind::kRepeated || reading.kind == Reading::Kind::kAhead) return {};
+  at->second.reader.taken(reading);
+  if (reading.kind == Reading::Kind::kPoison) {
     ++unreadable;
     static Counter& left_out =
         counter("micropay_kafka_tail_unreadable_total", "Records that a reader of topics left out");
     left_out.add();
     return {};
   }
-  return Consumed{.event = std::move(*event),
+  return Consumed{.event = reading.event,
                   .topic = at->first.topic,
                   .partition = at->first.number,
                   .offset = uint64_t(message.offset)};

@@ -5,8 +5,8 @@
 //   while (!tail->at_end())
 //     if (auto consumed = tail->next(100 * kMillisecond)) apply(*consumed->event);
 //
-// Events of one key come in order, those of different partitions as they arrive. Used by one thread. Brokers
-// that go away are waited for; records that cannot be read are counted and left out.
+// Events of one key come in order and once, those of different partitions as they arrive. Used by one thread.
+// Brokers that go away are waited for; records that cannot be read are counted and left out.
 #pragma once
 
 #include <map>

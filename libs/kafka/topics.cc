@@ -113,6 +113,12 @@ Result<void> await(rd_kafka_t* client, const std::vector<std::string>& topics, T
 std::string topic_of(const KafkaSettings& settings, std::string_view service) {
   return settings.prefix + std::string(service).append(kEvents);
 }
+std::string service_of(const KafkaSettings& settings, std::string_view topic) {
+  if (!topic.starts_with(settings.prefix) || !topic.ends_with(kEvents)) return {};
+  topic.remove_prefix(settings.prefix.size());
+  topic.remove_suffix(std::min(kEvents.size(), topic.size()));
+  return std::string(topic);
+}
 std::string dead_letter_topic_of(std::string_view topic) { return std::string(topic) + "-dlt"; }
 
 Result<void> make_topics(const KafkaSettings& settings, const std::vector<std::string>& services,

@@ -11,6 +11,7 @@
 namespace micropay::kafka {
 
 std::string topic_of(const KafkaSettings& settings, std::string_view service);
+std::string service_of(const KafkaSettings& settings, std::string_view topic);  // empty: of none
 std::string dead_letter_topic_of(std::string_view topic);
 
 // Makes those that are not there, with the settings' partitions, replication and retention, and looks at the
