@@ -48,6 +48,8 @@ void Engine::Impl::run_command(PreparedCommand& input) {
                          .causation_id = command.correlation_id,
                          .traceparent = traces_.begin({.name = command.method->name,
                                                        .service = entry.service->name,
+                                                       .kind = options_.shared_store ? SpanKind::kServer
+                                                                                     : SpanKind::kInternal,
                                                        .parent = command.traceparent,
                                                        .may_begin_trace = false}),
                          .actor = actor,
