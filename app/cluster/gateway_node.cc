@@ -35,30 +35,47 @@ Result<Response> ask(rpc::Client& client, Request request) {
 
 }  // namespace
 
-GatewayNode::GatewayNode(const ClusterSettings& settings, gateway::GatewaySettings own,
-                         std::shared_ptr<rpc::TlsKeys> keys, std::shared_ptr<rpc::Resolver> resolver)
+GatewayNode::GatewayNode(const ClusterSettings& settings, gateway::GatewaySettings own, const Parts& parts)
     : settings_(settings), own_(std::move(own)) {
   const rpc::ClientOptions options{
-      .caller = "gateway", .keys = std::move(keys), .plaintext = settings.plaintext};
-  client_ = std::make_unique<rpc::Client>(options, resolver, system_clock());
-  authenticator_ = std::make_unique<TokenAuthenticator>(
-      ring_, [this](const std::string& id) { return find_api_key(id); }, system_clock());
-  backend_ = std::make_unique<gateway::RemoteBackend>(options, std::move(resolver), system_clock());
+      .caller = "gateway", .keys = parts.keys, .plaintext = settings.plaintext};
+  client_ = std::make_unique<rpc::Client>(options, parts.make_resolver(), system_clock());
+  ApiKeyLookup lookup = [this](const std::string& id) { return find_api_key(id); };
+  open_redis();
+  if (key_facts_) lookup = cached_api_keys(*key_facts_, std::move(lookup));
+  authenticator_ = std::make_unique<TokenAuthenticator>(ring_, std::move(lookup), system_clock());
+  backend_ = std::make_unique<gateway::RemoteBackend>(options, parts.make_resolver(), system_clock());
   feed_ = std::make_unique<TopicFeed>(settings.kafka, all_topics(settings.kafka),
                                       system_clock().now() - kLongestTokenLife);
   feed_->on_any([this](const gateway::EventBatch& events) { tell_revocations(events, *authenticator_); });
-  gateway_ =
-      std::make_unique<gateway::Gateway>(own_, gateway::Gateway::Parts{.backend = *backend_,
-                                                                       .events = *feed_,
-                                                                       .authenticator = *authenticator_,
-                                                                       .clock = system_clock(),
-                                                                       .version = std::string(kVersion)});
+  gateway_ = std::make_unique<gateway::Gateway>(own_, gateway::Gateway::Parts{.backend = *backend_,
+                                                                             .events = *feed_,
+                                                                             .authenticator = *authenticator_,
+                                                                             .clock = system_clock(),
+                                                                             .version = std::string(kVersion),
+                                                                             .traces = parts.traces,
+                                                                             .redis = redis_.get()});
+}
+
+// The address was looked at when the settings were read.
+void GatewayNode::open_redis() {
+  if (settings_.redis.url.empty()) return;
+  const auto limits = settings_.redis.options("limits"), facts = settings_.redis.options("api_keys");
+  if (!limits || !facts) return;
+  redis_ = std::make_unique<RedisClient>(*limits);
+  key_facts_ = std::make_unique<RedisClient>(*facts);
 }
 
 GatewayNode::~GatewayNode() { stop(0); }
 
 Result<void> GatewayNode::start() {
   TRY(client_->start());
+  if (redis_) {
+    key_facts_->start();
+    revocations_ = std::make_unique<RevocationFollower>(TRY(settings_.redis.options("revocations")), *authenticator_);
+    revocations_->start();
+    redis_->start();
+  }
   feed_->start();
   if (const auto known = fetch_keys(); !known)
     log_warn("gateway.keys_unknown", "No token can be checked until the user service answers",
@@ -97,6 +114,8 @@ void GatewayNode::stop(Duration grace) {
   if (keys_thread_.joinable()) keys_thread_.join();
   if (gateway_) gateway_->stop(grace);
   feed_.reset();
+  revocations_.reset();
+  if (redis_) redis_->stop(), key_facts_->stop();
   if (client_) client_->stop();
 }
 

@@ -10,6 +10,7 @@
 
 #include "app/cluster/settings.h"
 #include "app/cluster/topic_feed.h"
+#include "libs/redis/shared_revocations.h"
 #include "libs/rpc/resolver.h"
 #include "libs/security/token_authenticator.h"
 #include "services/gateway/gateway.h"
@@ -19,8 +20,12 @@ namespace micropay::app {
 
 class GatewayNode {
  public:
-  GatewayNode(const ClusterSettings& settings, gateway::GatewaySettings own,
-              std::shared_ptr<rpc::TlsKeys> keys, std::shared_ptr<rpc::Resolver> resolver);
+  struct Parts {
+    std::shared_ptr<rpc::TlsKeys> keys;
+    std::function<std::shared_ptr<rpc::Resolver>()> make_resolver;
+    TraceSink* traces = nullptr;
+  };
+  GatewayNode(const ClusterSettings& settings, gateway::GatewaySettings own, const Parts& parts);
   ~GatewayNode();
 
   Result<void> start();
@@ -33,12 +38,15 @@ class GatewayNode {
   void follow_keys();
   Result<void> fetch_keys();
   std::optional<ApiKeyFacts> find_api_key(const std::string& id);
+  void open_redis();
 
   const ClusterSettings& settings_;
   const gateway::GatewaySettings own_;
   std::shared_ptr<KeyRing> ring_ = KeyRing::verifying();
   std::unique_ptr<rpc::Client> client_;  // what the gateway asks as itself
+  std::unique_ptr<RedisClient> redis_, key_facts_;  // of rate limits, of API keys; none without Redis
   std::unique_ptr<TokenAuthenticator> authenticator_;
+  std::unique_ptr<RevocationFollower> revocations_;
   std::unique_ptr<gateway::RemoteBackend> backend_;
   std::unique_ptr<TopicFeed> feed_;
   std::unique_ptr<gateway::Gateway> gateway_;

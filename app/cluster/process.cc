@@ -10,6 +10,7 @@
 
 #include "app/call.h"
 #include "app/cluster/gateway_node.h"
+#include "app/cluster/instances.h"
 #include "app/cluster/service_node.h"
 #include "app/control.h"
 #include "app/edge_services.h"
@@ -18,6 +19,10 @@
 #include "libs/base/log.h"
 #include "libs/http/operations.h"
 #include "libs/kafka/topics.h"
+#include "libs/redis/shared_revocations.h"
+#include "libs/remote/discovery_client.h"
+#include "libs/remote/remote_settings.h"
+#include "services/user/authentication.h"
 
 namespace micropay::app {
 namespace {
@@ -31,7 +36,7 @@ bool is_edge(std::string_view name) { return name == kGateway; }
 }  // namespace
 
 struct ClusterProcess::Impl {
-  Impl(Settings& settings, Options options);
+  Impl(Settings& settings, Options options, std::unique_ptr<RemoteSettings> remote);
 
   Result<void> start();
   Result<void> start_nodes();
@@ -42,9 +47,13 @@ struct ClusterProcess::Impl {
   void keep_house();
   void drain();
   Health health() const;
+  Result<void> publish_revocations(ServiceNode& node);
+  void join_registry();
+  std::vector<OwnInstance> own_instances() const;
   bool has_gateway() const { return std::ranges::count(options.services, kGateway) != 0; }
 
   const Options options;
+  std::unique_ptr<RemoteSettings> remote;  // before all others: what the config server says
   std::string data;
   Duration drain_timeout;
   LogOptions log;
@@ -54,7 +63,12 @@ struct ClusterProcess::Impl {
   gateway::GatewaySettings gateway_settings;
   std::vector<Service> services;
   std::shared_ptr<rpc::TlsKeys> keys;
+  std::unique_ptr<Tracer> tracer;
+  std::unique_ptr<RedisClient> redis;
+  std::unique_ptr<RevocationPublisher> revocations;
   std::vector<std::unique_ptr<ServiceNode>> nodes;
+  std::unique_ptr<DiscoveryClient> directory;
+  std::unique_ptr<Instances> instances;
   std::unique_ptr<GatewayNode> gateway;
   std::unique_ptr<HttpServer> operations;
   std::unique_ptr<ControlServer> control;
@@ -65,8 +79,9 @@ struct ClusterProcess::Impl {
   std::thread house;
 };
 
-ClusterProcess::Impl::Impl(Settings& settings, Options given)
+ClusterProcess::Impl::Impl(Settings& settings, Options given, std::unique_ptr<RemoteSettings> first)
     : options(std::move(given)),
+      remote(std::move(first)),
       data(settings.text("data", "data", "The data folder")),
       drain_timeout(settings.duration("drain.timeout", 20 * kSecond,
                                       "How long a stop waits for what runs before it closes everything")),
@@ -80,9 +95,12 @@ Result<void> ClusterProcess::Impl::start() {
   start_log(log);
   keys = TRY(cluster.open_keys());
   TRY(start_operations());
+  tracer->start();
   TRY(start_nodes());
+  join_registry();
   if (has_gateway()) TRY(start_gateway());
   TRY(start_control());
+  remote->start();
   house = std::thread([this] { keep_house(); });
   running = true;
   log_info("process.started", "The process serves",
@@ -95,20 +113,65 @@ Result<void> ClusterProcess::Impl::start_nodes() {
   std::vector<std::string> names;
   for (const Service& service : services) names.push_back(service.name);
   TRY(kafka::make_topics(cluster.kafka, names));
+  EngineOptions engine = instance.engine;
+  engine.traces = tracer->sink();
   for (Service& service : services) {
-    ServiceNode::Options node{.engine = instance.engine,
+    ServiceNode::Options node{.engine = engine,
                               .listen = cluster.rpc_listen(service.name, services.size() == 1),
                               .keys = keys};
     nodes.push_back(std::make_unique<ServiceNode>(cluster, service, std::move(node)));
     TRY(nodes.back()->open());
   }
-  for (const auto& node : nodes) TRY(node->start());
+  for (const auto& node : nodes) {
+    if (node->name() == "user") TRY(publish_revocations(*node));
+    TRY(node->start());
+  }
   return {};
 }
 
+// Whose tokens are good no more, for gateways: beside the topic, which is slower.
+Result<void> ClusterProcess::Impl::publish_revocations(ServiceNode& node) {
+  if (cluster.redis.url.empty()) return {};
+  redis = std::make_unique<RedisClient>(TRY(cluster.redis.options("revocations")));
+  revocations = std::make_unique<RevocationPublisher>(*redis, [&node](RevocationSink& to) {
+    if (const auto told = load_revocations(node.store(), to); !told)
+      log_warn("revocations.unread", told.error().detail, {{"reason", told.error().reason}});
+  });
+  node.engine().on_committed([this](const auto& events) { tell_revocations(events, *revocations); });
+  redis->start();
+  return {};
+}
+
+// Who is here, and who else there is.
+void ClusterProcess::Impl::join_registry() {
+  if (!edge.discovery_client.on()) return;
+  directory = std::make_unique<DiscoveryClient>(edge.discovery_client, own_instances());
+  directory->start();
+  instances = std::make_unique<Instances>(*directory);
+  instances->start();
+}
+
+std::vector<OwnInstance> ClusterProcess::Impl::own_instances() const {
+  const auto port_of = [](const std::string& address) {
+    return uint16_t(std::strtoul(address.c_str() + address.rfind(':') + 1, nullptr, 10));
+  };
+  std::vector<OwnInstance> own;
+  for (const auto& node : nodes)
+    own.push_back({.service = node->name(),
+                   .port = port_of(node->address()),
+                   .ops_port = port_of(operations ? operations->address() : gateway_settings.ops_listen)});
+  return own;
+}
+
 Result<void> ClusterProcess::Impl::start_gateway() {
-  auto resolver = rpc::static_resolver(TRY(rpc::parse_targets(cluster.targets)));
-  gateway = std::make_unique<GatewayNode>(cluster, gateway_settings, keys, std::move(resolver));
+  const rpc::Targets fixed = TRY(rpc::parse_targets(cluster.targets));
+  gateway = std::make_unique<GatewayNode>(
+      cluster, gateway_settings,
+      GatewayNode::Parts{.keys = keys,
+                         .make_resolver = [&]() -> std::shared_ptr<rpc::Resolver> {
+                           return instances ? instances->resolver() : rpc::static_resolver(fixed);
+                         },
+                         .traces = tracer->sink()});
   return gateway->start();
 }
 
@@ -169,10 +232,17 @@ void ClusterProcess::Impl::drain() {
   if (house.joinable()) house.join();
   log_info("process.draining", "Finishing what runs");
   control.reset();
+  remote->stop();
+  if (directory) directory->set_up(false);
   if (gateway) gateway->refuse_new(), gateway->stop(drain_timeout);
   for (const auto& node : nodes) node->stop(drain_timeout);
   gateway.reset();
+  instances.reset();
+  if (directory) directory->stop();
+  if (redis) redis->stop();
   nodes.clear();
+  revocations.reset();
+  tracer->stop();
   if (operations) operations->stop(0);
   log_info("process.stopped", "The process has stopped");
   flush_log();
@@ -188,7 +258,14 @@ Result<std::unique_ptr<ClusterProcess>> ClusterProcess::make(Settings& settings,
   if (options.services.empty())
     return fail(Code::kInvalidArgument, "no_services",
                 "a process of a cluster is told what it runs: --services=payment, or gateway", "--services");
-  auto impl = std::make_unique<Impl>(settings, std::move(options));
+  auto remote = TRY(RemoteSettings::load(settings, fmt::format("{}", fmt::join(options.services, ","))));
+  auto impl = std::make_unique<Impl>(settings, std::move(options), std::move(remote));
+  impl->tracer = std::make_unique<Tracer>(TRY(impl->cluster.trace.options()), system_clock());
+  settings.live("trace.sampling", [tracer = impl->tracer.get()](const std::string& text) {
+    const auto part = parse_sampling(text);
+    if (part) tracer->sample(*part);
+    return part.has_value();
+  });
   umask(077);  // what is made below it is for its owner only
   std::error_code error;
   std::filesystem::create_directories(impl->data, error);

@@ -160,7 +160,7 @@ class Cluster:
     def start_servers(self):
         from kafka import Server as Kafka
         from postgres import Postgres
-        from redis import Server as Redis
+        from redis import Redis
         kinds = {"postgres": Postgres, "kafka": Kafka, "redis": Redis}
         wanted = {"postgres": 5433, "kafka": 9094, "redis": 6380}
         for name, kind in kinds.items():
@@ -195,7 +195,7 @@ class Cluster:
         if folder.exists():
             return
         self.tell("making an authority and certificates")
-        subprocess.run([self.binary, "certs", "--out", folder, "gateway", *SERVICES], check=True,
+        subprocess.run([self.binary, "certs", "--out", folder], check=True,
                        stdout=subprocess.DEVNULL)
 
     def plan(self):
@@ -206,12 +206,12 @@ class Cluster:
         config_port, found = self.ports(8888), [self.ports(8761), self.ports(8762)]
         self.config_url = f"http://127.0.0.1:{config_port}"
         self.discovery_urls = ",".join(f"http://127.0.0.1:{port}/eureka" for port in found)
-        add("config", ["config"], config_port, **{"config_server.listen": f"127.0.0.1:{config_port}",
-                                                  "config_server.directory": self.folder / "config"})
+        add("config", ["config"], config_port, **{"config.listen": f"127.0.0.1:{config_port}",
+                                                  "config.directory": self.folder / "config"})
         for number, port in enumerate(found):
             others = [f"http://127.0.0.1:{other}/eureka" for other in found if other != port]
             add(f"discovery-{number + 1}", ["discovery"], port,
-                **{"discovery_server.listen": f"127.0.0.1:{port}", "discovery_server.peers": ",".join(others)})
+                **{"discovery.listen": f"127.0.0.1:{port}", "discovery.peers": ",".join(others)})
         for service, wanted in SERVICES.items():
             for number in range(2 if service in self.twice else 1):
                 port = self.ports(wanted + 100 * number)
@@ -245,9 +245,9 @@ class Cluster:
             return "".join(f"{key}: {json.dumps(str(value))}\n" for key, value in settings.items())
         (self.folder / "bootstrap.yaml").write_text(lines({
             "profile": "cluster",
-            "config.url": self.config_url,
-            "discovery.urls": self.discovery_urls,
-            "rpc.tls.authority": self.folder / "certs/ca.crt",
+            "config_client.uris": self.config_url,
+            "discovery_client.uris": self.discovery_urls,
+            "rpc.tls.authority": self.folder / "certs/authority.crt",
         }))
         (self.folder / "config/application.yml").write_text(lines(self.shared_settings()))
 
