@@ -47,6 +47,8 @@ def main():
         tell(f"\ncluster: {problem}")
         return 1
     finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # it stops already
         failed = cluster.stop()
         for name, code in failed.items():
             tell(f"{name} ended with {code}; see {cluster.folder}/logs/{name}.log")

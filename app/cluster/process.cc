@@ -30,6 +30,14 @@ namespace {
 constexpr std::string_view kGateway = "gateway";
 constexpr Duration kHousekeeping = 5 * kSecond;
 
+// Whoever starts first makes the topics of all, so that nobody waits for another's.
+std::vector<std::string> services_with_events() {
+  std::vector<std::string> names;
+  for (const contract::Event* event : contract::model().events())
+    if (std::ranges::count(names, event->service->name) == 0) names.push_back(event->service->name);
+  return names;
+}
+
 // Names that are no services with an engine.
 bool is_edge(std::string_view name) { return name == kGateway; }
 
@@ -96,6 +104,7 @@ Result<void> ClusterProcess::Impl::start() {
   keys = TRY(cluster.open_keys());
   TRY(start_operations());
   tracer->start();
+  TRY(kafka::make_topics(cluster.kafka, services_with_events()));
   TRY(start_nodes());
   join_registry();
   if (has_gateway()) TRY(start_gateway());
@@ -110,9 +119,6 @@ Result<void> ClusterProcess::Impl::start() {
 
 Result<void> ClusterProcess::Impl::start_nodes() {
   if (services.empty()) return {};
-  std::vector<std::string> names;
-  for (const Service& service : services) names.push_back(service.name);
-  TRY(kafka::make_topics(cluster.kafka, names));
   EngineOptions engine = instance.engine;
   engine.traces = tracer->sink();
   for (Service& service : services) {
