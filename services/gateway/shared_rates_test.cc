@@ -167,6 +167,8 @@ TEST_F(OverRedis, WithoutRedisEachGatewayLimitsAloneAndSettlesLater) {
   EXPECT_EQ(take(two).remaining, 10 - 4 - 1 - 1);  // it is told what was taken since Redis forgot
 }
 
+// Were a decision to wait for Redis, each would take its deadline of 50 ms. Looked at are most of them, not the
+// slowest: that one belongs to whoever else the machine is busy for.
 TEST_F(OverRedis, APausedRedisDelaysNobody) {
   RedisProcess server;
   RateLimits limits(limits_of("1000000/s"));
@@ -176,16 +178,16 @@ TEST_F(OverRedis, APausedRedisDelaysNobody) {
   ASSERT_TRUE(client.wait_available(kLong));
   shared.start();
   server.pause();
-  Duration longest = 0;
-  for (Time began = system_clock().monotonic(), now = began; now < began + 300 * kMillisecond;) {
+  int decisions = 0, slow = 0;
+  const Time until = system_clock().monotonic() + kLong;
+  for (Time now = 0; (decisions < 1'000 || client.available()) && now < until; ++decisions) {
+    now = system_clock().monotonic();
     limits.take(STANDARD, "anna", now);
     limits.take_global(now);
-    const Time after = system_clock().monotonic();
-    longest = std::max(longest, after - now);
-    now = after;
+    slow += system_clock().monotonic() - now >= 20 * kMillisecond ? 1 : 0;
   }
-  EXPECT_LT(longest, 50 * kMillisecond);
   EXPECT_FALSE(client.available());
+  EXPECT_LT(slow * 20, decisions);
   server.resume();
   EXPECT_TRUE(client.wait_available(kLong));
 }
