@@ -39,6 +39,17 @@ bool soon(const std::function<bool()>& condition) {
   return false;
 }
 
+// One that the test moves while the server's threads read it.
+class SharedClock final : public Clock {
+ public:
+  Time now() const override { return now_; }
+  Time monotonic() const override { return now_; }
+  void advance(Duration duration) { now_ += duration; }
+
+ private:
+  std::atomic<Time> now_{1'700'000'000 * kSecond};
+};
+
 struct Served {
   explicit Served(DiscoverySettings settings) : address(settings.listen) {
     settings.ops_listen = "127.0.0.1:0";
@@ -62,7 +73,7 @@ struct Served {
     return ask("GET", path).body.contains(text);
   }
 
-  ManualClock clock;
+  SharedClock clock;
   std::string address;
   std::unique_ptr<DiscoveryServer> server;
 };

@@ -84,3 +84,4 @@ def test_a_wrong_password_is_refused(edge, repository):
     server = serve(edge, repository)
     with pytest.raises(AssertionError):
         spring(server.url, "eu", "--spring.cloud.config.password=wrong")
+    assert "micropay_basic_refused_total 0" not in server.metrics()

@@ -25,7 +25,7 @@ def instance(application, name):
 
 def test_netflix_client(edge):
     server = edge("discovery")
-    with JavaClient("eureka", f"{server.url}/eureka/", "pay", "LegacyJacksonJson") as client:
+    with JavaClient("eureka", f"{server.url}/eureka/", "pay", "LegacyJacksonJson", "60") as client:
         own = "java:pay=UP:7001:eu-1"
         eventually(lambda: client.ask("instances pay"), f"[{own}]")
         # What others register comes by deltas, and adds up.
@@ -50,20 +50,20 @@ def test_netflix_client(edge):
 
 def test_codecs_of_xml(edge):
     server = edge("discovery")
-    with JavaClient("eureka", f"{server.url}/eureka/", "pay", "LegacyJacksonJson") as client:
+    with JavaClient("eureka", f"{server.url}/eureka/", "pay", "LegacyJacksonJson", "60") as client:
         for codec in ("XStreamXml", "JacksonXml"):
             assert client.ask(f"xml-register {codec} {codec}") == "204"
         eventually(lambda: client.ask("instances pay"), "[java:pay=UP:7001:eu-1]")
         # What XStream writes as zone__name, Jackson does not take back for zone_name: they differ among themselves.
         for codec, zone in (("XStreamXml", "eu-1"), ("JacksonXml", "")):
             assert client.ask(f"xml-all {codec}") == (
-                f"UP_3_ [JACKSONXML/xml:JacksonXml=UP:7001:1:{zone}, PAY/java:pay=UP:7001:1:{zone}, "
-                f"XSTREAMXML/xml:XStreamXml=UP:7001:1:{zone}]")
+                f"UP_3_ [JACKSONXML/xml:JacksonXml=UP:7001:30:{zone}, PAY/java:pay=UP:7001:1:{zone}, "
+                f"XSTREAMXML/xml:XStreamXml=UP:7001:30:{zone}]")
 
 
 def test_a_killed_client_is_evicted_and_a_killed_server_is_forgiven(edge):
     first = edge("discovery", "discovery.eviction_interval=200ms")
-    with JavaClient("eureka", f"{first.url}/eureka/", "pay", "JacksonJson") as client:
+    with JavaClient("eureka", f"{first.url}/eureka/", "pay", "JacksonJson", "4") as client:
         eventually(lambda: client.ask("hash"), "UP_1_")
         first.kill()
         first.start()  # empty: the renewal is answered 404, and the client registers again

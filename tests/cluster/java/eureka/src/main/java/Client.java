@@ -1,8 +1,9 @@
 // Netflix's Eureka client against our discovery service, told what to do by lines on standard input and answering
-// each with a line. Arguments: the service's URL, the application's name, the JSON codec. Its transport speaks JSON
+// each with a line. Arguments: the service's URL, the application's name, the JSON codec, the seconds of its lease. Its transport speaks JSON
 // only; XML goes through its codecs and the JDK's HTTP client.
 import com.netflix.appinfo.ApplicationInfoManager;
 import com.netflix.appinfo.InstanceInfo;
+import com.netflix.appinfo.LeaseInfo;
 import com.netflix.appinfo.MyDataCenterInstanceConfig;
 import com.netflix.appinfo.providers.EurekaConfigBasedInstanceInfoProvider;
 import com.netflix.config.ConfigurationManager;
@@ -29,7 +30,7 @@ public class Client {
                 Map.entry("eureka.decoderName", arguments[2]), Map.entry("eureka.encoderName", arguments[2]),
                 Map.entry("eureka.clientDataAccept", "full"), Map.entry("eureka.client.refresh.interval", "1"),
                 Map.entry("eureka.appinfo.replicate.interval", "1"), Map.entry("eureka.appinfo.initial.replicate.time", "0"),
-                Map.entry("eureka.lease.renewalInterval", "1"), Map.entry("eureka.lease.duration", "4"),
+                Map.entry("eureka.lease.renewalInterval", "1"), Map.entry("eureka.lease.duration", arguments[3]),
                 Map.entry("eureka.metadata.zone_name", "eu-1"));
         for (var one : settings.entrySet())
             ConfigurationManager.getConfigInstance().setProperty(one.getKey(), one.getValue());
@@ -89,8 +90,10 @@ public class Client {
 
     // Registers a copy of this instance under another name, in the XML that the codec writes.
     private static String xmlRegister(String url, String codec, String application, InstanceInfo self) throws Exception {
-        InstanceInfo copy = new InstanceInfo.Builder(self).setAppName(application).setInstanceId("xml:" + application)
-                .setStatus(InstanceInfo.InstanceStatus.UP).build();
+        InstanceInfo copy = new InstanceInfo.Builder(new InstanceInfo(self)).setAppName(application).setInstanceId("xml:" + application)
+                .setStatus(InstanceInfo.InstanceStatus.UP)
+                .setLeaseInfo(LeaseInfo.Builder.newBuilder().setRenewalIntervalInSecs(30).setDurationInSecs(600).build())
+                .build();
         String body = CodecWrappers.getEncoder(codec).encode(copy);
         return Integer.toString(send(HttpRequest.newBuilder(URI.create(url + "apps/" + application.toUpperCase()))
                 .header("Content-Type", "application/xml").POST(HttpRequest.BodyPublishers.ofString(body))).statusCode());

@@ -3,14 +3,17 @@
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.util.TreeMap;
-import org.springframework.boot.autoconfigure.SpringBootApplication;
+import org.springframework.boot.SpringBootConfiguration;
+import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
 import org.springframework.boot.builder.SpringApplicationBuilder;
 import org.springframework.boot.WebApplicationType;
 import org.springframework.cloud.client.discovery.DiscoveryClient;
 import org.springframework.cloud.context.refresh.ContextRefresher;
 import org.springframework.context.ConfigurableApplicationContext;
 
-@SpringBootApplication
+// Without a scan: in the unnamed package it would look at every class there is.
+@SpringBootConfiguration
+@EnableAutoConfiguration
 public class Client {
     public static void main(String[] arguments) throws Exception {
         ConfigurableApplicationContext context =
