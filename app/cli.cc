@@ -35,7 +35,7 @@ void add_option(Parser& parser, CLI::App& app, const CommandInfo& command, const
     return;
   }
   CLI::Option* added = app.add_option(name, bound.values);
-  added->expected(1, option.repeatable ? -1 : 1)->allow_extra_args(false);
+  added->expected(1, option.repeatable ? -1 : 1)->allow_extra_args(option.argument() && option.repeatable);
   if (!option.repeatable) added->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   if (option.required) added->required();
   if (!option.choices.empty()) {

@@ -177,23 +177,22 @@ void Transport::collect() {
   BIO_read(bio, out_.data() + at, int(count));
 }
 
-void Transport::write(std::string_view bytes) {
-  if (closed()) return;
-  if (ssl_ == nullptr) {
-    out_.append(bytes);
-    return;
-  }
+void Transport::encrypt() {
+  std::string_view bytes = plain_;
   while (!bytes.empty()) {
     const int count = SSL_write(ssl_.get(), bytes.data(), int(bytes.size()));
     if (count <= 0) return fail(TlsKeys::handshake_loss(ssl_.get()));
     bytes.remove_prefix(size_t(count));
   }
+  plain_.clear();
   collect();
 }
 
 void Transport::send() {
   if (writing_ || closed()) return;
   was_full_ |= full();
+  if (!plain_.empty()) encrypt();
+  if (closed()) return;
   while (sent_ < out_.size()) {
     const ssize_t count =
         ::send(io_->socket.native_handle(), out_.data() + sent_, out_.size() - sent_, MSG_NOSIGNAL);

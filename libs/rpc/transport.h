@@ -32,10 +32,11 @@ class Transport : public std::enable_shared_from_this<Transport> {
   Loop& loop() { return loop_; }
 
  protected:
-  // Adds to what goes out; send() sends it. Once below the mark again after it was full, drained() is called.
-  void write(std::string_view bytes);
+  // Adds to what goes out; send() encrypts and sends it. Once below the mark again after it was full, drained()
+  // is called.
+  void write(std::string_view bytes) { (ssl_ == nullptr ? out_ : plain_).append(bytes); }
   void send();
-  bool full() const { return out_.size() - sent_ >= kMaxUnsent; }
+  bool full() const { return out_.size() - sent_ + plain_.size() >= kMaxUnsent; }
 
   virtual void ready() = 0;                           // connected, greeted and verified
   virtual void received(std::string_view bytes) = 0;  // as they come
@@ -54,6 +55,7 @@ class Transport : public std::enable_shared_from_this<Transport> {
   bool take(std::string_view bytes);  // false: it ended
   bool greet();
   void read_plain();
+  void encrypt();
   void collect();  // what TLS has to say to the peer
   void connected();
 
@@ -65,6 +67,7 @@ class Transport : public std::enable_shared_from_this<Transport> {
   SslPtr ssl_;
   std::string peer_;
   std::vector<std::string> peer_names_;
+  std::string plain_;  // to be encrypted: many frames are one record
   std::string out_;
   size_t sent_ = 0;  // of out_
   bool writing_ = false;
