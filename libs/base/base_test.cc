@@ -117,6 +117,26 @@ TEST(Ids, AreOrderedEvenWhenTheClockJumpsBack) {
   }
 }
 
+TEST(Ids, AreReadDigitByDigit) {
+  const std::string good = "0190c5b2-7e0c-7def-89ab-cdef01234567";
+  const Uuid uuid = *parse_uuid(good);
+  EXPECT_EQ(format_uuid(uuid), good);
+  EXPECT_EQ(*parse_uuid("0190C5B2-7E0C-7DEF-89AB-CDEF01234567"), uuid);
+  EXPECT_TRUE(is_uuid(good));
+  EXPECT_FALSE(is_uuid("0190C5b2-7e0c-7def-89ab-cdef01234567")) << "a capital letter";
+  for (size_t at = 0; at < good.size(); ++at)
+    for (int byte = 0; byte < 256; ++byte) {
+      std::string text = good;
+      text[at] = char(byte);
+      const bool digit = good[at] != '-' && byte < 128 && std::isxdigit(byte) != 0;
+      EXPECT_EQ(parse_uuid(text).has_value(), digit || text == good) << at << " " << byte;
+      EXPECT_EQ(is_uuid(text), (digit && std::isupper(byte) == 0) || text == good) << at << " " << byte;
+    }
+  EXPECT_FALSE(parse_uuid(good + "0"));
+  EXPECT_FALSE(parse_uuid(good.substr(1)));
+  EXPECT_FALSE(parse_uuid(""));
+}
+
 // The process before made ids in the very instant that its log ends with.
 TEST(Ids, GoOnBehindThoseOfAnEarlierProcess) {
   const Time end = 1'700'000'000 * kSecond;

@@ -49,7 +49,7 @@ void Applier::run() {
   // It has time: callers wait for the engine and the I/O threads, not for the tables.
   setpriority(PRIO_PROCESS, 0, 5);
   std::unique_lock lock(mutex_);
-  std::vector<TickPtr> batch;
+  std::vector<PackedTickPtr> batch;
   while (!stopping_ || !queue_.empty()) {
     work_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
     work_.wait_for(lock, std::chrono::microseconds(options_.interval), [this] { return hurry(); });
@@ -90,7 +90,7 @@ void Applier::checkpoint(bool idle) {
   if (tables_->connection().wal_bytes() > enough) tables_->connection().checkpoint(false);
 }
 
-void Applier::push(TickPtr tick, size_t bytes) {
+void Applier::push(PackedTickPtr tick, size_t bytes) {
   std::lock_guard lock(mutex_);
   bool was_idle = queue_.empty();
   queue_.push_back({std::move(tick), bytes});

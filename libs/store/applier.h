@@ -15,6 +15,7 @@
 #include <span>
 #include <thread>
 
+#include "libs/store/packed_tick.h"
 #include "libs/store/row_cache.h"
 #include "libs/store/sql_tables.h"
 
@@ -28,7 +29,6 @@ struct ApplierOptions {
 
 class Applier {
  public:
-  using TickPtr = std::shared_ptr<const Tick>;
   struct Stats {
     uint64_t batches = 0, rows = 0, projected_events = 0;
   };
@@ -39,16 +39,16 @@ class Applier {
   ~Applier();  // applies what is left, when it can; empties the write-ahead log
 
   // ---- before start(), on the caller's thread ----
-  Result<void> apply(std::span<const TickPtr> ticks);
+  Result<void> apply(std::span<const PackedTickPtr> ticks);
   // Gives the events of ticks that are applied already to one service that is new here, or behind.
-  Result<void> project_only(const std::string& service, std::span<const TickPtr> ticks);
+  Result<void> project_only(const std::string& service, std::span<const PackedTickPtr> ticks);
   // Before the whole log is given to it again; a crash in between starts over.
   Result<void> clear_projections(const contract::Model& model, const std::string& service);
   SqlTables& tables() { return *tables_; }
 
   void start();
   // A committed tick, in order.
-  void push(TickPtr tick, size_t bytes);
+  void push(PackedTickPtr tick, size_t bytes);
   // Waits while too much is unapplied. storage_full when the tables cannot be written.
   Result<void> admit();
   // Waits until this tick is applied, or an attempt to do so has failed.
@@ -58,7 +58,7 @@ class Applier {
 
  private:
   struct Queued {
-    TickPtr tick;
+    PackedTickPtr tick;
     size_t bytes;
   };
   struct Address {
@@ -80,15 +80,15 @@ class Applier {
   bool hurry() const;
   void checkpoint(bool idle);
   Result<void> in_transaction(const std::function<Result<void>()>& work);
-  Result<void> write_changes(std::span<const TickPtr> ticks);
-  Result<void> project(std::span<const TickPtr> ticks, const std::string& only_service);
+  Result<void> write_changes(std::span<const PackedTickPtr> ticks);
+  Result<void> project(std::span<const PackedTickPtr> ticks, const std::string& only_service);
   Result<void> write_projected();
-  Result<void> write(const RowChange& change);
+  Result<void> write(const PackedTick::Change& change);
   void forget_projected(bool committed);
 
   struct NumberedChange {
     uint64_t place;  // table and the first bytes of the key: orders most of them
-    const RowChange* change;
+    const PackedTick::Change* change;
     uint32_t number;  // in the order of the log
   };
   const ApplierOptions options_;
@@ -98,6 +98,7 @@ class Applier {
   std::vector<std::string> services_;    // of the projector
   std::vector<NumberedChange> changes_;  // of the present batch: the last of each row, by table and key
   ProjectedRows projected_;
+  std::string row_bytes_;  // of the projected row in work
 
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable work_, done_;

@@ -31,12 +31,11 @@ struct TestApplier {
   test::TickMaker ticks;
   Applier applier{{}, open_tables(folder), cache, &projector, 0};
 
-  std::vector<Applier::TickPtr> make(size_t count, size_t events,
-                                     const std::function<RowChange(size_t)>& change) {
-    std::vector<Applier::TickPtr> made;
+  std::vector<PackedTickPtr> make(size_t count, size_t events,
+                                  const std::function<RowChange(size_t)>& change) {
+    std::vector<PackedTickPtr> made;
     made.reserve(count);
-    for (size_t i = 0; i < count; ++i)
-      made.push_back(std::make_shared<const Tick>(ticks.next({change(i)}, events)));
+    for (size_t i = 0; i < count; ++i) made.push_back(test::packed(ticks.next({change(i)}, events)));
     return made;
   }
 };
@@ -86,7 +85,7 @@ TEST(Applier, AWaiterIsServedBeforeTheInterval) {
   Applier applier({.interval = kHour}, open_tables(folder), cache, nullptr, 0);
   applier.start();
   for (int i = 0; i < 3; ++i) {
-    applier.push(std::make_shared<const Tick>(ticks.next({put(letter(1))})), 100);
+    applier.push(test::packed(ticks.next({put(letter(1))})), 100);
     ASSERT_TRUE(applier.wait_for(static_cast<uint64_t>(i) + 1));
     EXPECT_EQ(applier.applied_tick(), static_cast<uint64_t>(i) + 1);
   }
@@ -99,8 +98,7 @@ TEST(Applier, WhatIsLeftIsAppliedAtTheEnd) {
     test::TickMaker ticks;
     Applier applier({.interval = kHour}, open_tables(folder), cache, nullptr, 0);
     applier.start();
-    for (uint64_t i = 0; i < 5; ++i)
-      applier.push(std::make_shared<const Tick>(ticks.next({put(letter(i))})), 100);
+    for (uint64_t i = 0; i < 5; ++i) applier.push(test::packed(ticks.next({put(letter(i))})), 100);
   }
   EXPECT_EQ(*open_tables(folder)->applied_tick(), 5u);
 }
@@ -151,7 +149,7 @@ TEST(Schema, ANewFieldBecomesAColumnOfOldRows) {
   {
     auto tables = open_tables(folder);
     ASSERT_TRUE(tables->begin());
-    ASSERT_TRUE(tables->put(test::table<DeadLetter>(), letter(1, {.detail = "kept"})));
+    ASSERT_TRUE(tables->put(test::table<DeadLetter>(), row_bytes(letter(1, {.detail = "kept"}))));
     ASSERT_TRUE(tables->commit());
   }
   static DescriptorPool pool;
@@ -181,7 +179,7 @@ TEST(Schema, ANewFieldBecomesAColumnOfOldRows) {
   changed->CopyFrom(*row);
   const auto* severity = table.descriptor->FindFieldByName("severity");
   changed->GetReflection()->SetInt32(changed.get(), severity, 3);
-  ASSERT_TRUE(tables->put(table, *changed));
+  ASSERT_TRUE(tables->put(table, row_bytes(*changed)));
   row = *tables->get(table, letter_key(1));
   EXPECT_EQ(row->GetReflection()->GetInt32(*row, severity), 3);
 }

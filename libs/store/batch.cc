@@ -1,13 +1,14 @@
 // One batch of the applier: what is written in one transaction.
 #include "libs/base/check.h"
 #include "libs/store/applier.h"
+#include "libs/store/tick_packing.h"
 
 namespace micropay {
 namespace {
 constexpr size_t kEventsPerCall = 2'000;  // to the projector
 
 // Table, then six bytes of the key: of ids, their millisecond.
-uint64_t place_of(const RowChange& change) {
+uint64_t place_of(const PackedTick::Change& change) {
   uint64_t place = change.table->id;
   for (size_t i = 0; i < 6; ++i) place = place << 8 | (i < change.key.size() ? uint8_t(change.key[i]) : 0);
   return place;
@@ -43,7 +44,7 @@ class Applier::ProjectionReader final : public RowReader {
   Applier& applier_;
 };
 
-Result<void> Applier::apply(std::span<const TickPtr> ticks) {
+Result<void> Applier::apply(std::span<const PackedTickPtr> ticks) {
   uint64_t last = ticks.back()->number;
   CHECK(ticks.front()->number == applied_tick() + 1);
   TRY(in_transaction([&]() -> Result<void> {
@@ -62,7 +63,7 @@ Result<void> Applier::apply(std::span<const TickPtr> ticks) {
   return {};
 }
 
-Result<void> Applier::project_only(const std::string& service, std::span<const TickPtr> ticks) {
+Result<void> Applier::project_only(const std::string& service, std::span<const PackedTickPtr> ticks) {
   TRY(in_transaction([&]() -> Result<void> {
     TRY(project(ticks, service));
     return tables_->set_projected(service, {ticks.back()->number, projector_->version(service)});
@@ -95,10 +96,10 @@ Result<void> Applier::in_transaction(const std::function<Result<void>()>& work) 
   return done;
 }
 
-Result<void> Applier::write_changes(std::span<const TickPtr> ticks) {
+Result<void> Applier::write_changes(std::span<const PackedTickPtr> ticks) {
   changes_.clear();
-  for (const TickPtr& tick : ticks)
-    for (const RowChange& change : tick->changes)
+  for (const PackedTickPtr& tick : ticks)
+    for (const PackedTick::Change& change : tick->changes)
       changes_.push_back({place_of(change), &change, uint32_t(changes_.size())});
   // Of equal rows the last comes first and is the one that stays. Sorted, because neighbours share pages.
   std::ranges::sort(changes_, [](const NumberedChange& a, const NumberedChange& b) {
@@ -114,12 +115,12 @@ Result<void> Applier::write_changes(std::span<const TickPtr> ticks) {
   return {};
 }
 
-Result<void> Applier::write(const RowChange& change) {
+Result<void> Applier::write(const PackedTick::Change& change) {
   cache_.note_stored(*change.table, change.key);
-  return change.row ? tables_->put(*change.table, *change.row) : tables_->erase(*change.table, change.key);
+  return change.erased ? tables_->erase(*change.table, change.key) : tables_->put(*change.table, change.row);
 }
 
-Result<void> Applier::project(std::span<const TickPtr> ticks, const std::string& only_service) {
+Result<void> Applier::project(std::span<const PackedTickPtr> ticks, const std::string& only_service) {
   if (projector_ == nullptr) return {};
   ProjectionReader reader(*this);
   std::vector<std::shared_ptr<const EventRecord>> events;
@@ -137,7 +138,7 @@ Result<void> Applier::project(std::span<const TickPtr> ticks, const std::string&
     stats_.projected_events += events.size();
     events.clear();
   };
-  for (const TickPtr& tick : ticks) {
+  for (const PackedTickPtr& tick : ticks) {
     if (events.size() + tick->events.size() > kEventsPerCall) call();
     events.insert(events.end(), tick->events.begin(), tick->events.end());
   }
@@ -148,7 +149,11 @@ Result<void> Applier::project(std::span<const TickPtr> ticks, const std::string&
 Result<void> Applier::write_projected() {
   for (auto& [address, made] : projected_) {
     if (made->written) continue;
-    TRY(write(made->change));
+    const RowChange& change = made->change;
+    row_bytes_.clear();
+    if (change.row) append_row(row_bytes_, *change.row);
+    TRY(write(
+        {.table = change.table, .key = change.key, .row = row_bytes_, .erased = change.row == nullptr}));
     made->written = true;
   }
   return {};

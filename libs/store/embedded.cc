@@ -68,15 +68,11 @@ Result<void> EmbeddedStoreImpl::commit(Tick& tick) {
   sync_seconds_.observe(took);
 
   last_time_ = tick.time;
-  auto shared = std::make_shared<const Tick>(Tick{.number = tick.number,
-                                                  .first_position = tick.first_position,
-                                                  .time = tick.time,
-                                                  .events = tick.events,
-                                                  .changes = std::move(tick.changes)});
-  for (const RowChange& change : shared->changes)
-    cache_.put(*change.table, change.key, change.row, shared->number);
-  recent_.add(shared->events);
-  applier_->push(std::move(shared), header.raw_bytes);
+  PackedTickPtr packed = encoder_.packed(tick);
+  for (RowChange& change : tick.changes)
+    cache_.put(*change.table, change.key, std::move(change.row), tick.number);
+  recent_.add(tick.events);
+  applier_->push(std::move(packed), header.raw_bytes);
   return {};
 }
 

@@ -78,7 +78,7 @@ class EmbeddedStoreImpl final : public EmbeddedStore {
   Result<std::unique_ptr<SqlTables>> open_read_only(Projector* projector);
   Result<void> catch_up_projections(Projector* projector, uint64_t applied);
   Result<void> replay(uint64_t from, uint64_t to, const std::string& what,
-                      const std::function<Result<void>(std::span<const Applier::TickPtr>)>& apply);
+                      const std::function<Result<void>(std::span<const PackedTickPtr>)>& apply);
 
   const EmbeddedOptions options_;
   const contract::Model& model_;

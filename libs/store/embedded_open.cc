@@ -55,7 +55,7 @@ Result<void> EmbeddedStoreImpl::open(Projector* projector) {
   TRY(catch_up_projections(projector, applied));
   TRY(replay(applied + 1, end_tick,
              applied == 0 ? "Making the tables from the log" : "Bringing the tables up to date",
-             [this](std::span<const Applier::TickPtr> ticks) { return applier_->apply(ticks); }));
+             [this](std::span<const PackedTickPtr> ticks) { return applier_->apply(ticks); }));
   applier_->start();
   return {};
 }
@@ -131,18 +131,17 @@ Result<void> EmbeddedStoreImpl::catch_up_projections(Projector* projector, uint6
     }
     if (from >= applied) continue;
     if (from == 0) TRY(applier_->clear_projections(model_, service));
-    TRY(replay(
-        from + 1, applied, "Bringing the projections of " + service + " up to date",
-        [&](std::span<const Applier::TickPtr> ticks) { return applier_->project_only(service, ticks); }));
+    TRY(replay(from + 1, applied, "Bringing the projections of " + service + " up to date",
+               [&](std::span<const PackedTickPtr> ticks) { return applier_->project_only(service, ticks); }));
   }
   return {};
 }
 
 Result<void> EmbeddedStoreImpl::replay(
     uint64_t from, uint64_t to, const std::string& what,
-    const std::function<Result<void>(std::span<const Applier::TickPtr>)>& apply) {
+    const std::function<Result<void>(std::span<const PackedTickPtr>)>& apply) {
   if (from > to) return {};
-  std::vector<Applier::TickPtr> batch;
+  std::vector<PackedTickPtr> batch;
   size_t bytes = 0, records = 0;
   Result<void> result;
   Time told = system_clock().monotonic();
@@ -165,8 +164,9 @@ Result<void> EmbeddedStoreImpl::replay(
   TRY(log_->read(from, [&](const RecordHeader& header, std::string_view stored) {
     if (header.tick > to) return false;
     TickRecord record;
-    auto tick = std::make_shared<Tick>();
-    if (!decode_record(header, stored, record) || !to_tick(record, model_, *tick)) {
+    PackedTickPtr tick;
+    if (decode_record(header, stored, record)) tick = to_packed(record, model_);
+    if (tick == nullptr) {
       result = log_damaged("", 0, header.tick, "a record that cannot be decoded");
       return false;
     }

@@ -77,7 +77,9 @@ TickEncoder::~TickEncoder() = default;
 
 Result<std::string_view> TickEncoder::encode(const Tick& tick, RecordHeader& header) {
   raw_.clear();
-  pack_tick(tick, raw_);
+  raw_.reserve(expected_bytes_);
+  places_.clear();
+  pack_tick(tick, raw_, places_);
   const size_t raw_bytes = raw_.size();
   if (raw_bytes > kMaxPayloadBytes)
     return fail(Code::kInternal, "tick_too_large", fmt::format("a tick of {} bytes", raw_bytes));
@@ -110,6 +112,27 @@ Result<std::string_view> TickEncoder::encode(const Tick& tick, RecordHeader& hea
   return std::string_view(buffer_.data(), header.record_bytes());
 }
 
+PackedTickPtr TickEncoder::packed(const Tick& tick) {
+  CHECK(places_.size() == tick.changes.size());
+  expected_bytes_ = raw_.size() + raw_.size() / 8;
+  auto payload = std::make_shared<const std::string>(std::move(raw_));
+  auto packed = std::make_shared<PackedTick>();
+  packed->number = tick.number;
+  packed->events = tick.events;
+  packed->changes.reserve(places_.size());
+  const std::string_view bytes = *payload;
+  for (size_t i = 0; i < places_.size(); ++i) {
+    const ChangePlace& place = places_[i];
+    packed->changes.push_back({.table = tick.changes[i].table,
+                               .key = bytes.substr(place.key, place.key_bytes),
+                               .row = bytes.substr(place.row, place.row_bytes),
+                               .erased = tick.changes[i].row == nullptr});
+  }
+  packed->payload = std::move(payload);
+  raw_ = {};
+  return packed;
+}
+
 bool decode_record(const RecordHeader& header, std::string_view stored, TickRecord& record) {
   record.tick = header.tick;
   record.first_position = header.first_position;
@@ -137,18 +160,28 @@ std::shared_ptr<const EventRecord> to_event(Envelope envelope, const contract::M
   return event;
 }
 
+namespace {
+
+bool parse_events(const TickRecord& record, const contract::Model& model,
+                  std::vector<std::shared_ptr<const EventRecord>>& events) {
+  events.reserve(record.events.size());
+  for (const Envelope& envelope : record.events) {
+    auto event = to_event(envelope, model);
+    if (!event) return false;
+    events.push_back(std::move(event));
+  }
+  return true;
+}
+
+}  // namespace
+
 bool to_tick(const TickRecord& record, const contract::Model& model, Tick& tick) {
   tick = {.number = record.tick,
           .first_position = record.first_position,
           .time = record.time,
           .events = {},
           .changes = {}};
-  tick.events.reserve(record.events.size());
-  for (const Envelope& envelope : record.events) {
-    auto event = to_event(envelope, model);
-    if (!event) return false;
-    tick.events.push_back(std::move(event));
-  }
+  if (!parse_events(record, model, tick.events)) return false;
   tick.changes.reserve(record.changes.size());
   for (const TickRecord::Change& stored : record.changes) {
     const contract::Table* table = model.table(std::string_view(*stored.table));
@@ -162,6 +195,22 @@ bool to_tick(const TickRecord& record, const contract::Model& model, Tick& tick)
     tick.changes.push_back(std::move(change));
   }
   return true;
+}
+
+PackedTickPtr to_packed(TickRecord& record, const contract::Model& model) {
+  auto packed = std::make_shared<PackedTick>();
+  packed->number = record.tick;
+  if (!parse_events(record, model, packed->events)) return nullptr;
+  packed->changes.reserve(record.changes.size());
+  for (const TickRecord::Change& stored : record.changes) {
+    const contract::Table* table = model.table(std::string_view(*stored.table));
+    if (table == nullptr) continue;
+    packed->changes.push_back(
+        {.table = table, .key = stored.key, .row = stored.row, .erased = stored.erased});
+  }
+  record.changes.clear();
+  packed->payload = std::make_shared<const std::vector<char>>(std::move(record.payload));
+  return packed;
 }
 
 }  // namespace micropay

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "libs/store/log_file.h"
+#include "libs/store/packed_tick.h"
 #include "libs/store/tick_packing.h"
 
 namespace micropay {
@@ -47,11 +48,15 @@ class TickEncoder {
   // The record, aligned and padded; valid until the next call. Fails when it would be over kMaxPayloadBytes
   // (kInternal, tick_too_large).
   Result<std::string_view> encode(const Tick& tick, RecordHeader& header);
+  // The tick that was encoded last; once.
+  PackedTickPtr packed(const Tick& tick);
 
  private:
   struct Zstd;
   std::unique_ptr<Zstd> zstd_;
   std::string raw_;
+  std::vector<ChangePlace> places_;
+  size_t expected_bytes_ = 0;  // of the next payload
   BlockBuffer buffer_;
 };
 
@@ -62,6 +67,9 @@ bool decode_record(const RecordHeader& header, std::string_view stored, TickReco
 // that the model does not know (of a service that was removed) keeps only its envelope, and its rows are left
 // out.
 bool to_tick(const TickRecord& record, const contract::Model& model, Tick& tick);
+// The same for the applier, which makes no messages of rows; null when an event does not parse. Takes the
+// record's payload.
+PackedTickPtr to_packed(TickRecord& record, const contract::Model& model);
 std::shared_ptr<const EventRecord> to_event(Envelope envelope, const contract::Model& model);
 
 }  // namespace micropay

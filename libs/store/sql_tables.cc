@@ -135,7 +135,7 @@ Row SqlTables::read_row(const Table& table, const SqlStatement& statement) {
   return row;
 }
 
-Result<void> SqlTables::put(const Table& table, const google::protobuf::Message& row) {
+Result<void> SqlTables::put(const Table& table, std::string_view row) {
   TableStatements& statements = of(table);
   if (!statements.put) {
     std::string marks = "?";
@@ -143,14 +143,17 @@ Result<void> SqlTables::put(const Table& table, const google::protobuf::Message&
     statements.put = TRY(connection_->prepare(fmt::format("INSERT OR REPLACE INTO {} ({}) VALUES ({})",
                                                           quoted(table.sql_name), all_columns(table), marks),
                                               table.service->name));
+    statements.columns = std::make_unique<RowColumns>(table);
   }
-  column_values(contract::column_plan(table), row, values_, scratch_);
+  if (!statements.columns->read(row, values_))
+    return fail(Code::kFailedPrecondition, "log_damaged",
+                fmt::format("a row of {} that is none stands in the log", table.sql_name));
   int place = 0;
   for (const Value& value : values_) statements.put->bind(++place, value);
   return statements.put->run();
 }
 
-Result<void> SqlTables::erase(const Table& table, const std::string& key) {
+Result<void> SqlTables::erase(const Table& table, std::string_view key) {
   TableStatements& statements = of(table);
   auto values = key_values(table, key);
   if (!values) return {};

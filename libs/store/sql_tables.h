@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "libs/store/list_query.h"
+#include "libs/store/row_columns.h"
 #include "libs/store/sqlite.h"
 
 namespace micropay {
@@ -36,8 +37,8 @@ class SqlTables {
   Result<void> begin();
   Result<void> commit();
   void roll_back();
-  Result<void> put(const contract::Table& table, const google::protobuf::Message& row);
-  Result<void> erase(const contract::Table& table, const std::string& key);
+  Result<void> put(const contract::Table& table, std::string_view row);  // row_bytes()
+  Result<void> erase(const contract::Table& table, std::string_view key);
   Result<void> clear(const contract::Table& table);
 
   Result<uint64_t> applied_tick();
@@ -55,6 +56,7 @@ class SqlTables {
   struct TableStatements {
     std::unique_ptr<SqlStatement> get, put, erase;
     std::vector<size_t> key_columns;
+    std::unique_ptr<RowColumns> columns;  // of `put`
   };
 
   explicit SqlTables(std::unique_ptr<SqlConnection> connection) : connection_(std::move(connection)) {}
@@ -70,7 +72,6 @@ class SqlTables {
   std::unordered_map<std::string, std::unique_ptr<SqlStatement>> lists_, own_;  // before the connection goes
   std::vector<TableStatements> tables_;                                         // by Table::id
   std::vector<contract::Value> values_;
-  std::vector<std::string> scratch_;
   std::unique_ptr<SqlConnection> connection_;
 };
 

@@ -8,6 +8,7 @@
 #include "contracts/audit.pb.h"
 #include "contracts/payment.pb.h"
 #include "libs/base/check.h"
+#include "libs/store/log_record.h"
 
 namespace micropay::test {
 
@@ -35,6 +36,13 @@ DeadLetter letter(uint64_t number, const LetterOptions& options) {
 }
 
 std::string letter_key(uint64_t number) { return table<DeadLetter>().key_of(letter(number)); }
+
+PackedTickPtr packed(const Tick& tick) {
+  RecordHeader header;
+  TickEncoder encoder;
+  CHECK(encoder.encode(tick, header));
+  return encoder.packed(tick);
+}
 
 Tick TickMaker::next(std::vector<RowChange> changes, size_t events) {
   Tick tick{.number = end_.tick + 1,

@@ -7,6 +7,7 @@
 #include "contracts/runtime.pb.h"
 #include "libs/contract/model.h"
 #include "libs/store/embedded.h"
+#include "libs/store/packed_tick.h"
 
 namespace micropay::test {
 
@@ -57,6 +58,8 @@ class TickMaker {
  private:
   LogEnd end_;
 };
+
+PackedTickPtr packed(const Tick& tick);
 
 // Counts events: "audit" by blocks of four positions (it reads what it wrote), "payment" one row for each.
 class CountingProjector final : public Projector {

@@ -146,7 +146,7 @@ std::string row_bytes(const google::protobuf::Message& row) {
   return bytes;
 }
 
-void pack_tick(const Tick& tick, std::string& payload) {
+void pack_tick(const Tick& tick, std::string& payload, std::vector<ChangePlace>& places) {
   static const Envelope kNothing;
   NamesOut names;
   const Envelope* before = &kNothing;
@@ -158,11 +158,16 @@ void pack_tick(const Tick& tick, std::string& payload) {
   for (const RowChange& change : tick.changes) {
     names.append(payload, change.table->sql_name);
     append_sized(payload, change.key);
+    ChangePlace& place = places.emplace_back();
+    place.key_bytes = static_cast<uint32_t>(change.key.size());
+    place.key = static_cast<uint32_t>(payload.size()) - place.key_bytes;
     if (change.row == nullptr) {
       append_varint(payload, 0);
       continue;
     }
-    append_varint(payload, change.row->ByteSizeLong() + 1);
+    place.row_bytes = static_cast<uint32_t>(change.row->ByteSizeLong());
+    append_varint(payload, uint64_t(place.row_bytes) + 1);
+    place.row = static_cast<uint32_t>(payload.size());
     append_row(payload, *change.row);
   }
 }

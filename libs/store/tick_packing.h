@@ -39,8 +39,13 @@ struct TickRecord {
   TickRecord& operator=(TickRecord&&) = default;
 };
 
-// Appends the payload. Events whose envelope has no data yet get it from their message.
-void pack_tick(const Tick& tick, std::string& payload);
+// Where a change stands in a payload.
+struct ChangePlace {
+  uint32_t key = 0, key_bytes = 0, row = 0, row_bytes = 0;
+};
+// Appends the payload, and notes where its changes are. Events whose envelope has no data yet get it from
+// their message.
+void pack_tick(const Tick& tick, std::string& payload, std::vector<ChangePlace>& places);
 // Of a record whose tick, first position and time are set and whose payload is there; false when it is none
 // with `events` events.
 bool unpack_tick(TickRecord& record, size_t events);

@@ -21,7 +21,8 @@ std::string text_of(const Envelope& e) {
 
 TickRecord packed(const Tick& tick) {
   std::string payload;
-  pack_tick(tick, payload);
+  std::vector<ChangePlace> places;
+  pack_tick(tick, payload, places);
   TickRecord record;
   record.first_position = tick.first_position;
   record.time = tick.time;
