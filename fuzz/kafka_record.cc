@@ -9,7 +9,7 @@
 namespace micropay::fuzz {
 namespace {
 
-std::string bytes_of(const EventRecord& event) {
+std::string record_bytes(const EventRecord& event) {
   StoredEnvelope stored;
   event.envelope.store(stored);
   return bytes_of(stored) + bytes_of(*event.message);
@@ -29,14 +29,14 @@ void check(const kafka::EventMessage& message) {
   CHECK(place && place->position == position && place->previous == read->previous);
   kafka::EventWriter writer;
   const auto again = kafka::read_event(writer.write(*read->event, read->previous), contract::model());
-  CHECK(again && again->previous == read->previous && bytes_of(*again->event) == bytes_of(*read->event));
+  CHECK(again && again->previous == read->previous && record_bytes(*again->event) == record_bytes(*read->event));
 }
 
 // A type a line, the key a line, then headers "name value", an empty line, and the value. The headers of an
 // event of the type are there already: a line changes one, adds one, or with "-name" takes one away.
 void run(std::string_view bytes) {
   const contract::Event& type =
-      *choose(contract::model().events(), take_line(bytes), [](const auto& each) { return each->type; });
+      *choose(contract::model().events(), take_line(bytes), [](const auto& each) { return each.type; });
   kafka::EventMessage message{.key = take_line(bytes), .value = {}, .headers = {}};
   const std::string source = "/" + type.service->name;
   message.headers = {{"ce_id", "0190c5b2-7e0c-7000-8000-000000000001"},
