@@ -138,7 +138,7 @@ Result<void> Platform::Impl::start() {
                                                                        .authenticator = *authenticator,
                                                                        .clock = system_clock(),
                                                                        .version = std::string(kVersion),
-                                                                                       .traces = tracer->sink()});
+                                                                       .traces = tracer->sink()});
   instance->engine().start();
   TRY(gateway->start());
   control = std::make_unique<ControlServer>(

@@ -29,7 +29,8 @@ void check(const kafka::EventMessage& message) {
   CHECK(place && place->position == position && place->previous == read->previous);
   kafka::EventWriter writer;
   const auto again = kafka::read_event(writer.write(*read->event, read->previous), contract::model());
-  CHECK(again && again->previous == read->previous && record_bytes(*again->event) == record_bytes(*read->event));
+  CHECK(again && again->previous == read->previous &&
+        record_bytes(*again->event) == record_bytes(*read->event));
 }
 
 // A type a line, the key a line, then headers "name value", an empty line, and the value. The headers of an

@@ -22,29 +22,32 @@ void context(std::string_view bytes) {
   std::string caller, caller_again;
   if (!rpc::decode_context(bytes, command, &caller)) return;
   CHECK(rpc::decode_context(rpc::encode_context(command, caller), second, &caller_again).has_value());
-  CHECK(second.principal.user_id == command.principal.user_id && second.idempotency_key == command.idempotency_key);
+  CHECK(second.principal.user_id == command.principal.user_id &&
+        second.idempotency_key == command.idempotency_key);
   CHECK(second.principal.role_bits == command.principal.role_bits && caller_again == caller);
 }
 
 void texts(std::string_view bytes) {
-  if (const auto binary = rpc::decode_binary(bytes)) CHECK(rpc::decode_binary(rpc::encode_binary(*binary)) == binary);
+  if (const auto binary = rpc::decode_binary(bytes))
+    CHECK(rpc::decode_binary(rpc::encode_binary(*binary)) == binary);
   CHECK(rpc::decode_binary(rpc::encode_binary(bytes)) == bytes);
   const std::string_view start = bytes.substr(0, 1'000);
   CHECK(rpc::decode_message(rpc::encode_message(start)) == start);
-  if (const auto timeout = rpc::parse_timeout(bytes)) CHECK(rpc::parse_timeout(rpc::format_timeout(*timeout)) >= *timeout || *timeout > 99'999'999 * kSecond);
+  if (const auto timeout = rpc::parse_timeout(bytes))
+    CHECK(rpc::parse_timeout(rpc::format_timeout(*timeout)) >= *timeout || *timeout > 99'999'999 * kSecond);
   (void)rpc::valid_traceparent(bytes);
 }
 
 void status(std::string_view bytes) {
   if (bytes.size() > 4'000) return;  // beyond, the text of an error is cut
-  const Error error = rpc::error_of({.code = bytes.empty() ? 2 : uint32_t(uint8_t(bytes[0])), .message = {}, .details = std::string(bytes)});
+  const Error error = rpc::error_of({.code = bytes.empty() ? 2 : uint32_t(uint8_t(bytes[0])),
+                                     .message = {},
+                                     .details = std::string(bytes)});
   const Error again = rpc::error_of(rpc::status_of(error));
   CHECK(again.code == error.code && again.reason == error.reason && again.extensions == error.extensions);
 }
 
-void run(std::string_view bytes) {
-  frames(bytes), context(bytes), texts(bytes), status(bytes);
-}
+void run(std::string_view bytes) { frames(bytes), context(bytes), texts(bytes), status(bytes); }
 
 const Register kRegistered("rpc", run);
 

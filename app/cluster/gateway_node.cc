@@ -37,8 +37,7 @@ Result<Response> ask(rpc::Client& client, Request request) {
 
 GatewayNode::GatewayNode(const ClusterSettings& settings, gateway::GatewaySettings own, const Parts& parts)
     : settings_(settings), own_(std::move(own)) {
-  const rpc::ClientOptions options{
-      .caller = "gateway", .keys = parts.keys, .plaintext = settings.plaintext};
+  const rpc::ClientOptions options{.caller = "gateway", .keys = parts.keys, .plaintext = settings.plaintext};
   client_ = std::make_unique<rpc::Client>(options, parts.make_resolver(), system_clock());
   ApiKeyLookup lookup = [this](const std::string& id) { return find_api_key(id); };
   open_redis();
@@ -48,13 +47,14 @@ GatewayNode::GatewayNode(const ClusterSettings& settings, gateway::GatewaySettin
   feed_ = std::make_unique<TopicFeed>(settings.kafka, all_topics(settings.kafka),
                                       system_clock().now() - kLongestTokenLife);
   feed_->on_any([this](const gateway::EventBatch& events) { tell_revocations(events, *authenticator_); });
-  gateway_ = std::make_unique<gateway::Gateway>(own_, gateway::Gateway::Parts{.backend = *backend_,
-                                                                             .events = *feed_,
-                                                                             .authenticator = *authenticator_,
-                                                                             .clock = system_clock(),
-                                                                             .version = std::string(kVersion),
-                                                                             .traces = parts.traces,
-                                                                             .redis = redis_.get()});
+  gateway_ =
+      std::make_unique<gateway::Gateway>(own_, gateway::Gateway::Parts{.backend = *backend_,
+                                                                       .events = *feed_,
+                                                                       .authenticator = *authenticator_,
+                                                                       .clock = system_clock(),
+                                                                       .version = std::string(kVersion),
+                                                                       .traces = parts.traces,
+                                                                       .redis = redis_.get()});
 }
 
 // The address was looked at when the settings were read.
@@ -72,7 +72,8 @@ Result<void> GatewayNode::start() {
   TRY(client_->start());
   if (redis_) {
     key_facts_->start();
-    revocations_ = std::make_unique<RevocationFollower>(TRY(settings_.redis.options("revocations")), *authenticator_);
+    revocations_ =
+        std::make_unique<RevocationFollower>(TRY(settings_.redis.options("revocations")), *authenticator_);
     revocations_->start();
     redis_->start();
   }

@@ -25,7 +25,7 @@ class Instances {
 
   ServiceDirectory& directory_;
   std::mutex mutex_;
-  rpc::Targets targets_;                                                   // guarded by mutex_
+  rpc::Targets targets_;                                                          // guarded by mutex_
   std::map<const Resolver*, std::function<void(const rpc::Targets&)>> watchers_;  // guarded by mutex_
 };
 

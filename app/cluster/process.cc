@@ -122,9 +122,8 @@ Result<void> ClusterProcess::Impl::start_nodes() {
   EngineOptions engine = instance.engine;
   engine.traces = tracer->sink();
   for (Service& service : services) {
-    ServiceNode::Options node{.engine = engine,
-                              .listen = cluster.rpc_listen(service.name, services.size() == 1),
-                              .keys = keys};
+    ServiceNode::Options node{
+        .engine = engine, .listen = cluster.rpc_listen(service.name, services.size() == 1), .keys = keys};
     nodes.push_back(std::make_unique<ServiceNode>(cluster, service, std::move(node)));
     TRY(nodes.back()->open());
   }

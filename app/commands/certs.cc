@@ -52,14 +52,18 @@ const CommandInfo kCertsCommand{
     .path = "certs",
     .summary = "Makes certificates for the processes of a cluster",
     .description =
-        "Processes of a cluster show each other a certificate, and what one may call follows from the service "
+        "Processes of a cluster show each other a certificate, and what one may call follows from the "
+        "service "
         "that its certificate names: the gateway calls on behalf of users, a service what other services "
         "offer it, the operator what is for the command line.\n"
         "This makes an authority of your own in DIR, once, and below it a certificate and a key (NAME.crt, "
-        "NAME.key) for each SERVICE, or for all. Run again before they end: running processes take renewed files within "
+        "NAME.key) for each SERVICE, or for all. Run again before they end: running processes take renewed "
+        "files within "
         "seconds. A process of several services gets one certificate for all of them: payment+balance.\n"
-        "Whoever has authority.key can be any service: keep it off the hosts that only need authority.crt. In "
-        "production an authority of yours signs the same names: a URI spiffe://micropay/SERVICE, or a DNS name SERVICE.micropay.",
+        "Whoever has authority.key can be any service: keep it off the hosts that only need authority.crt. "
+        "In "
+        "production an authority of yours signs the same names: a URI spiffe://micropay/SERVICE, or a DNS "
+        "name SERVICE.micropay.",
     .options = {{.name = "--out", .value = "DIR", .help = "Where", .standard = "certs"},
                 {.name = "--days", .value = "N", .help = "How long the certificates hold", .standard = "90"},
                 {.name = "--host",
@@ -71,7 +75,8 @@ const CommandInfo kCertsCommand{
         "micropay certs\n"
         "micropay certs --out /etc/micropay/certs --days 30 --host pay1.example payment\n"
         "micropay certs gateway payment+balance",
-    .exit_codes = "0 written, 1 a file cannot be written, 2 wrong arguments, or the authority in DIR is not readable",
+    .exit_codes =
+        "0 written, 1 a file cannot be written, 2 wrong arguments, or the authority in DIR is not readable",
     .run = certs};
 
 }  // namespace micropay::app

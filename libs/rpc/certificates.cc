@@ -84,11 +84,13 @@ Result<Pair> make_pair(const Wanted& wanted, const Pair* authority) {
   Pair pair{Key(EVP_EC_gen("P-256")), Certificate(X509_new())};
   X509* raw = pair.certificate.get();
   const Number serial(BN_new());
-  if (!pair.key || raw == nullptr || BN_rand(serial.get(), kSerialBits, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) != 1)
+  if (!pair.key || raw == nullptr ||
+      BN_rand(serial.get(), kSerialBits, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) != 1)
     return broken();
   X509_set_version(raw, kVersion3);
   BN_to_ASN1_INTEGER(serial.get(), X509_get_serialNumber(raw));
-  const Instant from(ASN1_TIME_set(nullptr, wanted.from / kSecond)), until(ASN1_TIME_set(nullptr, wanted.until / kSecond));
+  const Instant from(ASN1_TIME_set(nullptr, wanted.from / kSecond)),
+      until(ASN1_TIME_set(nullptr, wanted.until / kSecond));
   X509_set1_notBefore(raw, from.get());
   X509_set1_notAfter(raw, until.get());
   X509_set_pubkey(raw, pair.key.get());
@@ -111,14 +113,17 @@ Result<Pair> make_pair(const Wanted& wanted, const Pair* authority) {
 }
 
 Result<Pair> read_pair(const std::string& stem) {
-  Buffer key(BIO_new_file((stem + ".key").c_str(), "r")), certificate(BIO_new_file((stem + ".crt").c_str(), "r"));
+  Buffer key(BIO_new_file((stem + ".key").c_str(), "r")),
+      certificate(BIO_new_file((stem + ".crt").c_str(), "r"));
   Pair pair;
   if (key) pair.key.reset(PEM_read_bio_PrivateKey(key.get(), nullptr, nullptr, nullptr));
   if (certificate) pair.certificate.reset(PEM_read_bio_X509(certificate.get(), nullptr, nullptr, nullptr));
-  if (pair.key && pair.certificate && X509_check_private_key(pair.certificate.get(), pair.key.get()) == 1) return pair;
+  if (pair.key && pair.certificate && X509_check_private_key(pair.certificate.get(), pair.key.get()) == 1)
+    return pair;
   ERR_clear_error();
-  return fail(Code::kInvalidArgument, "authority_unreadable",
-              fmt::format("{0}.crt and {0}.key are no certificate with its key; remove both to have new ones", stem));
+  return fail(
+      Code::kInvalidArgument, "authority_unreadable",
+      fmt::format("{0}.crt and {0}.key are no certificate with its key; remove both to have new ones", stem));
 }
 
 std::vector<std::string> split(const std::string& name) {
@@ -138,7 +143,8 @@ bool is_name(const std::string& text) {
 
 bool is_host(const std::string& text) {
   return !text.empty() && text.size() <= 253 && std::ranges::all_of(text, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == ':';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == ':';
   });
 }
 
@@ -180,9 +186,12 @@ Result<std::vector<std::string>> make_certificates(const CertificateOptions& opt
   std::vector<std::pair<std::string, Wanted>> all;  // nothing is written when a name is wrong
   for (const std::string& name : options.names) all.emplace_back(name, TRY(wanted_for(options, name)));
   if (::mkdir(options.folder.c_str(), 0755) != 0 && errno != EEXIST)
-    return fail(Code::kUnavailable, "cannot_write", fmt::format("{}: {}", options.folder, std::strerror(errno)));
+    return fail(Code::kUnavailable, "cannot_write",
+                fmt::format("{}: {}", options.folder, std::strerror(errno)));
   std::vector<std::string> written;
-  const auto add = [&](std::vector<std::string> paths) { written.insert(written.end(), paths.begin(), paths.end()); };
+  const auto add = [&](std::vector<std::string> paths) {
+    written.insert(written.end(), paths.begin(), paths.end());
+  };
   const std::string stem = options.folder + "/authority";
   Pair authority;
   if (::access((stem + ".crt").c_str(), F_OK) == 0) {

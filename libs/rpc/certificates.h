@@ -19,9 +19,9 @@ struct CertificateOptions {
   std::string trust_domain = "micropay";
 };
 
-// Writes authority.crt and authority.key unless they are there, and for each name NAME.crt and NAME.key, anew;
-// keys are readable by their owner alone, and a file is replaced in one step, so that running processes may
-// take it. Returns the paths written. Errors: authority_unreadable, cannot_write, invalid_name.
+// Writes authority.crt and authority.key unless they are there, and for each name NAME.crt and NAME.key,
+// anew; keys are readable by their owner alone, and a file is replaced in one step, so that running processes
+// may take it. Returns the paths written. Errors: authority_unreadable, cannot_write, invalid_name.
 Result<std::vector<std::string>> make_certificates(const CertificateOptions& options);
 
 }  // namespace micropay::rpc

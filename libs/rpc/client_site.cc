@@ -15,13 +15,15 @@ constexpr double kMostTokens = 100, kFirstTokens = 10;
 bool repeatable(const Command& command) { return command.method->query || !command.idempotency_key.empty(); }
 
 Error unavailable(std::string_view reason, std::string detail, uint32_t retry_after_s) {
-  return {.code = Code::kUnavailable, .reason = std::string(reason), .detail = std::move(detail), .retry_after_s = retry_after_s};
+  return {.code = Code::kUnavailable,
+          .reason = std::string(reason),
+          .detail = std::move(detail),
+          .retry_after_s = retry_after_s};
 }
 
 }  // namespace
 
-ClientSite::ClientSite(Loop& loop, std::shared_ptr<ClientCore> core)
-    : loop_(loop), core_(std::move(core)) {
+ClientSite::ClientSite(Loop& loop, std::shared_ptr<ClientCore> core) : loop_(loop), core_(std::move(core)) {
   random_.seed(core_->options.seed != 0 ? uint32_t(core_->options.seed) : std::random_device()());
 }
 
@@ -47,11 +49,14 @@ void ClientSite::apply(const Targets& targets) {
   for (const contract::Service* service : contract::model().services()) {
     const auto named = targets.find(service->name);
     auto& pool = pools_[service];
-    if (!pool) pool = std::make_unique<Pool>(Pool{.name = service->name, .targets = {}, .tokens = kFirstTokens});
+    if (!pool)
+      pool = std::make_unique<Pool>(Pool{.name = service->name, .targets = {}, .tokens = kFirstTokens});
     std::vector<TargetPtr> next;
     for (const TargetInfo& info : named == targets.end() ? std::vector<TargetInfo>() : named->second) {
-      const auto known = std::ranges::find(pool->targets, info.address, [](const TargetPtr& one) { return one->address; });
-      next.push_back(known != pool->targets.end() ? *known : std::make_shared<Target>(Target{.address = info.address}));
+      const auto known =
+          std::ranges::find(pool->targets, info.address, [](const TargetPtr& one) { return one->address; });
+      next.push_back(
+          known != pool->targets.end() ? *known : std::make_shared<Target>(Target{.address = info.address}));
       next.back()->up = info.up;
     }
     for (const TargetPtr& target : pool->targets) {
@@ -98,10 +103,12 @@ void ClientSite::call(OutCallPtr call) {
   const auto found = pools_.find(call->command.method->service);
   if (running_ >= core_->options.max_calls) {
     ++running_;
-    return answer(std::move(call), {.result = std::unexpected(unavailable("overloaded", "Too many calls are running.", 1))});
+    return answer(std::move(call),
+                  {.result = std::unexpected(unavailable("overloaded", "Too many calls are running.", 1))});
   }
   ++running_;
-  if (found == pools_.end()) return answer(std::move(call), no_instance({.name = call->command.method->service->name, .targets = {}}));
+  if (found == pools_.end())
+    return answer(std::move(call), no_instance({.name = call->command.method->service->name, .targets = {}}));
   Pool& pool = *found->second;
   pool.tokens = std::min(kMostTokens, pool.tokens + core_->options.retry_percent / 100.0);
   attempt(pool, std::move(call));
@@ -123,26 +130,25 @@ ClientConnection& ClientSite::connection_of(Pool& pool, const TargetPtr& target)
   const std::weak_ptr<Target> weak = target;
   target->connection = std::make_shared<ClientConnection>(
       loop_, core_->options.keys, pool.name, core_->options.max_message_bytes,
-      ClientConnection::Events{
-          .finished =
-              [this, &pool, weak](OutCallPtr call, const Outcome& outcome) {
-                if (call->finished) return call->finished(*call, outcome);
-                finished(pool, weak.lock(), std::move(call), outcome);
-              },
-          .lost =
-              [this, &pool, weak](const Loss& loss) {
-                if (const auto one = weak.lock()) lost(pool, *one, loss);
-              },
-          .opened =
-              [&pool, weak] {
-                const auto one = weak.lock();
-                if (!one) return;
-                one->backoff = 0;
-                if (one->told.empty()) return;
-                one->told.clear();
-                log_info("rpc.connected", "An instance is reached again",
-                         {{"service", pool.name}, {"server.address", one->address}});
-              }});
+      ClientConnection::Events{.finished =
+                                   [this, &pool, weak](OutCallPtr call, const Outcome& outcome) {
+                                     if (call->finished) return call->finished(*call, outcome);
+                                     finished(pool, weak.lock(), std::move(call), outcome);
+                                   },
+                               .lost =
+                                   [this, &pool, weak](const Loss& loss) {
+                                     if (const auto one = weak.lock()) lost(pool, *one, loss);
+                                   },
+                               .opened =
+                                   [&pool, weak] {
+                                     const auto one = weak.lock();
+                                     if (!one) return;
+                                     one->backoff = 0;
+                                     if (one->told.empty()) return;
+                                     one->told.clear();
+                                     log_info("rpc.connected", "An instance is reached again",
+                                              {{"service", pool.name}, {"server.address", one->address}});
+                                   }});
   target->connection->connect(target->address, core_->options.connect_timeout);
   return *target->connection;
 }
@@ -161,17 +167,20 @@ void ClientSite::lost(const Pool& pool, Target& target, const Loss& loss) {
 }
 
 void ClientSite::judge(Target& target, const Outcome& outcome, const Answer& answer) {
-  const bool refused = outcome.kind == Outcome::Kind::kAnswered && !answer.result && answer.result.error().code == Code::kUnavailable;
+  const bool refused = outcome.kind == Outcome::Kind::kAnswered && !answer.result &&
+                       answer.result.error().code == Code::kUnavailable;
   if (refused) target.breaker.abandoned();  // it lives and says no: health and balance are for that
   else if (outcome.kind == Outcome::Kind::kAnswered) target.breaker.succeeded();
   else target.breaker.failed(core_->clock.monotonic(), core_->options.breaker);
 }
 
 bool ClientSite::may_repeat(Pool& pool, const OutCall& call, const Outcome& outcome, const Answer& answer) {
-  if (call.attempts >= core_->options.attempts || core_->clock.monotonic() + kTickLength >= call.deadline) return false;
+  if (call.attempts >= core_->options.attempts || core_->clock.monotonic() + kTickLength >= call.deadline)
+    return false;
   if (outcome.kind == Outcome::Kind::kDeadline) return false;
   // An instance that says so itself has not carried it out.
-  const bool refused = outcome.kind == Outcome::Kind::kAnswered && !answer.result && answer.result.error().code == Code::kUnavailable;
+  const bool refused = outcome.kind == Outcome::Kind::kAnswered && !answer.result &&
+                       answer.result.error().code == Code::kUnavailable;
   if (outcome.kind == Outcome::Kind::kAnswered && !refused) return false;
   if (outcome.kind == Outcome::Kind::kLost && !repeatable(call.command)) return false;
   if (choose(pool, call) == nullptr) return false;
@@ -196,19 +205,33 @@ void ClientSite::finished(Pool& pool, const TargetPtr& target, OutCallPtr call, 
 Answer ClientSite::answer_of(const Pool& pool, OutCall& call, const Outcome& outcome) const {
   const contract::Method& method = *call.command.method;
   if (outcome.kind == Outcome::Kind::kDeadline)
-    return {.result = std::unexpected(Error{.code = Code::kDeadlineExceeded, .reason = "deadline_exceeded", .detail = "The service has not answered in time."})};
+    return {.result = std::unexpected(Error{.code = Code::kDeadlineExceeded,
+                                            .reason = "deadline_exceeded",
+                                            .detail = "The service has not answered in time."})};
   if (outcome.kind == Outcome::Kind::kNotSent) return no_instance(pool);
   if (outcome.kind == Outcome::Kind::kLost && !method.query)
-    return {.result = std::unexpected(unavailable("outcome_unknown", "The connection broke before the answer: look whether it was done, or repeat it with the same Idempotency-Key.", 1))};
+    return {.result = std::unexpected(unavailable("outcome_unknown",
+                                                  "The connection broke before the answer: look whether it "
+                                                  "was done, or repeat it with the same Idempotency-Key.",
+                                                  1))};
   if (outcome.kind == Outcome::Kind::kLost) return no_instance(pool);
   if (call.too_large)
-    return {.result = std::unexpected(Error{.code = Code::kInternal, .reason = "answer_too_large", .detail = "The answer is larger than a message may be."})};
-  if (call.status.code != 0) return {.result = std::unexpected(error_of(call.status)), .replayed = call.replayed};
+    return {.result = std::unexpected(Error{.code = Code::kInternal,
+                                            .reason = "answer_too_large",
+                                            .detail = "The answer is larger than a message may be."})};
+  if (call.status.code != 0)
+    return {.result = std::unexpected(error_of(call.status)), .replayed = call.replayed};
   const auto frame = first_frame(call.in, core_->options.max_message_bytes);
   auto message = std::shared_ptr<contract::Message>(method.make_response());
-  if (!frame || frame->bytes == 0 || !message->ParseFromArray(frame->message.data(), int(frame->message.size())))
-    return {.result = std::unexpected(Error{.code = Code::kInternal, .reason = "malformed_answer", .detail = "The service's answer is no message of the contract."})};
-  return {.result = Row(std::move(message)), .status = call.answer_status != 0 ? call.answer_status : method.success, .replayed = call.replayed};
+  if (!frame || frame->bytes == 0 ||
+      !message->ParseFromArray(frame->message.data(), int(frame->message.size())))
+    return {.result =
+                std::unexpected(Error{.code = Code::kInternal,
+                                      .reason = "malformed_answer",
+                                      .detail = "The service's answer is no message of the contract."})};
+  return {.result = Row(std::move(message)),
+          .status = call.answer_status != 0 ? call.answer_status : method.success,
+          .replayed = call.replayed};
 }
 
 // The fallback: at once, and with a word about when it may be worth while again.
@@ -221,7 +244,9 @@ Answer ClientSite::no_instance(const Pool& pool) const {
     wait = wait == 0 ? left : std::min(wait, left);
   }
   core_->refused.add();
-  return {.result = std::unexpected(unavailable("upstream_unavailable", fmt::format("The {} service cannot be reached at present.", pool.name), uint32_t(std::max<Duration>(1, (wait + kSecond - 1) / kSecond))))};
+  return {.result = std::unexpected(unavailable(
+              "upstream_unavailable", fmt::format("The {} service cannot be reached at present.", pool.name),
+              uint32_t(std::max<Duration>(1, (wait + kSecond - 1) / kSecond))))};
 }
 
 void ClientSite::answer(OutCallPtr call, Answer answer) {
@@ -285,7 +310,8 @@ void ClientSite::check_health(Pool& pool, const TargetPtr& target) {
   append_frame(call->frame, std::string_view(health_request(pool.name)));
   call->began = core_->clock.monotonic();
   call->deadline = call->began + core_->options.connect_timeout;
-  call->finished = [weak = std::weak_ptr(target), limit = core_->options.max_message_bytes](OutCall& done, const Outcome& outcome) {
+  call->finished = [weak = std::weak_ptr(target), limit = core_->options.max_message_bytes](
+                       OutCall& done, const Outcome& outcome) {
     const auto one = weak.lock();
     if (!one) return;
     one->checking = false;

@@ -24,9 +24,10 @@ Result<void> admit(const contract::Method& method, const std::vector<std::string
     principal = system_principal();
     return {};
   }
-  return fail(Code::kPermissionDenied, "caller_not_allowed",
-              fmt::format("{} may not call {}{}", callers.empty() ? "A caller without a name" : callers.front(),
-                          method.name, method.verb.empty() ? "" : " so"));
+  return fail(
+      Code::kPermissionDenied, "caller_not_allowed",
+      fmt::format("{} may not call {}{}", callers.empty() ? "A caller without a name" : callers.front(),
+                  method.name, method.verb.empty() ? "" : " so"));
 }
 
 Dispatch::Dispatch(Engine& engine, const Clock& clock, const Options& options)

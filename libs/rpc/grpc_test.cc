@@ -142,12 +142,14 @@ TEST_F(TheLibraryCallsUs, AndAsksForOurHealth) {
     EXPECT_EQ(answer.status(), 1) << service;
   }
   request.set_service("payment");
-  EXPECT_EQ(peer.call("/grpc.health.v1.Health/Check", request, &answer).error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(peer.call("/grpc.health.v1.Health/Check", request, &answer).error_code(),
+            grpc::StatusCode::NOT_FOUND);
 }
 
 // A stream both ways, as the library drives it.
 struct Stream {
-  Stream(Peer& with, const std::string& path) : peer(with), stream(with.stub.PrepareCall(&with.prepare(), path, &with.queue)) {
+  Stream(Peer& with, const std::string& path)
+      : peer(with), stream(with.stub.PrepareCall(&with.prepare(), path, &with.queue)) {
     stream->StartCall(this);
     peer.wait();
   }
@@ -189,12 +191,14 @@ TEST_F(TheLibraryCallsUs, AndWatchesOurHealth) {
 
 TEST_F(TheLibraryCallsUs, AndReadsOurContractsByReflection) {
   for (const char* version : {"v1", "v1alpha"}) {
-    Stream reflection(peer, fmt::format("/grpc.reflection.{}.ServerReflection/ServerReflectionInfo", version));
+    Stream reflection(peer,
+                      fmt::format("/grpc.reflection.{}.ServerReflection/ServerReflectionInfo", version));
     RpcReflectionRequest list;
     list.set_list_services("");
     reflection.write(list);
     const auto services = reflection.read<RpcReflectionAnswer>().services();
-    EXPECT_THAT(services.service(), testing::Contains(testing::Property(&RpcServiceName::name, "micropay.AccountService")));
+    EXPECT_THAT(services.service(),
+                testing::Contains(testing::Property(&RpcServiceName::name, "micropay.AccountService")));
 
     RpcReflectionRequest symbol;
     symbol.set_file_containing_symbol("micropay.AccountService");
@@ -264,7 +268,9 @@ class PeerServer : public grpc::CallbackGenericService {
     void OnDone() override { delete this; }
     grpc::ByteBuffer request, response;
   };
-  grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext*) override { return new Reactor; }
+  grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext*) override {
+    return new Reactor;
+  }
 
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;
@@ -283,7 +289,8 @@ void expect_it_serves(const PeerServer& server, const ClientOptions& options) {
   EXPECT_EQ(error.code, Code::kNotFound);
   EXPECT_EQ(error.reason, "rpc_failed");
   EXPECT_EQ(error.detail, "no such thing");
-  EXPECT_EQ(client.call(new_account("wait"), anna(), 200 * kMillisecond).result.error().code, Code::kDeadlineExceeded);
+  EXPECT_EQ(client.call(new_account("wait"), anna(), 200 * kMillisecond).result.error().code,
+            Code::kDeadlineExceeded);
   EXPECT_TRUE(comes_true([] { return TestClient::serving() == 1; }));
 }
 

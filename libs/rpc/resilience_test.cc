@@ -147,7 +147,8 @@ TEST(Resilience, TheBreakerOpensAndRecovers) {
     return TestClient::breakers_open() == 1;
   }));
   server = std::make_unique<TestServer>(ServerOptions{.listen = address, .plaintext = true});
-  EXPECT_TRUE(comes_true([&] { return client.call(new_account("a"), anna()).result.has_value(); }, 5 * kSecond));
+  EXPECT_TRUE(
+      comes_true([&] { return client.call(new_account("a"), anna()).result.has_value(); }, 5 * kSecond));
   EXPECT_TRUE(comes_true([&] { return TestClient::breakers_open() == 0; }));
 }
 

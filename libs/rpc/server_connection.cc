@@ -8,7 +8,7 @@ namespace {
 
 constexpr uint32_t kNoError = 0, kRefusedStream = 7;
 constexpr Duration kGreetWithin = 10 * kSecond;
-constexpr Duration kTalksOn = 5 * kSecond;  // who was refused before the end of the request
+constexpr Duration kTalksOn = 5 * kSecond;       // who was refused before the end of the request
 constexpr Duration kLongestCall = 10 * kMinute;  // of one that names no deadline
 const Trailers kGood = {{"grpc-status", "0"}};
 constexpr Header kHeaders[] = {{":status", "200"}, {"content-type", "application/grpc"}};
@@ -45,7 +45,8 @@ ServerConnection::~ServerConnection() {
 }
 
 void ServerConnection::begin(int32_t id) {
-  // The caller repeats these elsewhere without asking: what was told not to be taken must never be carried out.
+  // The caller repeats these elsewhere without asking: what was told not to be taken must never be carried
+  // out.
   if (draining_) return reset(id, kRefusedStream);
   auto stream = std::make_unique<Stream>();
   stream->id = id;
@@ -89,10 +90,15 @@ void ServerConnection::headers_end(int32_t, void* known) {
     stream.state = Stream::State::kAnswered;
     return submit_headers(stream.id, kUnsupported, nullptr);
   }
-  const auto refused = [&](Code code, std::string_view reason, std::string_view detail, uint32_t retry_after_s) {
-    refuse(stream, {.code = code, .reason = std::string(reason), .detail = std::string(detail), .retry_after_s = retry_after_s});
+  const auto refused = [&](Code code, std::string_view reason, std::string_view detail,
+                           uint32_t retry_after_s) {
+    refuse(stream, {.code = code,
+                    .reason = std::string(reason),
+                    .detail = std::string(detail),
+                    .retry_after_s = retry_after_s});
   };
-  if (stream.header_bytes > kMaxHeaderBytes) return refused(Code::kTooLarge, "metadata_too_large", "Too much metadata.", 0);
+  if (stream.header_bytes > kMaxHeaderBytes)
+    return refused(Code::kTooLarge, "metadata_too_large", "Too much metadata.", 0);
   if (stream.method == nullptr && stream.builtin == nullptr)
     return refused(Code::kUnimplemented, "not_served", "No service here answers " + stream.path, 0);
   if (core_->calls > core_->max_calls)
@@ -104,9 +110,10 @@ void ServerConnection::data(int32_t, void* known, std::string_view bytes) {
   Stream& stream = *static_cast<Stream*>(known);
   if (stream.state == Stream::State::kAnswered) return;
   if (stream.in.size() + bytes.size() > core_->max_message_bytes + kFrameHeadBytes) {
-    return refuse(stream, {.code = Code::kTooLarge,
-                           .reason = "message_too_large",
-                           .detail = fmt::format("A message has at most {} bytes.", core_->max_message_bytes)});
+    return refuse(stream,
+                  {.code = Code::kTooLarge,
+                   .reason = "message_too_large",
+                   .detail = fmt::format("A message has at most {} bytes.", core_->max_message_bytes)});
   }
   stream.in.append(bytes);
   if (stream.builtin != nullptr) take_messages(stream);
@@ -138,7 +145,8 @@ Result<void> ServerConnection::read_call(Stream& stream, Inbound& inbound) const
   const bool parsed = frame.bytes == stream.in.size() && frame.bytes > 0 &&
                       command.request->ParseFromArray(frame.message.data(), int(frame.message.size()));
   if (!parsed)
-    return ::micropay::fail(Code::kInvalidArgument, "malformed_message", "The body is not one request message.");
+    return ::micropay::fail(Code::kInvalidArgument, "malformed_message",
+                            "The body is not one request message.");
   return {};
 }
 
@@ -151,7 +159,8 @@ void ServerConnection::call(Stream& stream) {
   auto self = std::static_pointer_cast<ServerConnection>(shared_from_this());
   inbound.command.done = [self, id = stream.id](Answer answer) {
     if (self->loop().here()) return self->answer(id, std::move(answer));
-    self->loop().post([self, id, answer = std::move(answer)]() mutable { self->answer(id, std::move(answer)); });
+    self->loop().post(
+        [self, id, answer = std::move(answer)]() mutable { self->answer(id, std::move(answer)); });
   };
   core_->dispatch.call(std::move(inbound));
 }
@@ -168,7 +177,9 @@ void ServerConnection::answer(int32_t id, Answer answer) {
 void ServerConnection::succeed(Stream& stream, const Answer& answer) {
   const contract::Method& method = *stream.method;
   if ((*answer.result)->ByteSizeLong() > core_->max_message_bytes) {
-    return refuse(stream, {.code = Code::kInternal, .reason = "answer_too_large", .detail = "The answer is larger than a message may be."});
+    return refuse(stream, {.code = Code::kInternal,
+                           .reason = "answer_too_large",
+                           .detail = "The answer is larger than a message may be."});
   }
   stream.state = Stream::State::kAnswered;
   append_frame(stream.out.bytes, **answer.result);
@@ -176,7 +187,8 @@ void ServerConnection::succeed(Stream& stream, const Answer& answer) {
   if (answer.replayed || answer.status != method.success) {
     stream.trailers = kGood;
     if (answer.replayed) stream.trailers.emplace_back(kReplayedTrailer, "1");
-    if (answer.status != method.success) stream.trailers.emplace_back(kStatusTrailer, fmt::to_string(answer.status));
+    if (answer.status != method.success)
+      stream.trailers.emplace_back(kStatusTrailer, fmt::to_string(answer.status));
     stream.out.trailers = &stream.trailers;
   }
   submit_headers(stream.id, kHeaders, &stream.out);
@@ -255,7 +267,9 @@ void ServerConnection::on_tick(Time now) {
       stream.last_watched = *answer;
       send_message(stream, *answer);
     } else if (now >= stream.deadline) {
-      refuse(stream, {.code = Code::kDeadlineExceeded, .reason = "deadline_exceeded", .detail = "The caller's time for it is over."});
+      refuse(stream, {.code = Code::kDeadlineExceeded,
+                      .reason = "deadline_exceeded",
+                      .detail = "The caller's time for it is over."});
     }
   }
 }
@@ -279,7 +293,10 @@ void ServerConnection::lost(const Loss& loss) {
   if (loss.reason == "lost" || loss.reason == "closed") return;  // a caller that ended
   record_loss("server", loss.reason);
   log_warn("rpc.connection_refused", "A caller's connection failed",
-           {{"client.address", peer()}, {"reason", loss.reason}, {"told_by_peer", loss.told_by_peer}, {"error.message", loss.detail}});
+           {{"client.address", peer()},
+            {"reason", loss.reason},
+            {"told_by_peer", loss.told_by_peer},
+            {"error.message", loss.detail}});
 }
 
 }  // namespace micropay::rpc

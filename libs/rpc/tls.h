@@ -2,8 +2,9 @@
 // who the other is stands in the certificate: "spiffe://micropay/payment" as a URI of its subject alternative
 // names, or the DNS name "payment.micropay". A process of several services has several of them.
 //
-//   auto keys = TRY(TlsKeys::open({.certificate = "payment.crt", .key = "payment.key", .authority = "ca.crt"}));
-//   keys->reload_when_changed();     // every few seconds, any thread: renewed files serve new connections
+//   auto keys = TRY(TlsKeys::open({.certificate = "payment.crt", .key = "payment.key", .authority =
+//   "ca.crt"})); keys->reload_when_changed();     // every few seconds, any thread: renewed files serve new
+//   connections
 #pragma once
 
 #include <atomic>

@@ -18,12 +18,15 @@ uint64_t losses(const std::string& side, const std::string& reason) {
 }
 
 ServerOptions tls_server(std::shared_ptr<TlsKeys> keys) { return {.keys = std::move(keys)}; }
-ClientOptions tls_client(std::shared_ptr<TlsKeys> keys) { return {.keys = std::move(keys), .timeout = 5 * kSecond}; }
+ClientOptions tls_client(std::shared_ptr<TlsKeys> keys) {
+  return {.keys = std::move(keys), .timeout = 5 * kSecond};
+}
 
 struct TlsTest : testing::Test {
   // A call that must not get through, and what each end counts.
-  void expect_refused(const std::shared_ptr<TlsKeys>& server_keys, const std::shared_ptr<TlsKeys>& client_keys,
-                      const std::string& side, const std::string& reason) {
+  void expect_refused(const std::shared_ptr<TlsKeys>& server_keys,
+                      const std::shared_ptr<TlsKeys>& client_keys, const std::string& side,
+                      const std::string& reason) {
     const uint64_t client_before = losses("client", reason), server_before = losses("server", reason);
     TestServer server(tls_server(server_keys));
     TestClient client({server.address()}, tls_client(client_keys));
@@ -108,10 +111,11 @@ TEST_F(TlsTest, FilesAreChecked) {
   TlsFiles mixed = ours.files("account");
   mixed.key = ours.files("gateway").key;
   EXPECT_FALSE(TlsKeys::open(mixed).has_value());
-  struct stat status {};
+  struct stat status{};
   ASSERT_EQ(stat(ours.files("account").key.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0600u);
-  EXPECT_EQ(make_certificates({.folder = ours.path(), .names = {"a b"}, .now = 1}).error().reason, "invalid_name");
+  EXPECT_EQ(make_certificates({.folder = ours.path(), .names = {"a b"}, .now = 1}).error().reason,
+            "invalid_name");
   EXPECT_EQ((*TlsKeys::open(ours.files("account")))->own_names(), std::vector<std::string>{"account"});
   EXPECT_EQ(ours.keys("account+payment")->own_names(), (std::vector<std::string>{"account", "payment"}));
 }
@@ -142,7 +146,8 @@ TEST(Admit, TheCallersCertificateSaysWhatItMayCall) {
                                                 {"internal", {}, system_principal(), false}}) {
     const bool routed = std::string_view(one.method) != "internal";
     Principal principal = one.principal;
-    const auto admitted = admit(routed ? *contract::model().method(one.method) : internal, one.callers, principal);
+    const auto admitted =
+        admit(routed ? *contract::model().method(one.method) : internal, one.callers, principal);
     EXPECT_EQ(admitted.has_value(), one.allowed) << one.method << testing::PrintToString(one.callers);
     if (!admitted) EXPECT_EQ(admitted.error().reason, "caller_not_allowed");
     else EXPECT_EQ(principal.kind, routed ? one.principal.kind : Principal::Kind::kSystem);

@@ -32,8 +32,8 @@ class Transport : public std::enable_shared_from_this<Transport> {
   Loop& loop() { return loop_; }
 
  protected:
-  // Adds to what goes out; send() encrypts and sends it. Once below the mark again after it was full, drained()
-  // is called.
+  // Adds to what goes out; send() encrypts and sends it. Once below the mark again after it was full,
+  // drained() is called.
   void write(std::string_view bytes) { (ssl_ == nullptr ? out_ : plain_).append(bytes); }
   void send();
   bool full() const { return out_.size() - sent_ + plain_.size() >= kMaxUnsent; }

@@ -42,18 +42,18 @@ void Engine::Impl::run_command(PreparedCommand& input) {
   if (const auto matched = check_match(command); !matched)
     return answer(input.command, {.result = std::unexpected(matched.error())});
   const std::string actor = command.principal.actor();
-  const InputFrame frame{.service = entry.service->contract,
-                         .principal = &command.principal,
-                         .correlation_id = command.correlation_id,
-                         .causation_id = command.correlation_id,
-                         .traceparent = traces_.begin({.name = command.method->name,
-                                                       .service = entry.service->name,
-                                                       .kind = options_.shared_store ? SpanKind::kServer
-                                                                                     : SpanKind::kInternal,
-                                                       .parent = command.traceparent,
-                                                       .may_begin_trace = false}),
-                         .actor = actor,
-                         .prepared = input.prepared.get()};
+  const InputFrame frame{
+      .service = entry.service->contract,
+      .principal = &command.principal,
+      .correlation_id = command.correlation_id,
+      .causation_id = command.correlation_id,
+      .traceparent = traces_.begin({.name = command.method->name,
+                                    .service = entry.service->name,
+                                    .kind = options_.shared_store ? SpanKind::kServer : SpanKind::kInternal,
+                                    .parent = command.traceparent,
+                                    .may_begin_trace = false}),
+      .actor = actor,
+      .prepared = input.prepared.get()};
   const size_t first_event = host_.emitted().size();
   Result<MessagePtr> response =
       host_.run(frame, [&](Context& ctx) { return entry.handler->handle(ctx, *command.request); });

@@ -90,7 +90,8 @@ void Proxy::accept_all() {
 void Proxy::carry(Pair& pair) {
   char bytes[65'536];
   const auto move = [&](int from, int to) {
-    const size_t most = from == pair.client ? std::min<size_t>(sizeof bytes, size_t(passing_.load())) : sizeof bytes;
+    const size_t most =
+        from == pair.client ? std::min<size_t>(sizeof bytes, size_t(passing_.load())) : sizeof bytes;
     const ssize_t size = ::recv(from, bytes, most, 0);
     if (size <= 0) return false;
     if (from == pair.client) passing_ -= size;

@@ -60,7 +60,8 @@ Result<void> ServerStoreImpl::open(Projector* projector) {
     std::vector<std::string> services = projector->services();
     std::erase_if(services, [this](const std::string& service) { return !has(service); });
     projections_ = std::make_unique<ProjectionRunner>(
-        ProjectionOptions{.instance = membership_.name(), .services = std::move(services), .lease = options_.lease},
+        ProjectionOptions{
+            .instance = membership_.name(), .services = std::move(services), .lease = options_.lease},
         options_.address, model_, *projector);
     projections_->start();
   }

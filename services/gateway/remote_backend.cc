@@ -34,7 +34,8 @@ Command RemoteBackend::traced(Command command) const {
   if (!span.recorded()) return command;
   span.set("rpc.service", command.method->service->name);
   command.traceparent = span.traceparent();
-  command.done = [span = std::make_shared<Span>(std::move(span)), done = std::move(command.done)](Answer answer) {
+  command.done = [span = std::make_shared<Span>(std::move(span)),
+                  done = std::move(command.done)](Answer answer) {
     if (!answer.result) span->fail(answer.result.error().reason);
     span->end();
     done(std::move(answer));

@@ -167,8 +167,8 @@ TEST_F(OverRedis, WithoutRedisEachGatewayLimitsAloneAndSettlesLater) {
   EXPECT_EQ(take(two).remaining, 10 - 4 - 1 - 1);  // it is told what was taken since Redis forgot
 }
 
-// Were a decision to wait for Redis, each would take its deadline of 50 ms. Looked at are most of them, not the
-// slowest: that one belongs to whoever else the machine is busy for.
+// Were a decision to wait for Redis, each would take its deadline of 50 ms. Looked at are most of them, not
+// the slowest: that one belongs to whoever else the machine is busy for.
 TEST_F(OverRedis, APausedRedisDelaysNobody) {
   RedisProcess server;
   RateLimits limits(limits_of("1000000/s"));
