@@ -1,9 +1,10 @@
-// The store in a database server: commits of ticks like those of some payments, beside the floor of the same run:
-// one INSERT of the packed tick alone, and its COMMIT. Ticks and floors take turns, so that both see the same disk.
+// The store in a database server: commits of ticks like those of some payments, beside the floor of the same
+// run: one INSERT of the packed tick alone, and its COMMIT. Ticks and floors take turns, so that both see the
+// same disk.
 //
 //   tests/servers/with.py postgres mariadb -- build/bench_sqlserver [ticks]
-#include <ctime>
 #include <unistd.h>
+#include <ctime>
 
 #include <algorithm>
 #include <fstream>
@@ -23,8 +24,8 @@ using test::uuid;
 
 constexpr uint64_t kReads = 2'000, kWallets = 1'000;
 
-// A payment's own rows, two balances of some that are always the same, and its events: what one payment of the
-// platform leaves in a database that has all its services.
+// A payment's own rows, two balances of some that are always the same, and its events: what one payment of
+// the platform leaves in a database that has all its services.
 Tick payments_tick(const LogEnd& end, uint64_t first, uint64_t payments) {
   std::vector<RowChange> changes;
   for (uint64_t i = first; i < first + payments; ++i) {
@@ -72,8 +73,9 @@ int64_t own_cpu_us() {
 // Of the server's process for the engine's session, when it is one of this machine (PostgreSQL has one each).
 int64_t server_cpu_us(const test::ScratchDatabase& database) {
   if (database.address().server != SqlServer::kPostgres) return 0;
-  const int64_t pid = database.number("SELECT pid FROM pg_stat_activity WHERE datname=current_database() AND "
-                                      "application_name='micropay-engine'");
+  const int64_t pid = database.number(
+      "SELECT pid FROM pg_stat_activity WHERE datname=current_database() AND "
+      "application_name='micropay-engine'");
   std::ifstream file(fmt::format("/proc/{}/stat", pid));
   std::string word;
   int64_t user = 0, system = 0;
@@ -83,11 +85,13 @@ int64_t server_cpu_us(const test::ScratchDatabase& database) {
   return (user + system) * kSecond / ::sysconf(_SC_CLK_TCK);
 }
 
-void measure_commits(const test::ScratchDatabase& database, ServerStore& store, uint64_t ticks, uint64_t payments) {
+void measure_commits(const test::ScratchDatabase& database, ServerStore& store, uint64_t ticks,
+                     uint64_t payments) {
   static uint64_t next = 1;
   auto session = database.session();
   const char* type = database.address().server == SqlServer::kPostgres ? "bytea" : "longblob";
-  CHECK(session->execute(fmt::format("CREATE TABLE floor_{} (id bigint PRIMARY KEY, record {} NOT NULL)", payments, type)));
+  CHECK(session->execute(
+      fmt::format("CREATE TABLE floor_{} (id bigint PRIMARY KEY, record {} NOT NULL)", payments, type)));
   LogRow packed;
   Times commits, floors;
   int64_t own = 0;
@@ -99,7 +103,8 @@ void measure_commits(const test::ScratchDatabase& database, ServerStore& store, 
     packed.forget();
     CHECK(packed.pack(tick));
     Time before = system_clock().monotonic();
-    session->add(fmt::format("INSERT INTO floor_{} VALUES (?,?)", payments), {sql_value(i), sql_blob(packed.record())});
+    session->add(fmt::format("INSERT INTO floor_{} VALUES (?,?)", payments),
+                 {sql_value(i), sql_blob(packed.record())});
     CHECK(session->run());
     floors.add(system_clock().monotonic() - before);
     own -= own_cpu_us();
@@ -108,11 +113,14 @@ void measure_commits(const test::ScratchDatabase& database, ServerStore& store, 
     own += own_cpu_us();
     commits.add(system_clock().monotonic() - before);
   }
-  fmt::print("commit of {:3} payments ({} KB): p50 {} us, p99 {} us, {:.1f} us a payment; floor p50 {} us; ratio {:.2f}\n",
-             payments, packed.record().size() / 1024, commits.at(0.5), commits.at(0.99),
-             static_cast<double>(commits.busy) / static_cast<double>(ticks * payments), floors.at(0.5),
-             static_cast<double>(commits.at(0.5)) / static_cast<double>(floors.at(0.5)));
-  fmt::print("  CPU a payment: {:.1f} us here, {:.1f} us in the server\n", double(own) / double(ticks * payments),
+  fmt::print(
+      "commit of {:3} payments ({} KB): p50 {} us, p99 {} us, {:.1f} us a payment; floor p50 {} us; ratio "
+      "{:.2f}\n",
+      payments, packed.record().size() / 1024, commits.at(0.5), commits.at(0.99),
+      static_cast<double>(commits.busy) / static_cast<double>(ticks * payments), floors.at(0.5),
+      static_cast<double>(commits.at(0.5)) / static_cast<double>(floors.at(0.5)));
+  fmt::print("  CPU a payment: {:.1f} us here, {:.1f} us in the server\n",
+             double(own) / double(ticks * payments),
              double(server_cpu_us(database) - server_before) / double(ticks * payments));
 }
 
@@ -132,20 +140,24 @@ void measure_reads(const test::ScratchDatabase& database) {
     for (uint64_t i = 0; i < count; ++i) work(i);
     fmt::print("{}: {:.2f} us\n", what, double(system_clock().monotonic() - before) / double(count));
   };
-  timed("row of a tick, from the database", kWallets, [&](uint64_t i) { CHECK(store.tick_reader().get(table, key_of(i))); });
-  timed("row of a tick, known", 100 * kReads, [&](uint64_t i) { CHECK(store.tick_reader().get(table, key_of(i % kWallets))); });
+  timed("row of a tick, from the database", kWallets,
+        [&](uint64_t i) { CHECK(store.tick_reader().get(table, key_of(i))); });
+  timed("row of a tick, known", 100 * kReads,
+        [&](uint64_t i) { CHECK(store.tick_reader().get(table, key_of(i % kWallets))); });
   timed("row of a query", kReads, [&](uint64_t i) { CHECK(store.get(table, key_of(i % kWallets))); });
   auto cold = database.open();
   std::vector<ServerStore::Address> rows;
   for (uint64_t i = 0; i < kWallets; ++i) rows.push_back({.table = &table, .key = key_of(i)});
   const Time before = system_clock().monotonic();
   (*cold)->prefetch(rows);
-  fmt::print("rows fetched together: {:.2f} us each\n", double(system_clock().monotonic() - before) / double(kWallets));
+  fmt::print("rows fetched together: {:.2f} us each\n",
+             double(system_clock().monotonic() - before) / double(kWallets));
 }
 
 void measure(SqlServer server, uint64_t ticks) {
   const auto address = test::test_server(server);
-  if (!address) return fmt::print("{} is not there\n", server == SqlServer::kPostgres ? "PostgreSQL" : "MariaDB");
+  if (!address)
+    return fmt::print("{} is not there\n", server == SqlServer::kPostgres ? "PostgreSQL" : "MariaDB");
   fmt::print("--- {}\n", server == SqlServer::kPostgres ? "PostgreSQL" : "MariaDB");
   const test::ScratchDatabase database(*address);
   auto opened = database.open();
@@ -160,5 +172,6 @@ void measure(SqlServer server, uint64_t ticks) {
 
 int main(int count, char** arguments) {
   const uint64_t ticks = count > 1 ? std::strtoull(arguments[1], nullptr, 10) : 300;
-  for (auto server : {micropay::SqlServer::kPostgres, micropay::SqlServer::kMariadb}) micropay::measure(server, ticks);
+  for (auto server : {micropay::SqlServer::kPostgres, micropay::SqlServer::kMariadb})
+    micropay::measure(server, ticks);
 }

@@ -1,6 +1,6 @@
-// A session with MariaDB or MySQL. Their protocol answers one request before it takes the next, so what is to be done
-// together goes as one text of many statements, values written out: one round trip, and the server starts only when
-// it has all of it, so a process that stops in the middle of sending holds no lock.
+// A session with MariaDB or MySQL. Their protocol answers one request before it takes the next, so what is to
+// be done together goes as one text of many statements, values written out: one round trip, and the server
+// starts only when it has all of it, so a process that stops in the middle of sending holds no lock.
 #include <mariadb/errmsg.h>
 #include <mariadb/mysql.h>
 #include <mariadb/mysqld_error.h>
@@ -20,9 +20,9 @@ using contract::Column;
 using contract::Table;
 using contract::Value;
 
-constexpr size_t kBulkBytes = 512 << 10;    // of one statement
-constexpr size_t kRequestBytes = 4 << 20;   // then it is sent in parts
-constexpr Duration kGrace = 3 * kSecond;    // beyond what the server itself allows a statement
+constexpr size_t kBulkBytes = 512 << 10;   // of one statement
+constexpr size_t kRequestBytes = 4 << 20;  // then it is sent in parts
+constexpr Duration kGrace = 3 * kSecond;   // beyond what the server itself allows a statement
 constexpr unsigned kBinaryCharset = 63;
 constexpr unsigned kMysqlIdleTooLong = 4031, kConnectionKilled = 1927;
 
@@ -147,7 +147,8 @@ class MariadbSession final : public SqlSession {
   bool broken() const override { return broken_; }
   bool in_transaction() const override {
     unsigned status = 0;
-    if (broken_ || mariadb_get_infov(connection_, MARIADB_CONNECTION_SERVER_STATUS, &status) != 0) return false;
+    if (broken_ || mariadb_get_infov(connection_, MARIADB_CONNECTION_SERVER_STATUS, &status) != 0)
+      return false;
     return (status & SERVER_STATUS_IN_TRANS) != 0;
   }
   Result<bool> wait_notified(Duration timeout, int wake_fd) override;
@@ -157,7 +158,9 @@ class MariadbSession final : public SqlSession {
     std::string sql;
     bool answered;
   };
-  std::string& begin_statement(bool answered) { return statements_.emplace_back(std::string(), answered).sql; }
+  std::string& begin_statement(bool answered) {
+    return statements_.emplace_back(std::string(), answered).sql;
+  }
   Result<void> send(const std::string& sql, std::span<const Statement> statements, Answers& answers);
   Result<void> run_statements(std::vector<Statement>& statements, Answers& answers);
   std::unexpected<Error> error();
@@ -206,7 +209,9 @@ std::unexpected<Error> MariadbSession::error() {
 Result<void> MariadbSession::connect(const SqlAddress& address) {
   connection_ = mysql_init(nullptr);
   CHECK(connection_ != nullptr);
-  const auto seconds = [](Duration duration) { return static_cast<unsigned>(std::max<Duration>(1, duration / kSecond)); };
+  const auto seconds = [](Duration duration) {
+    return static_cast<unsigned>(std::max<Duration>(1, duration / kSecond));
+  };
   const unsigned connect_s = seconds(options_.connect_timeout);
   const unsigned silence_s = seconds(options_.statement_timeout + kGrace);
   mysql_options(connection_, MYSQL_OPT_CONNECT_TIMEOUT, &connect_s);
@@ -214,7 +219,8 @@ Result<void> MariadbSession::connect(const SqlAddress& address) {
   mysql_options(connection_, MYSQL_OPT_WRITE_TIMEOUT, &silence_s);
   mysql_options(connection_, MYSQL_SET_CHARSET_NAME, "utf8mb4");
   const my_bool yes = 1;
-  if (address.tls != "disable" && address.tls != "prefer") mysql_options(connection_, MYSQL_OPT_SSL_ENFORCE, &yes);
+  if (address.tls != "disable" && address.tls != "prefer")
+    mysql_options(connection_, MYSQL_OPT_SSL_ENFORCE, &yes);
   if (address.tls.starts_with("verify")) mysql_options(connection_, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &yes);
   if (!address.tls_root.empty()) mysql_options(connection_, MYSQL_OPT_SSL_CA, address.tls_root.c_str());
   mysql_options4(connection_, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", options_.application.c_str());
@@ -224,7 +230,8 @@ Result<void> MariadbSession::connect(const SqlAddress& address) {
   is_mysql_ = std::string_view(mysql_get_server_info(connection_)).find("MariaDB") == std::string_view::npos;
   std::string settings = fmt::format(
       "SET SESSION sql_mode='ANSI_QUOTES,STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION',"
-      "time_zone='+00:00',innodb_lock_wait_timeout={};SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;",
+      "time_zone='+00:00',innodb_lock_wait_timeout={};SET SESSION TRANSACTION ISOLATION LEVEL READ "
+      "COMMITTED;",
       seconds(options_.lock_timeout));
   if (is_mysql_)
     settings += fmt::format("SET SESSION max_execution_time={}", options_.statement_timeout / kMillisecond);
@@ -250,7 +257,8 @@ void MariadbSession::add(std::string_view sql, std::span<const Value> values) {
 }
 
 void MariadbSession::put_rows(const Table& table, std::span<const RowChange* const> changes) {
-  const std::string head = fmt::format("INSERT INTO {} ({}) VALUES ", quoted(table.sql_name), columns_sql(table));
+  const std::string head =
+      fmt::format("INSERT INTO {} ({}) VALUES ", quoted(table.sql_name), columns_sql(table));
   const std::string tail = " ON DUPLICATE KEY UPDATE " + updates_sql(table);
   std::string* text = nullptr;
   for (const RowChange* change : changes) {
@@ -332,13 +340,15 @@ Result<void> MariadbSession::run_statements(std::vector<Statement>& statements, 
   return send(request, std::span(statements).subspan(first), answers);
 }
 
-Result<void> MariadbSession::send(const std::string& sql, std::span<const Statement> statements, Answers& answers) {
+Result<void> MariadbSession::send(const std::string& sql, std::span<const Statement> statements,
+                                  Answers& answers) {
   int more = mysql_real_query(connection_, sql.data(), sql.size());
   for (const Statement& statement : statements) {
     if (more != 0) return error();
     MYSQL_RES* result = mysql_store_result(connection_);
     if (result == nullptr && mysql_field_count(connection_) != 0) return error();
-    auto rows = std::make_unique<MariadbRows>(result, result == nullptr ? mysql_affected_rows(connection_) : 0);
+    auto rows =
+        std::make_unique<MariadbRows>(result, result == nullptr ? mysql_affected_rows(connection_) : 0);
     if (statement.answered) answers.push_back(std::move(rows));
     more = mysql_next_result(connection_);
   }

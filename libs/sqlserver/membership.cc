@@ -85,8 +85,10 @@ Result<std::optional<Membership::Joined>> Membership::try_join(SqlSession& sessi
   joined.epoch = ++joined.head.fence;
   const std::string place = place_of_process();
   session.add(R"(DELETE FROM "instance" WHERE "name"=?)", {sql_text(options_.name)});
-  session.add(fmt::format(R"(INSERT INTO "instance" ("name","epoch","lease_until","place") VALUES (?,?,{}+?,?))", now),
-              {sql_text(options_.name), sql_value(joined.epoch), sql_value(options_.lease), sql_text(place)});
+  session.add(
+      fmt::format(R"(INSERT INTO "instance" ("name","epoch","lease_until","place") VALUES (?,?,{}+?,?))",
+                  now),
+      {sql_text(options_.name), sql_value(joined.epoch), sql_value(options_.lease), sql_text(place)});
   session.add(R"(UPDATE "log_head" SET "fence"="fence"+1 WHERE "id"=1)");
   session.add("COMMIT");
   TRY(session.run());
@@ -105,8 +107,9 @@ Result<Membership::Joined> Membership::join(SqlSession& session) {
     }
     if (*joined) return **joined;
     if (monotonic() > deadline)
-      return fail(Code::kFailedPrecondition, "instance_in_use",
-                  fmt::format("another process is the instance \"{}\"; give each a name of its own", options_.name));
+      return fail(
+          Code::kFailedPrecondition, "instance_in_use",
+          fmt::format("another process is the instance \"{}\"; give each a name of its own", options_.name));
     sleep_for(100 * kMillisecond);
   }
 }
@@ -182,11 +185,13 @@ Result<void> Membership::beat(SqlSession& session) {
   const std::string now = now_sql(session.server());
   session.add(fmt::format(R"(UPDATE "instance" SET "lease_until"={}+? WHERE "name"=? AND "epoch"=?)", now),
               {sql_value(options_.lease), sql_text(options_.name), sql_value(epoch())});
-  session.add(fmt::format(R"(SELECT "name","lease_until"<{} FROM "instance" WHERE "name"<>? AND "epoch"<>0)", now),
-              {sql_text(options_.name)});
+  session.add(
+      fmt::format(R"(SELECT "name","lease_until"<{} FROM "instance" WHERE "name"<>? AND "epoch"<>0)", now),
+      {sql_text(options_.name)});
   const auto answers = TRY(session.run());
   if (answers[0]->affected() == 0 && !fenced_.exchange(true)) {
-    log_warn("store.fenced", "this instance's lease ran out; it takes a new epoch", {{"instance", options_.name}});
+    log_warn("store.fenced", "this instance's lease ran out; it takes a new epoch",
+             {{"instance", options_.name}});
     wake_();
   }
   uint64_t live = 0;
@@ -205,8 +210,10 @@ Result<void> Membership::fence(SqlSession& session, const std::string& name) {
   session.add("BEGIN");
   if (session.server() == SqlServer::kPostgres) session.add("SET LOCAL synchronous_commit=on");
   session.add(lock_head_sql());
-  session.add(fmt::format(R"(UPDATE "instance" SET "epoch"=0 WHERE "name"=? AND "epoch"<>0 AND "lease_until"<{})", now_sql(session.server())),
-              {sql_text(name)});
+  session.add(
+      fmt::format(R"(UPDATE "instance" SET "epoch"=0 WHERE "name"=? AND "epoch"<>0 AND "lease_until"<{})",
+                  now_sql(session.server())),
+      {sql_text(name)});
   session.add(R"(UPDATE "log_head" SET "fence"="fence"+1 WHERE "id"=1)");
   session.add("COMMIT");
   const auto done = session.run();
@@ -216,8 +223,8 @@ Result<void> Membership::fence(SqlSession& session, const std::string& name) {
   return {};
 }
 
-// One call for all that was committed since the last one. Not in the transaction of a tick: NOTIFY takes a lock
-// that all databases of a server share, until its commit is on the disk.
+// One call for all that was committed since the last one. Not in the transaction of a tick: NOTIFY takes a
+// lock that all databases of a server share, until its commit is on the disk.
 Result<void> Membership::tell(SqlSession& session) {
   const uint64_t tick = committed_.load(std::memory_order_relaxed);
   if (tick <= told_ || session.server() != SqlServer::kPostgres) return {};
@@ -236,7 +243,8 @@ Result<void> Membership::listen(SqlSession& session, Duration timeout) {
     return {};
   }
   const bool busy = monotonic() - last_heard_ < kPollIsBusy;
-  const Duration pause = others() == 0 ? timeout : std::min(timeout, busy ? options_.busy_poll : options_.idle_poll);
+  const Duration pause =
+      others() == 0 ? timeout : std::min(timeout, busy ? options_.busy_poll : options_.idle_poll);
   pollfd wake{.fd = wake_fd_, .events = POLLIN, .revents = 0};
   ::poll(&wake, 1, static_cast<int>(pause / kMillisecond) + 1);
   drain_wake();

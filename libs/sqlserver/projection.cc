@@ -112,7 +112,8 @@ void ProjectionRunner::run() {
     if (worked && *worked) continue;
     std::unique_lock lock(mutex_);
     if (!worked) made_here_.clear();
-    work_.wait_for(lock, time(worked ? kIdlePause : 50 * kMillisecond), [this] { return stopping_ || nudged_; });
+    work_.wait_for(lock, time(worked ? kIdlePause : 50 * kMillisecond),
+                   [this] { return stopping_ || nudged_; });
     nudged_ = false;
   }
 }
@@ -141,8 +142,9 @@ Result<void> ProjectionRunner::hold(SqlSession& session, Part& part) {
   const std::string now = now_sql(session.server());
   session.add(R"(SELECT COUNT(*) FROM "projection" WHERE "service"=?)", {sql_text(part.service)});
   if (TRY(session.run())[0]->integer(0, 0) == 0) {
-    session.add(R"(INSERT INTO "projection" ("service","tick","version","owner","lease_until") VALUES (?,0,?,'',0))",
-                {sql_text(part.service), sql_value(projector_.version(part.service))});
+    session.add(
+        R"(INSERT INTO "projection" ("service","tick","version","owner","lease_until") VALUES (?,0,?,'',0))",
+        {sql_text(part.service), sql_value(projector_.version(part.service))});
     (void)session.run();  // another may have been first
   }
   session.add(fmt::format(R"(UPDATE "projection" SET "owner"=?,"lease_until"={0}+? WHERE "service"=? AND )"
@@ -170,7 +172,8 @@ Result<void> ProjectionRunner::take_over(SqlSession& session, Part& part) {
 
 // Tables of another version are made anew.
 Result<void> ProjectionRunner::clear(SqlSession& session, Part& part, uint64_t version) {
-  log_info("store.projection_rebuild", "projections of another version are made anew", {{"service", part.service}});
+  log_info("store.projection_rebuild", "projections of another version are made anew",
+           {{"service", part.service}});
   for (const Table* table : model_.tables())
     if (table->projection && table->service->name == part.service)
       session.add(fmt::format(R"(DELETE FROM "{}")", table->sql_name));
@@ -237,20 +240,23 @@ Result<void> ProjectionRunner::wait_for(uint64_t tick, Duration patience, SqlPoo
   const Time deadline = monotonic() + patience;
   Duration pause = kFirstPoll;
   std::string services;
-  for (const Part& part : parts_) services += fmt::format("{}'{}'", services.empty() ? "" : ",", part.service);
+  for (const Part& part : parts_)
+    services += fmt::format("{}'{}'", services.empty() ? "" : ",", part.service);
   while (true) {
     {
       std::unique_lock lock(mutex_);
       if (local(tick)) return {};
       const bool here = !made_here_.empty();
       if (here) nudged_ = true, work_.notify_one();
-      if (done_.wait_for(lock, time(here ? 5 * pause : pause), [&] { return stopping_ || local(tick); }) && local(tick))
+      if (done_.wait_for(lock, time(here ? 5 * pause : pause), [&] { return stopping_ || local(tick); }) &&
+          local(tick))
         return {};
       if (stopping_) break;
     }
     uint64_t least = 0;
     TRY(readers.read([&](SqlSession& session) -> Result<void> {
-      session.add(fmt::format(R"(SELECT COUNT(*),COALESCE(MIN("tick"),0) FROM "projection" WHERE "service" IN ({}))", services));
+      session.add(fmt::format(
+          R"(SELECT COUNT(*),COALESCE(MIN("tick"),0) FROM "projection" WHERE "service" IN ({}))", services));
       const auto answers = TRY(session.run());
       if (static_cast<size_t>(answers[0]->integer(0, 0)) == parts_.size())
         least = static_cast<uint64_t>(answers[0]->integer(0, 1));

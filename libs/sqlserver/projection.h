@@ -1,7 +1,8 @@
-// Makes the rows of projection tables from the log, behind the ticks: one instance at a time for each service (a
-// lease in its row of `projection`), in the order of the log, each batch in one transaction with the position
-// behind it. Should two believe that they are the one, the position refuses the slower; it begins from what is
-// there then. Another version of the code makes the tables anew; an older one leaves them to the newer.
+// Makes the rows of projection tables from the log, behind the ticks: one instance at a time for each service
+// (a lease in its row of `projection`), in the order of the log, each batch in one transaction with the
+// position behind it. Should two believe that they are the one, the position refuses the slower; it begins
+// from what is there then. Another version of the code makes the tables anew; an older one leaves them to the
+// newer.
 #pragma once
 
 #include <condition_variable>
@@ -29,7 +30,8 @@ class ProjectionRunner {
   void start();
 
   void nudge();  // there are new ticks
-  // Until all projections, wherever they are made, have taken in this tick. projections_behind after `patience`.
+  // Until all projections, wherever they are made, have taken in this tick. projections_behind after
+  // `patience`.
   Result<void> wait_for(uint64_t tick, Duration patience, SqlPool& readers);
 
  private:

@@ -1,5 +1,5 @@
-// A TCP proxy between a store and its server that a test can break: answers that get lost, a server that is away,
-// a network that swallows everything.
+// A TCP proxy between a store and its server that a test can break: answers that get lost, a server that is
+// away, a network that swallows everything.
 #pragma once
 
 #include <atomic>
@@ -18,10 +18,11 @@ class Proxy {
   // The same database through the proxy. Without TLS, as it could be there.
   SqlAddress address() const;
 
-  // What the server says from now on does not arrive: its first word ends the connection. So what was sent before
-  // has been carried out, and nobody knows.
+  // What the server says from now on does not arrive, until restore() ends the connections that it was said
+  // on. They are not ended at once: MariaDB answers statement by statement, and would not carry out those
+  // that follow.
   void lose_answers() { losing_ = true; }
-  void refuse(bool refuse);  // ends all connections, and new ones at once
+  void refuse(bool refuse);                     // ends all connections, and new ones at once
   void stall(bool stall) { stalled_ = stall; }  // takes everything and hands on nothing
   // Of each connection, after so many bytes more: as a process that is stopped while it sends.
   void stop_clients_after(int64_t bytes) { passing_ = bytes; }

@@ -1,5 +1,5 @@
-// Rows of the tables through a session. What is read is as of the statement, so as new as what was answered to
-// anybody before.
+// Rows of the tables through a session. What is read is as of the statement, so as new as what was answered
+// to anybody before.
 #pragma once
 
 #include <functional>
@@ -19,8 +19,8 @@ Result<Row> read_row(SqlSession& session, const contract::Table& table, const st
 void add_list(SqlSession& session, const ListPlan& plan);
 Page page_of(const ListPlan& plan, const SqlRows& answer);
 
-// Adds the statements that write these rows: by table, in the order of the keys, each row once, so that whoever
-// writes the same rows does it in the same order.
+// Adds the statements that write these rows: by table, in the order of the keys, each row once, so that
+// whoever writes the same rows does it in the same order.
 void add_changes(SqlSession& session, std::span<const RowChange> changes);
 
 // One state of the table, in the order of its keys, until `each` returns false.

@@ -90,7 +90,8 @@ Result<void> apply_migration(SqlSession& session, const Migration& migration) {
   return session.execute(fmt::format("{}{}", migration.mariadb, record));
 }
 
-// One after another: MySQL has no IF NOT EXISTS for an index and says that it is there instead, which is as good.
+// One after another: MySQL has no IF NOT EXISTS for an index and says that it is there instead, which is as
+// good.
 Result<void> execute_each(SqlSession& session, std::string_view statements) {
   while (!statements.empty()) {
     const size_t end = std::min(statements.find(";\n"), statements.size());

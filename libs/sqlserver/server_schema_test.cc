@@ -24,7 +24,9 @@ class ServerSchema : public testing::TestWithParam<SqlServer> {
     database = std::make_unique<test::ScratchDatabase>(*server);
   }
   bool is_postgres() const { return GetParam() == SqlServer::kPostgres; }
-  std::string quoted(const std::string& name) const { return is_postgres() ? '"' + name + '"' : '`' + name + '`'; }
+  std::string quoted(const std::string& name) const {
+    return is_postgres() ? '"' + name + '"' : '`' + name + '`';
+  }
   void execute(const std::string& sql) const {
     const auto done = database->session()->execute(sql);
     ASSERT_TRUE(done) << done.error().detail;
@@ -88,13 +90,15 @@ TEST_P(ServerSchema, IsTheOwnersAlone) {
   if (is_postgres()) {
     execute(fmt::format("CREATE ROLE {} LOGIN PASSWORD '{}'", role, password));
   } else {
-    execute(fmt::format("CREATE USER '{0}'@'127.0.0.1' IDENTIFIED BY '{1}';"
-                        "GRANT SELECT,INSERT,UPDATE,DELETE ON {2}.* TO '{0}'@'127.0.0.1'",
-                        role, password, database->address().database));
+    execute(
+        fmt::format("CREATE USER '{0}'@'127.0.0.1' IDENTIFIED BY '{1}';"
+                    "GRANT SELECT,INSERT,UPDATE,DELETE ON {2}.* TO '{0}'@'127.0.0.1'",
+                    role, password, database->address().database));
   }
   {
-    auto opened = ServerStore::open({.address = application, .owner = database->address(), .services = {"payment"}},
-                                    contract::model(), nullptr);
+    auto opened =
+        ServerStore::open({.address = application, .owner = database->address(), .services = {"payment"}},
+                          contract::model(), nullptr);
     ASSERT_TRUE(opened) << opened.error().detail;
     EXPECT_TRUE((*opened)->commit(test::TickMaker((*opened)->end()).next({put(letter(1))})));
     auto session = SqlSession::open(application, {});
@@ -108,7 +112,8 @@ TEST_P(ServerSchema, IsTheOwnersAlone) {
 }
 
 TEST(ServerSchemaText, IsThatOfEachDialect) {
-  EXPECT_NE(store_schema_sql(contract::Dialect::kPostgres).find(R"(CREATE TABLE "log_head")"), std::string::npos);
+  EXPECT_NE(store_schema_sql(contract::Dialect::kPostgres).find(R"(CREATE TABLE "log_head")"),
+            std::string::npos);
   EXPECT_NE(store_schema_sql(contract::Dialect::kMariadb).find("CREATE TABLE `log_head`"), std::string::npos);
 }
 
@@ -116,7 +121,8 @@ std::string server_name(const testing::TestParamInfo<SqlServer>& info) {
   return info.param == SqlServer::kPostgres ? "Postgres" : "Mariadb";
 }
 
-INSTANTIATE_TEST_SUITE_P(Servers, ServerSchema, testing::Values(SqlServer::kPostgres, SqlServer::kMariadb), server_name);
+INSTANTIATE_TEST_SUITE_P(Servers, ServerSchema, testing::Values(SqlServer::kPostgres, SqlServer::kMariadb),
+                         server_name);
 
 }  // namespace
 }  // namespace micropay
