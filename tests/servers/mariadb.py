@@ -30,7 +30,8 @@ class Mariadb(Server):
         first.chmod(0o600)
         user = [f"--user={USER}"] if os.getuid() == 0 else []
         subprocess.run(["mariadb-install-db", *user, f"--datadir={data}", "--skip-test-db",
-                        "--auth-root-authentication-method=normal"], check=True, cwd=self.folder, capture_output=True)
+                        "--auth-root-authentication-method=normal"],
+                       check=True, cwd=self.folder, capture_output=True)
         if os.getuid() == 0:
             shutil.chown(first, USER)
 
@@ -40,11 +41,13 @@ class Mariadb(Server):
         data = self.folder / "data"
         return ["mariadbd", "--no-defaults", *user, f"--datadir={data}", f"--port={self.port}",
                 "--bind-address=127.0.0.1", f"--socket={data}/socket", f"--pid-file={data}/pid",
-                "--skip-name-resolve", "--max-connections=400", *([f"--init-file={first}"] if first.exists() else [])]
+                "--skip-name-resolve", "--max-connections=400",
+                *([f"--init-file={first}"] if first.exists() else [])]
 
     def ready(self):
         login = ["mariadb", "--no-defaults", "-h127.0.0.1", f"-P{self.port}", "-uadmin"]
-        answer = subprocess.run([*login, "-e", "DO 1"], env={**os.environ, "MYSQL_PWD": self.password}, capture_output=True)
+        answer = subprocess.run([*login, "-e", "DO 1"], env={**os.environ, "MYSQL_PWD": self.password},
+                                capture_output=True)
         if answer.returncode != 0:
             return False
         (self.folder / "first.sql").unlink(missing_ok=True)  # it has been read: there is an administrator
