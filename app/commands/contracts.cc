@@ -7,13 +7,16 @@
 #include "app/modules.h"
 #include "app/version.h"
 #include "libs/contract/documents.h"
+#include "libs/sqlserver/server_schema.h"
 
 namespace micropay::app {
 namespace {
 
 int schema(const Arguments& arguments) {
-  const auto dialect =
-      arguments.text("--dialect") == "postgres" ? contract::Dialect::kPostgres : contract::Dialect::kSqlite;
+  const std::string chosen = arguments.text("--dialect");
+  const auto dialect = chosen == "postgres"  ? contract::Dialect::kPostgres
+                       : chosen == "mariadb" ? contract::Dialect::kMariadb
+                                             : contract::Dialect::kSqlite;
   const std::string wanted = arguments.text("--service");
   std::vector<std::string> names;
   bool printed = false;
@@ -26,6 +29,9 @@ int schema(const Arguments& arguments) {
     for (const contract::Table* table : service->tables)
       fmt::print("{}\n", contract::create_table_sql(*table, dialect));
   }
+  // Every service's database has these, too.
+  if (printed && dialect != contract::Dialect::kSqlite)
+    fmt::print("-- the store\n{}", store_schema_sql(dialect));
   if (printed) return kOk;
   print_error("schema",
               {Code::kNotFound,
@@ -112,9 +118,11 @@ const CommandInfo kSchemaCommand{
                  .value = "NAME",
                  .help = "SQL dialect",
                  .standard = "sqlite",
-                 .choices = "sqlite postgres"},
+                 .choices = "sqlite postgres mariadb"},
                 {.name = "--service", .value = "NAME", .help = "Of this service only"}},
-    .examples = "micropay schema --service payment\nmicropay schema --dialect postgres",
+    .examples =
+        "micropay schema --service payment\nmicropay schema --dialect postgres\nmicropay schema --dialect "
+        "mariadb",
     .exit_codes = "0 printed, 2 wrong arguments",
     .run = schema};
 

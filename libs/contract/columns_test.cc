@@ -150,7 +150,7 @@ TEST(Columns, ParseFilters) {
     EXPECT_EQ(parse(name, text).error().reason, "invalid_format") << name;
 }
 
-TEST(Schema, OfBothDialects) {
+TEST(Schema, OfAllDialects) {
   EXPECT_EQ(create_table_sql(row_table(), Dialect::kSqlite), R"sql(CREATE TABLE IF NOT EXISTS "test_row" (
   "id" BLOB NOT NULL,
   "owner_id" BLOB,
@@ -181,6 +181,10 @@ CREATE INDEX IF NOT EXISTS "test_row_by_amount" ON "test_row" ("amount_currency"
   for (const char* line : {"\"id\" uuid NOT NULL,", "\"big\" bigint NOT NULL DEFAULT 0,", "\"parts\" bytea,",
                            "PRIMARY KEY (\"id\")\n);"})
     EXPECT_NE(postgres.find(line), std::string::npos) << line;
+  const std::string mariadb = create_table_sql(row_table(), Dialect::kMariadb);
+  for (const char* line : {"`id` binary(16) NOT NULL,", "`big` bigint NOT NULL DEFAULT (0),", "`parts` longblob,",
+                           "`status` varchar(64) NOT NULL", "COLLATE utf8mb4_nopad_bin;\n"})
+    EXPECT_NE(mariadb.find(line), std::string::npos) << line << mariadb;
 }
 
 TEST(Schema, AddsWhatIsMissing) {

@@ -155,7 +155,8 @@ TEST(Model, AFieldAddedToAContractAppearsEverywhere) {
     present.push_back(column.name);
   EXPECT_EQ(additive_sql(table, present, Dialect::kPostgres),
             std::vector<std::string>{
-                "ALTER TABLE \"payment_payment\" ADD COLUMN \"purpose_code\" text NOT NULL DEFAULT '';"});
+                "ALTER TABLE \"payment_payment\" ADD COLUMN \"purpose_code\" text COLLATE \"C\" NOT NULL "
+                "DEFAULT '';"});
   EXPECT_NE(openapi(changed, "1")
                 .find(R"("purposeCode":{"type":"string","maxLength":4,"pattern":"^(?:[A-Z]{4})$"})"),
             std::string::npos);

@@ -47,7 +47,8 @@ Result<bool> ServerStoreImpl::claim_duty(std::string_view name) const {
   TRY(readers_.read([&](SqlSession& session) -> Result<void> {
     const std::string now = now_sql(session.server());
     const std::string sql = fmt::format(
-        R"(UPDATE "projection" SET "owner"=?, "lease_until"={0}+? WHERE "service"=? AND ("owner"=? OR "lease_until"<{0}))",
+        R"(UPDATE "projection" SET "owner"=?,"lease_until"={0}+? WHERE "service"=? AND )"
+        R"(("owner"=? OR "lease_until"<{0}))",
         now);
     const std::string& self = membership_.name();
     const auto claim = [&]() -> Result<bool> {

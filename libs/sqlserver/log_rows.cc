@@ -30,7 +30,8 @@ std::string_view log_since_sql() {
 }
 
 std::string_view log_insert_sql() {
-  return R"(INSERT INTO "log" ("tick","first_position","time","instance","epoch","record") VALUES (?,?,?,?,?,?))";
+  return R"(INSERT INTO "log" ("tick","first_position","time","instance","epoch","record") )"
+         R"(VALUES (?,?,?,?,?,?))";
 }
 
 Result<TickRecord> record_of(const SqlRows& answer, size_t row) {

@@ -89,16 +89,17 @@ void Proxy::accept_all() {
 
 void Proxy::carry(Pair& pair) {
   char bytes[65'536];
+  bool swallowed = false;
   const auto move = [&](int from, int to) {
     const size_t most =
         from == pair.client ? std::min<size_t>(sizeof bytes, size_t(passing_.load())) : sizeof bytes;
     const ssize_t size = ::recv(from, bytes, most, 0);
     if (size <= 0) return false;
     if (from == pair.client) passing_ -= size;
-    if (from == pair.server && losing_) return ++lost_, false;
+    if (from == pair.server && losing_) return swallowed = true, ++lost_ > 0;
     return ::send(to, bytes, static_cast<size_t>(size), MSG_NOSIGNAL) == size;
   };
-  while (!stopping_ && !refusing_) {
+  while (!stopping_ && !refusing_ && (!swallowed || losing_)) {
     pollfd files[2] = {{.fd = pair.client, .events = POLLIN, .revents = 0},
                        {.fd = pair.server, .events = POLLIN, .revents = 0}};
     if (stalled_) {

@@ -18,8 +18,9 @@ class Proxy {
   // The same database through the proxy. Without TLS, as it could be there.
   SqlAddress address() const;
 
-  // What the server says from now on does not arrive: its first word ends the connection. So what was sent
-  // before has been carried out, and nobody knows.
+  // What the server says from now on does not arrive, until restore() ends the connections that it was said
+  // on. They are not ended at once: MariaDB answers statement by statement, and would not carry out those
+  // that follow.
   void lose_answers() { losing_ = true; }
   void refuse(bool refuse);                     // ends all connections, and new ones at once
   void stall(bool stall) { stalled_ = stall; }  // takes everything and hands on nothing

@@ -132,7 +132,7 @@ ServerStoreStats ServerStoreImpl::stats() const {
           .moved = numbers_.moved.value(),
           .conflicts = numbers_.conflicts.value(),
           .fenced = numbers_.fenced.value(),
-          .cached_rows = known_.size(),
+          .cached_rows = known_count_.load(std::memory_order_relaxed),
           .others = membership_.others()};
 }
 
@@ -184,7 +184,8 @@ Result<ServerStoreImpl::Events> ServerStoreImpl::read_events(uint64_t position, 
 Result<void> ServerStoreImpl::read_stored(SqlSession& session, uint64_t position, size_t limit,
                                           Events& events) const {
   session.add(
-      R"(SELECT "tick" FROM "log" WHERE "first_position"<=? ORDER BY "first_position" DESC,"tick" DESC LIMIT 1)",
+      R"(SELECT "tick" FROM "log" WHERE "first_position"<=? )"
+      R"(ORDER BY "first_position" DESC,"tick" DESC LIMIT 1)",
       {sql_value(position)});
   auto answers = TRY(session.run());
   if (answers[0]->rows() == 0) return {};

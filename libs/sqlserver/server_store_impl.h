@@ -108,6 +108,7 @@ class ServerStoreImpl final : public ServerStore {
 
   // Of the engine's thread.
   KnownRows known_;
+  std::atomic<size_t> known_count_{0};
   ReadSet reads_;
   std::vector<TickPtr> since_begin_, news_;  // ticks of others, taken in
   bool stale_ = false;                       // one of them has changed what the tick has read

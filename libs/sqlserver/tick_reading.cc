@@ -23,6 +23,7 @@ Result<SqlSession*> ServerStoreImpl::session() { return main_.session(options_.c
 void ServerStoreImpl::begin_tick() {
   reads_.clear();
   stale_ = false;
+  known_count_.store(known_.size(), std::memory_order_relaxed);
   // Errors are left to the first one who needs an answer.
   if (membership_.fenced() && !join()) return;
   if (told_.exchange(false, std::memory_order_relaxed)) (void)take_in_all();

@@ -75,7 +75,7 @@ TEST_P(Trouble, AnAnswerThatStaysLostComesAsNews) {
   ASSERT_EQ(commit(1, "first"), "");
   proxy->lose_answers();
   EXPECT_EQ(commit(2, "lost"), "storage_failed");
-  EXPECT_EQ(ticks(), 2);
+  ASSERT_EQ(ticks(), 2);
   proxy->restore();
   ASSERT_EQ(commit(3, "next"), "");
   EXPECT_EQ(tick.number, 3u);

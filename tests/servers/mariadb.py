@@ -29,8 +29,9 @@ class Mariadb(Server):
                          "GRANT ALL ON *.* TO 'admin'@'127.0.0.1' WITH GRANT OPTION;\n")
         first.chmod(0o600)
         user = [f"--user={USER}"] if os.getuid() == 0 else []
-        subprocess.run(["mariadb-install-db", *user, f"--datadir={data}", "--auth-root-authentication-method=normal",
-                        "--skip-test-db"], check=True, cwd=self.folder, capture_output=True)
+        subprocess.run(["mariadb-install-db", *user, f"--datadir={data}", "--skip-test-db",
+                        "--auth-root-authentication-method=normal"],
+                       check=True, cwd=self.folder, capture_output=True)
         if os.getuid() == 0:
             shutil.chown(first, USER)
 
@@ -39,12 +40,14 @@ class Mariadb(Server):
         first = self.folder / "first.sql"
         data = self.folder / "data"
         return ["mariadbd", "--no-defaults", *user, f"--datadir={data}", f"--port={self.port}",
-                "--bind-address=127.0.0.1", f"--socket={data}/socket", f"--pid-file={data}/pid", "--skip-name-resolve",
-                "--max-connections=400", *([f"--init-file={first}"] if first.exists() else [])]
+                "--bind-address=127.0.0.1", f"--socket={data}/socket", f"--pid-file={data}/pid",
+                "--skip-name-resolve", "--max-connections=400",
+                *([f"--init-file={first}"] if first.exists() else [])]
 
     def ready(self):
-        answer = subprocess.run(["mariadb", "--no-defaults", "-h127.0.0.1", f"-P{self.port}", "-uadmin", "-e", "DO 1"],
-                                env={**os.environ, "MYSQL_PWD": self.password}, capture_output=True)
+        login = ["mariadb", "--no-defaults", "-h127.0.0.1", f"-P{self.port}", "-uadmin"]
+        answer = subprocess.run([*login, "-e", "DO 1"], env={**os.environ, "MYSQL_PWD": self.password},
+                                capture_output=True)
         if answer.returncode != 0:
             return False
         (self.folder / "first.sql").unlink(missing_ok=True)  # it has been read: there is an administrator
@@ -53,7 +56,8 @@ class Mariadb(Server):
     def environment(self):
         crash = [sys.executable, os.path.abspath(__file__), "crash", str(self.folder), str(self.port)]
         return {"MICROPAY_TEST_MARIADB": f"mysql://admin@127.0.0.1:{self.port}/mysql",
-                "MICROPAY_TEST_MARIADB_PASSWORD": self.password, "MICROPAY_TEST_MARIADB_CRASH": " ".join(crash)}
+                "MICROPAY_TEST_MARIADB_PASSWORD": self.password,
+                "MICROPAY_TEST_MARIADB_CRASH": " ".join(crash)}
 
     def pid(self):
         file = self.folder / "data" / "pid"
@@ -68,7 +72,7 @@ class Mariadb(Server):
 
     @staticmethod
     def wait_for_end(pid):
-        """Of a process that may be nobody's child here, or a child whose end somebody else has not noticed yet."""
+        """Of a process that may be nobody's child here, or one whose end its parent has not noticed yet."""
         deadline = time.monotonic() + STOP_SECONDS
         while time.monotonic() < deadline:
             try:

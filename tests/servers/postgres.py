@@ -28,8 +28,8 @@ class Postgres(Server):
             account = pwd.getpwnam(USER)
             for path in (self.folder, password):
                 os.chown(path, account.pw_uid, account.pw_gid)
-        self.run("initdb", "-D", data, "-U", USER, "-A", "scram-sha-256", f"--pwfile={password}", "-E", "UTF8",
-                 "--locale=C", "--no-instructions")
+        self.run("initdb", "-D", data, "-U", USER, "-A", "scram-sha-256", f"--pwfile={password}",
+                 "-E", "UTF8", "--locale=C", "--no-instructions")
 
     def as_its_user(self, binary, *arguments):
         prefix = ["runuser", "-u", USER, "--"] if os.getuid() == 0 else []
