@@ -4,9 +4,9 @@
 //   BasicAccess access({{"config", password}}, system_clock());
 //   if (auto refused = access.refuse(request)) return responder.send(*std::move(refused));
 //
-// An address that gave wrong passwords 20 times within a minute is refused (429) for the rest of it, right ones too;
-// not on loopback, where one process with a wrong setting would lock all others out. Any thread. Passwords are compared
-// in constant time and never logged.
+// An address that gave wrong passwords 20 times within a minute is refused (429) for the rest of it, right
+// ones too; not on loopback, where one process with a wrong setting would lock all others out. Any thread.
+// Passwords are compared in constant time and never logged.
 #pragma once
 
 #include <mutex>

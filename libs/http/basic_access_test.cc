@@ -28,9 +28,10 @@ TEST_F(BasicAccessTest, OnlyTheRightOnes) {
   EXPECT_EQ(as("Aladdin", "open sesame"), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");  // RFC 7617
   EXPECT_EQ(ask(as("ada", "pass:word")), 200u);
   EXPECT_EQ(ask("bASIC " + as("bob", "\xc3\xa4").substr(6)), 200u);
-  for (const std::string& bad : {std::string(), as("ada", "pass:wor"), as("ada", ""), as("bob", "pass:word"), as("eve", ""),
-                                 std::string("Basic"), std::string("Basic ?"), std::string("Basic YWRh"),
-                                 std::string("Bearer YWRhOnBhc3M6d29yZA=="), "Basic " + std::string(3'000, 'Q')})
+  for (const std::string& bad :
+       {std::string(), as("ada", "pass:wor"), as("ada", ""), as("bob", "pass:word"), as("eve", ""),
+        std::string("Basic"), std::string("Basic ?"), std::string("Basic YWRh"),
+        std::string("Bearer YWRhOnBhc3M6d29yZA=="), "Basic " + std::string(3'000, 'Q')})
     EXPECT_EQ(ask(bad), 401u) << bad;
 }
 
