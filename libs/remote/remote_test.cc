@@ -20,7 +20,8 @@ std::string text(const Settings::Values& values) {
 TEST(ReadEnvironment, MergesAndFlattens) {
   const auto read = read_environment(
       R"({"name":"p","version":"v7","propertySources":[)"
-      R"({"name":"1","source":{"a":1,"b":true,"l[0]":"x","l[1]":"y","s":{"value":"t","origin":"f:1"},"o[0].p":"q"}},)"
+      R"({"name":"1","source":{"a":1,"b":true,"l[0]":"x","l[1]":"y",)"
+      R"("s":{"value":"t","origin":"f:1"},"o[0].p":"q"}},)"
       R"({"name":"2","source":{"a":2,"c":null,"l[0]":"z","l[1]":"z","l[2]":"z","d":1.5}}]})");
   ASSERT_TRUE(read);
   EXPECT_EQ(text(read->values), "a=1 b=true s=t o[0].p=q c= d=1.5 l=x,y ");

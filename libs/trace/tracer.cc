@@ -60,6 +60,11 @@ TraceSettings TraceSettings::read(Settings& settings) {
                                   "http://127.0.0.1:9411/api/v2/spans of Zipkin");
   values.sampling = settings.text("trace.sampling", "1",
                                   "Part of the traces beginning here that are recorded, such as 0.01 or 1%");
+  settings.live("trace.sampling", [per_million = values.per_million](const std::string& text) {
+    const auto sampled = parse_sampling(text);
+    if (sampled) per_million.set(*sampled);
+    return sampled.has_value();
+  });
   return values;
 }
 
@@ -67,7 +72,8 @@ Result<TraceOptions> TraceSettings::options() const {
   TraceOptions options;
   const auto sampled = parse_sampling(sampling);
   if (!sampled) return invalid(fmt::format("trace.sampling: '{}' is no part like 0.01 or 1%", sampling));
-  options.sampled_per_million = *sampled;
+  per_million.set(*sampled);
+  options.sampled_per_million = per_million;
   if (exporter == "none") return options;
   const bool zipkin = exporter == "zipkin";
   options.exporter = zipkin ? TraceExporter::kZipkin : TraceExporter::kOtlp;
@@ -88,7 +94,7 @@ struct Tracer::Impl final : TraceSink {
       : options(std::move(given)), clock(by), per_million(options.sampled_per_million) {}
 
   bool sample_root() override {
-    const int64_t part = per_million.load(std::memory_order_relaxed);
+    const int64_t part = per_million.get();
     return part >= kMillion || (part > 0 && int64_t(next_random() % kMillion) < part);
   }
   uint64_t new_number() override {
@@ -104,7 +110,7 @@ struct Tracer::Impl final : TraceSink {
 
   const TraceOptions options;
   const Clock& clock;
-  std::atomic<int64_t> per_million;
+  Live<int64_t> per_million;
   std::unique_ptr<HttpPost> post;
   std::thread thread;
   mutable std::mutex mutex;
@@ -203,7 +209,7 @@ void Tracer::stop() {
   if (impl_->thread.joinable()) impl_->thread.join();
 }
 
-void Tracer::sample(int64_t per_million) { impl_->per_million = per_million; }
+void Tracer::sample(int64_t per_million) { impl_->per_million.set(per_million); }
 
 size_t Tracer::queued() const {
   const std::lock_guard lock(impl_->mutex);

@@ -15,6 +15,7 @@
 #include <string>
 
 #include "libs/base/error.h"
+#include "libs/base/live.h"
 #include "libs/base/trace.h"
 
 namespace micropay {
@@ -25,9 +26,9 @@ enum class TraceExporter : uint8_t { kNone, kOtlp, kZipkin };
 
 struct TraceOptions {
   TraceExporter exporter = TraceExporter::kNone;
-  std::string endpoint;  // whole URL
-  int64_t sampled_per_million = 0;
-  size_t max_queued = 8'192;  // spans
+  std::string endpoint;                   // whole URL
+  Live<int64_t> sampled_per_million = 0;  // copies share it
+  size_t max_queued = 8'192;              // spans
   size_t batch = 512;
   Duration delay = kSecond;  // a span waits so long for others
   Duration timeout = 5 * kSecond;
@@ -38,6 +39,7 @@ struct TraceOptions {
 // trace.exporter, trace.endpoint, trace.sampling.
 struct TraceSettings {
   std::string exporter, endpoint, sampling;
+  Live<int64_t> per_million = 0;  // what trace.sampling says now: a live setting
   static TraceSettings read(Settings& settings);
   Result<TraceOptions> options() const;  // invalid_setting
 };

@@ -86,13 +86,24 @@ void record(Tracer& tracer, int count = 1) {
   for (int i = 0; i < count; ++i) begin_span(tracer.sink(), {.name = "work", .service = "payment"}).end();
 }
 
+TEST(TraceSettings, SamplingIsLive) {
+  Settings settings;
+  const TraceOptions options = *TraceSettings::read(settings).options();
+  EXPECT_TRUE(settings.finish());
+  EXPECT_EQ(settings.take_over({{"trace.sampling", "1%"}}, "x").applied.size(), 1u);
+  EXPECT_EQ(options.sampled_per_million.get(), 10'000);
+  EXPECT_EQ(settings.take_over({{"trace.sampling", "2"}}, "x").refused.size(), 1u);
+  EXPECT_EQ(options.sampled_per_million.get(), 10'000);
+}
+
 TEST(TraceSettings, AreReadAndChecked) {
   const auto read = [](std::initializer_list<const char*> given) -> std::string {
     Settings settings;
     for (const char* assignment : given) EXPECT_TRUE(settings.set(assignment));
     const auto options = TraceSettings::read(settings).options();
     if (!options) return options.error().reason;
-    return fmt::format("{} {} {}", int(options->exporter), options->endpoint, options->sampled_per_million);
+    return fmt::format("{} {} {}", int(options->exporter), options->endpoint,
+                       options->sampled_per_million.get());
   };
   EXPECT_EQ(read({}), "0  1000000");
   EXPECT_EQ(read({"trace.exporter=otlp", "trace.sampling=0.01"}), "1 http://127.0.0.1:4318/v1/traces 10000");

@@ -1,5 +1,5 @@
-"""Clients of others in Java, tiny programs below java/: their libraries are fetched by Maven into .servers once, the
-program is compiled when it changed. A running one is told lines and answers each with one.
+"""Clients of others in Java, tiny programs below java/: their libraries are fetched by Maven into .servers
+once, the program is compiled when it changed. A running one is told lines and answers each with one.
 
     with JavaClient("spring", "--spring.application.name=shop") as client:
         assert client.ask("get greeting") == "hello"
@@ -16,9 +16,10 @@ SOURCES = pathlib.Path(__file__).resolve().parent / "java"
 FETCH_SECONDS = 600
 START_SECONDS = 90
 ANSWER_SECONDS = 20
-# Short runs: the serial collector and the first compiler alone start fastest. XStream wants to look into the JDK.
-JAVA = ["java", "-Xmx160m", "-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.net.preferIPv4Stack=true",
-        "--add-opens", "java.base/java.util=ALL-UNNAMED", "--add-opens", "java.base/java.lang=ALL-UNNAMED"]
+# Short runs: the serial collector and the first compiler alone start fastest. XStream looks into the JDK.
+JAVA = ["java", "-Xmx160m", "-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+        "-Djava.net.preferIPv4Stack=true", "--add-opens", "java.base/java.util=ALL-UNNAMED",
+        "--add-opens", "java.base/java.lang=ALL-UNNAMED"]
 
 
 def jars(name):
@@ -28,7 +29,8 @@ def jars(name):
     if not made_from.exists() or made_from.read_text() != pom.read_text():
         shutil.rmtree(folder, ignore_errors=True)
         subprocess.run(["mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies",
-                        f"-DoutputDirectory={folder}", "-DincludeScope=runtime"], check=True, timeout=FETCH_SECONDS)
+                        f"-DoutputDirectory={folder}", "-DincludeScope=runtime"], check=True,
+                       timeout=FETCH_SECONDS)
         made_from.write_text(pom.read_text())
     return folder
 
@@ -40,7 +42,8 @@ def compiled(name):
     kept = folder / "compiled-from"
     if not kept.exists() or kept.read_text() != source.read_text():
         shutil.rmtree(classes, ignore_errors=True)
-        subprocess.run(["javac", "-cp", f"{folder}/*", "-d", str(classes), str(source)], check=True, timeout=FETCH_SECONDS)
+        subprocess.run(["javac", "-cp", f"{folder}/*", "-d", str(classes), str(source)], check=True,
+                       timeout=FETCH_SECONDS)
         kept.write_text(source.read_text())
     return f"{classes}:{folder}/*"
 
@@ -49,7 +52,8 @@ class JavaClient:
     def __init__(self, name, *arguments):
         self.log = tempfile.TemporaryFile("w+")
         command = [*JAVA, "-cp", compiled(name), "Client", *arguments]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=self.log, text=True)
         self.answers = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
         try:

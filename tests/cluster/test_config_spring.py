@@ -22,7 +22,8 @@ def repository(tmp_path):
 
 
 def git(folder, *arguments):
-    subprocess.run(["git", "-C", str(folder), "-c", "user.name=t", "-c", "user.email=t@localhost", *arguments], check=True)
+    who = ["-c", "user.name=t", "-c", "user.email=t@localhost"]
+    subprocess.run(["git", "-C", str(folder), *who, *arguments], check=True)
 
 
 def commit(folder, **files):
@@ -41,15 +42,18 @@ def serve(edge, repository):
 def spring(url, profile, *more):
     return JavaClient("spring", "--spring.application.name=shop", f"--spring.profiles.active={profile}",
                       f"--spring.config.import=configserver:{url}", "--eureka.client.enabled=false",
-                      f"--spring.cloud.config.username={CLIENT[0]}", f"--spring.cloud.config.password={CLIENT[1]}",
+                      f"--spring.cloud.config.username={CLIENT[0]}",
+                      f"--spring.cloud.config.password={CLIENT[1]}",
                       "--spring.cloud.config.fail-fast=true", "--logging.level.root=WARN", *more)
 
 
 def test_profiles_ciphers_and_refresh(edge, repository):
-    commit(repository, application="greeting: hello\nshared: yes please\nlist: [a, b]\n", shop="greeting: hi\nport: 7\n")
+    commit(repository, application="greeting: hello\nshared: yes please\nlist: [a, b]\n",
+           shop="greeting: hi\nport: 7\n")
     server = serve(edge, repository)
     sealed = httpx.post(f"{server.url}/encrypt", auth=OPERATOR, content="open sesame").text
-    commit(repository, shop__eu=f"secret: '{{cipher}}{sealed}'\nbroken: '{{cipher}}AAAA'\ntitle: ${{greeting}} ${{port}}\n")
+    commit(repository, shop__eu=f"secret: '{{cipher}}{sealed}'\nbroken: '{{cipher}}AAAA'\n"
+                                "title: ${greeting} ${port}\n")
     with spring(server.url, "eu") as client:
         assert client.ask("get greeting") == "hi"
         assert client.ask("get shared") == "yes please"

@@ -1,4 +1,4 @@
-"""Our discovery service with Netflix's client, its codecs, and Spring's: registration, fetch, delta, override."""
+"""Our discovery service with Netflix's client, its codecs, and Spring's: registration, delta, override."""
 import time
 
 import httpx
@@ -17,10 +17,10 @@ def eventually(question, expected):
 
 
 def instance(application, name):
-    return {"instance": {"instanceId": name, "hostName": "h", "app": application, "ipAddr": "10.0.0.9", "status": "UP",
-                         "vipAddress": application, "port": {"$": 7002, "@enabled": "true"},
-                         "dataCenterInfo": {"@class": "com.netflix.appinfo.InstanceInfo$DefaultDataCenterInfo",
-                                            "name": "MyOwn"}, "metadata": {"zone_name": "us"}}}
+    center = {"@class": "com.netflix.appinfo.InstanceInfo$DefaultDataCenterInfo", "name": "MyOwn"}
+    return {"instance": {"instanceId": name, "hostName": "h", "app": application, "ipAddr": "10.0.0.9",
+                         "status": "UP", "vipAddress": application, "port": {"$": 7002, "@enabled": "true"},
+                         "dataCenterInfo": center, "metadata": {"zone_name": "us"}}}
 
 
 def test_netflix_client(edge):
@@ -54,7 +54,7 @@ def test_codecs_of_xml(edge):
         for codec in ("XStreamXml", "JacksonXml"):
             assert client.ask(f"xml-register {codec} {codec}") == "204"
         eventually(lambda: client.ask("instances pay"), "[java:pay=UP:7001:eu-1]")
-        # What XStream writes as zone__name, Jackson does not take back for zone_name: they differ among themselves.
+        # What XStream writes as zone__name, Jackson does not read as zone_name: they differ among themselves.
         for codec, zone in (("XStreamXml", "eu-1"), ("JacksonXml", "")):
             assert client.ask(f"xml-all {codec}") == (
                 f"UP_3_ [JACKSONXML/xml:JacksonXml=UP:7001:30:{zone}, PAY/java:pay=UP:7001:1:{zone}, "
@@ -75,11 +75,14 @@ def test_a_killed_client_is_evicted_and_a_killed_server_is_forgiven(edge):
 def test_spring_client_and_two_servers(edge):
     first = edge("discovery")
     second = edge("discovery", f"discovery.peers={first.url}/eureka")
-    arguments = ["--spring.application.name=shop", f"--eureka.client.service-url.defaultZone={second.url}/eureka/",
-                 "--spring.cloud.config.enabled=false", "--eureka.instance.lease-renewal-interval-in-seconds=1",
+    arguments = ["--spring.application.name=shop",
+                 f"--eureka.client.service-url.defaultZone={second.url}/eureka/",
+                 "--spring.cloud.config.enabled=false",
+                 "--eureka.instance.lease-renewal-interval-in-seconds=1",
                  "--eureka.client.registry-fetch-interval-seconds=1", "--eureka.instance.hostname=127.0.0.1",
                  "--eureka.client.initial-instance-info-replication-interval-seconds=0",
-                 "--eureka.client.instance-info-replication-interval-seconds=1", "--eureka.instance.instance-id=shop-1",
+                 "--eureka.client.instance-info-replication-interval-seconds=1",
+                 "--eureka.instance.instance-id=shop-1",
                  "--eureka.instance.metadata-map.zone=eu", "--eureka.instance.non-secure-port=7003",
                  "--logging.level.root=WARN"]
     with JavaClient("spring", *arguments) as client:
