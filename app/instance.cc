@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <thread>
 
 #include "app/modules.h"
 
@@ -21,8 +22,12 @@ EngineOptions engine_options(Settings& settings) {
   options.wait_timeout =
       settings.duration("engine.wait_timeout", 10 * kSecond,
                         "How long a command waits for its final state before it answers 202");
-  options.prepare_threads = size_t(settings.integer("engine.prepare_threads", 2, 1, 64,
-                                                    "Threads for password hashing and other preparations"));
+  options.prepare_threads =
+      size_t(settings.integer("engine.prepare_threads", 0, 0, 64,
+                              "Threads for password hashing and other preparations; they run behind all "
+                              "others; 0: a core less than there are"));
+  if (options.prepare_threads == 0)
+    options.prepare_threads = std::max<size_t>(std::thread::hardware_concurrency(), 2) - 1;
   options.effect_threads =
       size_t(settings.integer("engine.effect_threads", 4, 1, 256, "Threads for calls to the outside"));
   options.delivery_attempts = uint32_t(settings.integer(

@@ -87,21 +87,22 @@ void Watch::take_event(Site& site, const EventRecord& event) {
   ++events_;
   const Envelope& envelope = event.envelope;
   digest_ = fnv1a(envelope.data(), digest_);
-  if (!seen_[&site].insert(envelope.id()).second)
-    blame(fmt::format("{} {} stands twice in the log of {}", envelope.type(), envelope.id(), site.name()));
+  const std::string id(envelope.id()), key(envelope.key());
+  if (!seen_[&site].insert(id).second)
+    blame(fmt::format("{} {} stands twice in the log of {}", envelope.type(), id, site.name()));
   ++heard_[&site][event.type];
   if (site.runs(envelope.service())) {
-    origins_[envelope.id()] = {envelope.service(), envelope.key(), envelope.position()};
+    origins_[id] = {envelope.service(), key, envelope.position()};
     ++emitted_[event.type];
   }
-  const auto origin = origins_.find(envelope.id());
+  const auto origin = origins_.find(id);
   if (origin == origins_.end())
-    return blame(fmt::format("{} {} was heard by {}, and its service never committed it", envelope.type(),
-                             envelope.id(), site.name()));
-  uint64_t& last = last_[&site][envelope.service() + "/" + envelope.key()];
+    return blame(fmt::format("{} {} was heard by {}, and its service never committed it", envelope.type(), id,
+                             site.name()));
+  uint64_t& last = last_[&site][envelope.service() + "/" + key];
   if (origin->second.position <= last)
-    blame(fmt::format("{} {}: {} sees the events of key {} out of order", envelope.type(), envelope.id(),
-                      site.name(), envelope.key()));
+    blame(fmt::format("{} {}: {} sees the events of key {} out of order", envelope.type(), id, site.name(),
+                      key));
   last = origin->second.position;
   if (!site.runs("balance")) return;
   if (event.type->descriptor == TransactionSettled::descriptor()) {

@@ -9,12 +9,6 @@
 namespace micropay {
 namespace {
 
-constexpr std::array<char, 512> kHexPairs = [] {
-  std::array<char, 512> pairs{};
-  for (size_t i = 0; i < 256; ++i)
-    pairs[2 * i] = "0123456789abcdef"[i >> 4], pairs[2 * i + 1] = "0123456789abcdef"[i & 15];
-  return pairs;
-}();
 enum class HexCase : uint8_t { kAny, kLower };
 
 template <typename Integer>
@@ -43,7 +37,8 @@ HalfBytes bytes_of(uint64_t first, uint64_t second, HexCase allowed, Bytes& bad)
 }
 
 std::optional<Uuid> parse(std::string_view text, HexCase allowed) {
-  if (text.size() != 36 || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-') return {};
+  if (text.size() != kUuidText || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-')
+    return {};
   const char* at = text.data();
   Bytes bad = {};
   const HalfBytes halves[] = {
@@ -58,14 +53,27 @@ std::optional<Uuid> parse(std::string_view text, HexCase allowed) {
 
 }  // namespace
 
+void format_uuid(const uint8_t* bytes, char* into) {
+  Bytes uuid;
+  std::memcpy(&uuid, bytes, sizeof uuid);
+  const Bytes high = uuid >> 4, low = uuid & 15;
+  const auto digits = [](Bytes nibbles) { return nibbles + '0' + (Bytes(nibbles > 9) & ('a' - '0' - 10)); };
+  const Bytes halves[] = {
+      digits(__builtin_shufflevector(high, low, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)),
+      digits(
+          __builtin_shufflevector(high, low, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31))};
+  const char* hex = reinterpret_cast<const char*>(halves);
+  into[8] = into[13] = into[18] = into[23] = '-';
+  std::memcpy(into, hex, 8);
+  std::memcpy(into + 9, hex + 8, 4);
+  std::memcpy(into + 14, hex + 12, 4);
+  std::memcpy(into + 19, hex + 16, 4);
+  std::memcpy(into + 24, hex + 20, 12);
+}
+
 void format_uuid(const uint8_t* bytes, std::string& into) {
-  into.resize(36);
-  char* at = into.data();
-  for (size_t i = 0; i < std::tuple_size_v<Uuid>; ++i) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) *at++ = '-';
-    std::memcpy(at, &kHexPairs[2 * bytes[i]], 2);
-    at += 2;
-  }
+  into.resize(kUuidText);
+  format_uuid(bytes, into.data());
 }
 
 std::string format_uuid(const Uuid& uuid) {

@@ -13,9 +13,11 @@
 namespace micropay {
 
 using Uuid = std::array<uint8_t, 16>;
+constexpr size_t kUuidText = 36;  // characters
 
 std::string format_uuid(const Uuid& uuid);
 void format_uuid(const uint8_t* bytes, std::string& into);        // replaces what was there
+void format_uuid(const uint8_t* bytes, char* into);               // kUuidText characters
 std::optional<Uuid> parse_uuid(std::string_view text);            // lower or upper case, with hyphens
 std::optional<Uuid> parse_canonical_uuid(std::string_view text);  // lower case only
 inline bool is_uuid(std::string_view text) { return parse_canonical_uuid(text).has_value(); }

@@ -193,7 +193,7 @@ void Engine::Impl::remember(const Command& command, const std::string& idempoten
 }
 
 void Engine::Impl::notice_waiters(const EventRecord& event, bool elsewhere) {
-  const auto at = waiters_.find(event.envelope.key());
+  const auto at = waiters_.find(std::string(event.envelope.key()));
   if (at == waiters_.end()) return;
   const auto outcome = outcome_of(*at->second.command->method, event);
   if (outcome == Waiter::Found::kNothing) return;

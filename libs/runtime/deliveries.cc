@@ -40,7 +40,7 @@ void Engine::Impl::drain() {
 
 void Engine::Impl::deliver(const Event& event, const std::vector<Reaction>& reactions) {
   for (const Reaction& reaction : reactions) {
-    if (!lanes_.empty() && lanes_.contains({reaction.service->name, event->envelope.key()})) {
+    if (!lanes_.empty() && lanes_.contains({reaction.service->name, std::string(event->envelope.key())})) {
       hold(reaction, *event, 0, {});
       continue;
     }
@@ -73,7 +73,7 @@ void Engine::Impl::hold(const Reaction& reaction, const EventRecord& event, uint
                         const Error& error) {
   DeliveryRecord record;
   record.set_service(reaction.service->name);
-  record.set_event_key(event.envelope.key());
+  record.set_event_key(std::string(event.envelope.key()));
   record.set_position(event.envelope.position());
   event.envelope.store(*record.mutable_envelope());
   event.message->SerializeToString(record.mutable_envelope()->mutable_data());

@@ -64,7 +64,8 @@ Engine::Impl::Impl(const EngineOptions& options, Store& store, const Clock& cloc
       handlers_(services_),
       host_(store, options.seed),
       traces_(options.traces),
-      preparers_(options.prepare_threads, options.prepare_queued, options.run_elsewhere),
+      preparers_(options.prepare_threads, options.prepare_queued, options.run_elsewhere,
+                 Workers::Priority::kBackground),
       effect_workers_(options.effect_threads, 10'000, options.run_elsewhere),
       effects_(
           handlers_, [this](std::function<void()> work) { effect_workers_.run(std::move(work)); },

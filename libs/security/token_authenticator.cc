@@ -9,7 +9,6 @@ namespace micropay {
 namespace {
 
 constexpr std::string_view kApiKeyPrefix = "mk_";
-constexpr size_t kUuidText = 36;
 
 std::unexpected<Error> invalid() {
   return fail(Code::kUnauthenticated, "invalid_token", "The token is not valid.");

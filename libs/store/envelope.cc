@@ -26,15 +26,15 @@ void Envelope::set_type(const contract::Event& type) {
 }
 
 void Envelope::store(StoredEnvelope& into) const {
-  into.set_id(id_);
+  into.set_id(std::string(id()));
   into.set_type(*type_);
   into.set_service(*service_);
   into.set_time(time_);
-  into.set_key(key_);
-  into.set_correlation_id(correlation_id_);
-  into.set_causation_id(causation_id_);
-  into.set_traceparent(traceparent_);
-  into.set_actor(actor_);
+  into.set_key(std::string(key()));
+  into.set_correlation_id(std::string(correlation_id()));
+  into.set_causation_id(std::string(causation_id()));
+  into.set_traceparent(std::string(traceparent()));
+  into.set_actor(std::string(actor()));
   into.set_data(data_);
   into.set_position(position_);
 }

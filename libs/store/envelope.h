@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "libs/base/inline_text.h"
 #include "libs/base/time.h"
 
 namespace micropay {
@@ -17,24 +18,24 @@ struct Event;
 
 class Envelope {
  public:
-  const std::string& id() const { return id_; }       // UUIDv7
+  std::string_view id() const { return id_; }         // UUIDv7
   const std::string& type() const { return *type_; }  // "payment.completed"
   const std::string& service() const { return *service_; }
   Time time() const { return time_; }
-  const std::string& key() const { return key_; }  // partitionkey and subject
-  const std::string& correlation_id() const { return correlation_id_; }
-  const std::string& causation_id() const { return causation_id_; }  // of the event or request before it
-  const std::string& traceparent() const { return traceparent_; }
-  const std::string& actor() const { return actor_; }  // user id, "system", or "key:<id>"
-  const std::string& data() const { return data_; }    // the event message, protobuf
-  uint64_t position() const { return position_; }      // place in the log, from 1, without gaps
+  std::string_view key() const { return key_; }  // partitionkey and subject
+  std::string_view correlation_id() const { return correlation_id_; }
+  std::string_view causation_id() const { return causation_id_; }  // of the event or request before it
+  std::string_view traceparent() const { return traceparent_; }
+  std::string_view actor() const { return actor_; }  // user id, "system", or "key:<id>"
+  const std::string& data() const { return data_; }  // the event message, protobuf
+  uint64_t position() const { return position_; }    // place in the log, from 1, without gaps
 
-  void set_id(std::string id) { id_ = std::move(id); }
+  void set_id(std::string_view id) { id_ = id; }
   void set_type(std::string_view type);
   void set_service(std::string_view service);
   void set_type(const contract::Event& type);  // and the service that it is of
   void set_time(Time time) { time_ = time; }
-  void set_key(std::string key) { key_ = std::move(key); }
+  void set_key(std::string_view key) { key_ = key; }
   void set_correlation_id(std::string_view id) { correlation_id_ = id; }
   void set_causation_id(std::string_view id) { causation_id_ = id; }
   void set_traceparent(std::string_view text) { traceparent_ = text; }
@@ -54,7 +55,8 @@ class Envelope {
   const std::string* service_ = &kNone;
   Time time_ = 0;
   uint64_t position_ = 0;
-  std::string id_, key_, correlation_id_, causation_id_, traceparent_, actor_, data_;
+  InlineText id_, key_, correlation_id_, causation_id_, traceparent_, actor_;
+  std::string data_;
 };
 
 // The one string with this text that lives as long as the process. For names, of which there are few.

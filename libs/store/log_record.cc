@@ -84,14 +84,15 @@ Result<std::string_view> TickEncoder::encode(const Tick& tick, RecordHeader& hea
   if (raw_bytes > kMaxPayloadBytes)
     return fail(Code::kInternal, "tick_too_large", fmt::format("a tick of {} bytes", raw_bytes));
 
-  buffer_.grow(align_block(kHeaderBytes + ZSTD_compressBound(raw_bytes)));
+  buffer_.grow(align_block(kHeaderBytes + ZSTD_compressBound(raw_bytes + kMinCompressed)));
   char* payload = buffer_.data() + kHeaderBytes;
   size_t stored_bytes = raw_bytes;
   if (raw_bytes > kMinCompressed) {
+    ids_.pack(raw_, packed_);
     size_t room = buffer_.capacity() - kHeaderBytes;
-    size_t packed = ZSTD_compress2(zstd_->context, payload, room, raw_.data(), raw_bytes);
-    CHECK(!ZSTD_isError(packed));
-    stored_bytes = packed;
+    size_t compressed = ZSTD_compress2(zstd_->context, payload, room, packed_.data(), packed_.size());
+    CHECK(!ZSTD_isError(compressed));
+    stored_bytes = compressed;
   }
   header = {.tick = tick.number,
             .first_position = tick.first_position,
@@ -138,10 +139,12 @@ bool decode_record(const RecordHeader& header, std::string_view stored, TickReco
   record.first_position = header.first_position;
   record.time = header.time;
   if (header.compressed) {
-    record.payload.resize(header.raw_bytes);
-    const size_t unpacked =
-        ZSTD_decompress(record.payload.data(), record.payload.size(), stored.data(), stored.size());
-    if (ZSTD_isError(unpacked) || unpacked != header.raw_bytes) return false;
+    thread_local std::string packed;
+    const unsigned long long size = ZSTD_getFrameContentSize(stored.data(), stored.size());
+    if (size > header.raw_bytes + kMinCompressed) return false;  // an error, too
+    packed.resize(size);
+    const size_t unpacked = ZSTD_decompress(packed.data(), size, stored.data(), stored.size());
+    if (unpacked != size || !unpack_ids(packed, header.raw_bytes, record.payload)) return false;
   } else {
     record.payload.assign(stored.begin(), stored.end());
   }

@@ -1,6 +1,6 @@
-// One record of the log: a header of 64 bytes, the tick (tick_packing.h, zstd when that pays), zeros up to a
-// block. The header has a checksum of its own, so that a reader can hop over records without reading them,
-// and damage is told from the end of the log. All integers little-endian.
+// One record of the log: a header of 64 bytes, the tick (tick_packing.h; id_packing.h and zstd when that
+// pays), zeros up to a block. The header has a checksum of its own, so that a reader can hop over records
+// without reading them, and damage is told from the end of the log. All integers little-endian.
 //
 //   0 magic u32 | 4 version u16 | 6 flags u16 | 8 stored bytes u32 | 12 raw bytes u32 | 16 tick u64
 //   24 first position u64 | 32 time i64 | 40 events u32 | 44 zero u32 | 48 XXH64 of the payload | 56 XXH64 of
@@ -11,13 +11,15 @@
 #include <string>
 #include <string_view>
 
+#include "libs/store/id_packing.h"
 #include "libs/store/log_file.h"
 #include "libs/store/packed_tick.h"
 #include "libs/store/tick_packing.h"
 
 namespace micropay {
 
-constexpr uint16_t kLogVersion = 2;  // 1: ticks were protobuf, before any release
+constexpr uint16_t kLogVersion =
+    3;  // 1: ticks were protobuf, 2: ids were compressed as text; before any release
 constexpr size_t kHeaderBytes = 64;
 constexpr uint32_t kMaxPayloadBytes = 1u << 30;
 
@@ -54,7 +56,8 @@ class TickEncoder {
  private:
   struct Zstd;
   std::unique_ptr<Zstd> zstd_;
-  std::string raw_;
+  IdPacker ids_;
+  std::string raw_, packed_;
   std::vector<ChangePlace> places_;
   size_t expected_bytes_ = 0;  // of the next payload
   BlockBuffer buffer_;

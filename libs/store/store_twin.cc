@@ -91,8 +91,8 @@ std::vector<RowChange> CountingProjector::project(
     }
     if (runs("payment", only_service)) {
       RefundLink link;
-      link.set_refund_id(event->envelope.key());
-      link.set_payment_id(event->envelope.id());
+      link.set_refund_id(std::string(event->envelope.key()));
+      link.set_payment_id(std::string(event->envelope.id()));
       changes.push_back(put(link));
     }
   }

@@ -29,8 +29,8 @@ class NamesOut {
   std::vector<const std::string*> names_;
 };
 
-void append_text(std::string& out, const std::string& text, const std::string& before,
-                 const std::string& id_before) {
+void append_text(std::string& out, std::string_view text, std::string_view before,
+                 std::string_view id_before) {
   if (text.empty()) return out.push_back(kEmpty);
   if (text == before) return out.push_back(kAsBefore);
   if (text == id_before) return out.push_back(kIdBefore);
@@ -109,15 +109,17 @@ class EventUnpacker {
     return nullptr;
   }
 
-  void text(std::string& into, std::string Envelope::* field) {
+  void text(InlineText& into, InlineText Envelope::* field) {
     const uint64_t form = in_.varint();
     if (form >= kBytes) {
       into = in_.bytes(form - kBytes);
     } else if (form == kUuid) {
       const std::string_view bytes = in_.bytes(std::tuple_size_v<Uuid>);
-      if (in_.good) format_uuid(reinterpret_cast<const uint8_t*>(bytes.data()), into);
+      char text[kUuidText];
+      if (in_.good) format_uuid(reinterpret_cast<const uint8_t*>(bytes.data()), text);
+      if (in_.good) into = std::string_view(text, sizeof text);
     } else if (form == kEmpty) {
-      into.clear();
+      into = std::string_view();
     } else if (before_ == nullptr) {
       in_.good = false;
     } else {
@@ -147,7 +149,7 @@ std::string row_bytes(const google::protobuf::Message& row) {
 }
 
 void pack_tick(const Tick& tick, std::string& payload, std::vector<ChangePlace>& places) {
-  static const Envelope kNothing;
+  static const Envelope kNothing{};
   NamesOut names;
   const Envelope* before = &kNothing;
   for (const auto& event : tick.events) {

@@ -73,12 +73,12 @@ AuditEntry entry_of(const Envelope& envelope) {
   AuditEntry entry;
   entry.set_sequence(envelope.position());
   entry.set_time(envelope.time());
-  entry.set_actor(envelope.actor());
+  entry.set_actor(std::string(envelope.actor()));
   entry.set_action(envelope.type());
   entry.set_service(envelope.service());
-  entry.set_subject(envelope.key());
-  entry.set_event_id(envelope.id());
-  entry.set_correlation_id(envelope.correlation_id());
+  entry.set_subject(std::string(envelope.key()));
+  entry.set_event_id(std::string(envelope.id()));
+  entry.set_correlation_id(std::string(envelope.correlation_id()));
   entry.set_digest(digest_of(envelope.data()));
   return entry;
 }

@@ -70,11 +70,11 @@ PaymentEvent shown(const std::string& payment_id, const EventRecord& record, boo
   event.set_payment_id(payment_id);
   event.set_position(envelope.position());
   event.set_type(envelope.type());
-  event.set_id(envelope.id());
+  event.set_id(std::string(envelope.id()));
   event.set_time(envelope.time());
-  event.set_correlation_id(envelope.correlation_id());
-  event.set_causation_id(envelope.causation_id());
-  event.set_actor(envelope.actor());
+  event.set_correlation_id(std::string(envelope.correlation_id()));
+  event.set_causation_id(std::string(envelope.causation_id()));
+  event.set_actor(std::string(envelope.actor()));
   // Without a message it is of a newer version of the platform.
   if (with_summary && record.message != nullptr) event.set_summary(contract::to_json(*record.message));
   return event;
