@@ -20,6 +20,12 @@ SUITES = {"flows": ["tests/flow", "tests/cli"], "reliability": ["tests/reliabili
           "cluster": ["tests/cluster"], "simulation": ["tests/simulation"]}
 
 
+# Test binaries that need real servers; tests/servers/with.py starts them.
+SERVERS = {"libs_sqlserver_test": ["postgres", "mariadb"], "libs_kafka_test": ["kafka"],
+           "libs_redis_test": ["redis"], "services_gateway_test": ["redis"]}
+SERVER_SECONDS = 600
+
+
 def count_junit(path):
     """(passed, failed, skipped) of the JUnit file of gtest or pytest; a torn one counts as a failure."""
     passed = failed = skipped = 0
@@ -77,8 +83,13 @@ def main():
     units = sorted(BUILD.glob("*_test"))
     with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
         gtest = ["--gtest_output=xml:{result}", "--gtest_color=no", "--gtest_brief=1"]
-        waiting = [pool.submit(run, unit.name, [unit, *gtest], UNIT_SECONDS) for unit in units]
+        waiting = [pool.submit(run, unit.name, [unit, *gtest], UNIT_SECONDS) for unit in units
+                   if unit.name not in SERVERS]
         results += [future.result() for future in waiting]
+    for unit in units:  # one by one: servers and their clients want both cores
+        if unit.name in SERVERS:
+            beside = ["tests/servers/with.py", *SERVERS[unit.name], "--", unit, *gtest]
+            results.append(run(unit.name, beside, SERVER_SECONDS))
     if not units:
         print(f"FAILED  no *_test binary in {BUILD}")
         results.append((0, 1))

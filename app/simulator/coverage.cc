@@ -32,6 +32,12 @@ const std::set<std::string, std::less<>> kCommonReasons = {"required",
                                                            "unknown_field",
                                                            "not_served"};
 
+// What random runs may reach or not: a race of a millisecond, a payment that outlives its caller's patience,
+// the id of a key that nobody is told.
+const std::set<std::string, std::less<>> kSeldom = {"command CreateTransfers answers transfer_in_progress",
+                                                    "command CreatePayment answers expired",
+                                                    "query FindApiKey succeeds"};
+
 std::string handler_name(const Service& service, std::string_view kind,
                          const Service::EventHandler& handler) {
   return fmt::format("{} {} {}", service.name, kind, handler.event ? handler.event->type : "every event");
@@ -99,7 +105,8 @@ void Coverage::add(const Coverage& other) {
 std::vector<std::string> Coverage::missed() const {
   std::vector<std::string> missed;
   for (const auto& [item, yes] : expected_)
-    if (const auto hit = hits_.find(item); hit == hits_.end() || hit->second == 0) missed.push_back(item);
+    if (const auto hit = hits_.find(item); (hit == hits_.end() || hit->second == 0) && !kSeldom.contains(item))
+      missed.push_back(item);
   return missed;
 }
 
