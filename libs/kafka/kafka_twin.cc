@@ -151,7 +151,7 @@ SubscriberOptions Consumer::options(std::string group, std::vector<std::string> 
       return true;
     }
     mark = {.offset = consumed.offset, .position = envelope.position()};
-    positions_[envelope.key()].push_back(envelope.position());
+    positions_[std::string(envelope.key())].push_back(envelope.position());
     ++size_;
     return true;
   };

@@ -80,7 +80,7 @@ struct Traced {
     engine->settle();
     std::vector<std::string> found;
     const auto events = store->read_events(from, 100);
-    for (const auto& event : *events) found.push_back(event->envelope.traceparent());
+    for (const auto& event : *events) found.emplace_back(event->envelope.traceparent());
     return found;
   }
 
