@@ -147,6 +147,7 @@ void measure_reads(const test::ScratchDatabase& database) {
   timed("row of a query", kReads, [&](uint64_t i) { CHECK(store.get(table, key_of(i % kWallets))); });
   auto cold = database.open();
   std::vector<ServerStore::Address> rows;
+  rows.reserve(kWallets);
   for (uint64_t i = 0; i < kWallets; ++i) rows.push_back({.table = &table, .key = key_of(i)});
   const Time before = system_clock().monotonic();
   (*cold)->prefetch(rows);

@@ -19,7 +19,8 @@ from check_cpp import code_only, functions
 
 LAYERS = {"contracts": 0, "libs": 1, "services": 2, "app": 3, "bench": 4, "fuzz": 4, "tests": 4}
 COLUMNS = 110
-LINES = {".h": 200, ".cc": 400, ".proto": 400, ".py": 400, ".sh": 200}
+SCRIPT_COLUMNS = 125  # of Python, shell and contracts
+LINES = {".h": 210, ".cc": 400, ".proto": 400, ".py": 400, ".sh": 200}
 TEST_LINES = 600
 FUNCTION_LINES = 60
 TIDY_FOLDERS = ("app/", "libs/", "services/", "bench/", "fuzz/")
@@ -70,7 +71,7 @@ class Tree:
 
 
 def is_test(path):
-    return path.endswith(("_test.cc", "_twin.cc", "_test.py")) or path.startswith("tests/")
+    return path.endswith(("_test.cc", "_twin.cc", "_twin.h", "_test.py")) or path.startswith("tests/")
 
 
 def check_includes(tree):
@@ -97,8 +98,9 @@ def check_sizes(tree):
         if len(lines) > limit:
             yield path, len(lines), f"{len(lines)} lines; the limit is {limit}"
         for number, line in enumerate(lines, 1):
-            if len(line) > COLUMNS and "://" not in line:
-                yield path, number, f"{len(line)} columns; the limit is {COLUMNS}"
+            columns = COLUMNS if path in tree.cpp else SCRIPT_COLUMNS
+            if len(line) > columns and "://" not in line:
+                yield path, number, f"{len(line)} columns; the limit is {columns}"
         if path in tree.cpp and not is_test(path):
             for first, last in functions(tree.code(path)):
                 if last - first + 1 > FUNCTION_LINES:

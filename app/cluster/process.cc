@@ -161,6 +161,7 @@ std::vector<OwnInstance> ClusterProcess::Impl::own_instances() const {
     return uint16_t(std::strtoul(address.c_str() + address.rfind(':') + 1, nullptr, 10));
   };
   std::vector<OwnInstance> own;
+  own.reserve(nodes.size());
   for (const auto& node : nodes)
     own.push_back({.service = node->name(),
                    .port = port_of(node->address()),

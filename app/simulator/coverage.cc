@@ -105,7 +105,8 @@ void Coverage::add(const Coverage& other) {
 std::vector<std::string> Coverage::missed() const {
   std::vector<std::string> missed;
   for (const auto& [item, yes] : expected_)
-    if (const auto hit = hits_.find(item); (hit == hits_.end() || hit->second == 0) && !kSeldom.contains(item))
+    if (const auto hit = hits_.find(item);
+        (hit == hits_.end() || hit->second == 0) && !kSeldom.contains(item))
       missed.push_back(item);
   return missed;
 }

@@ -1,3 +1,4 @@
+// The breaker's states: closed, open, half-open, and back.
 #include "libs/base/breaker.h"
 
 #include <gtest/gtest.h>

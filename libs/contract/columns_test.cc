@@ -182,8 +182,9 @@ CREATE INDEX IF NOT EXISTS "test_row_by_amount" ON "test_row" ("amount_currency"
                            "PRIMARY KEY (\"id\")\n);"})
     EXPECT_NE(postgres.find(line), std::string::npos) << line;
   const std::string mariadb = create_table_sql(row_table(), Dialect::kMariadb);
-  for (const char* line : {"`id` binary(16) NOT NULL,", "`big` bigint NOT NULL DEFAULT (0),", "`parts` longblob,",
-                           "`status` varchar(64) NOT NULL", "COLLATE utf8mb4_nopad_bin;\n"})
+  for (const char* line :
+       {"`id` binary(16) NOT NULL,", "`big` bigint NOT NULL DEFAULT (0),", "`parts` longblob,",
+        "`status` varchar(64) NOT NULL", "COLLATE utf8mb4_nopad_bin;\n"})
     EXPECT_NE(mariadb.find(line), std::string::npos) << line << mariadb;
 }
 

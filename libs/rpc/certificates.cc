@@ -184,6 +184,7 @@ Result<Wanted> wanted_for(const CertificateOptions& options, const std::string& 
 
 Result<std::vector<std::string>> make_certificates(const CertificateOptions& options) {
   std::vector<std::pair<std::string, Wanted>> all;  // nothing is written when a name is wrong
+  all.reserve(options.names.size());
   for (const std::string& name : options.names) all.emplace_back(name, TRY(wanted_for(options, name)));
   if (::mkdir(options.folder.c_str(), 0755) != 0 && errno != EEXIST)
     return fail(Code::kUnavailable, "cannot_write",

@@ -107,8 +107,10 @@ void ClientSite::call(OutCallPtr call) {
                   {.result = std::unexpected(unavailable("overloaded", "Too many calls are running.", 1))});
   }
   ++running_;
-  if (found == pools_.end())
-    return answer(std::move(call), no_instance({.name = call->command.method->service->name, .targets = {}}));
+  if (found == pools_.end()) {
+    Answer none = no_instance({.name = call->command.method->service->name, .targets = {}});
+    return answer(std::move(call), std::move(none));
+  }
   Pool& pool = *found->second;
   pool.tokens = std::min(kMostTokens, pool.tokens + core_->options.retry_percent / 100.0);
   attempt(pool, std::move(call));

@@ -46,10 +46,10 @@ Result<bool> ServerStoreImpl::claim_duty(std::string_view name) const {
   bool held = false;
   TRY(readers_.read([&](SqlSession& session) -> Result<void> {
     const std::string now = now_sql(session.server());
-    const std::string sql = fmt::format(
-        R"(UPDATE "projection" SET "owner"=?,"lease_until"={0}+? WHERE "service"=? AND )"
-        R"(("owner"=? OR "lease_until"<{0}))",
-        now);
+    const std::string sql =
+        fmt::format(R"(UPDATE "projection" SET "owner"=?,"lease_until"={0}+? WHERE "service"=? AND )"
+                    R"(("owner"=? OR "lease_until"<{0}))",
+                    now);
     const std::string& self = membership_.name();
     const auto claim = [&]() -> Result<bool> {
       session.add(sql, {sql_text(self), sql_value(int64_t(options_.lease)), sql_text(name), sql_text(self)});

@@ -183,10 +183,9 @@ Result<ServerStoreImpl::Events> ServerStoreImpl::read_events(uint64_t position, 
 
 Result<void> ServerStoreImpl::read_stored(SqlSession& session, uint64_t position, size_t limit,
                                           Events& events) const {
-  session.add(
-      R"(SELECT "tick" FROM "log" WHERE "first_position"<=? )"
-      R"(ORDER BY "first_position" DESC,"tick" DESC LIMIT 1)",
-      {sql_value(position)});
+  session.add(R"(SELECT "tick" FROM "log" WHERE "first_position"<=? )"
+              R"(ORDER BY "first_position" DESC,"tick" DESC LIMIT 1)",
+              {sql_value(position)});
   auto answers = TRY(session.run());
   if (answers[0]->rows() == 0) return {};
   int64_t before = answers[0]->integer(0, 0) - 1;
