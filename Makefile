@@ -9,7 +9,7 @@ export BUILD
 export CCACHE_SLOPPINESS = pch_defines,time_macros,include_file_mtime,include_file_ctime
 
 .PHONY: run build build-all test soak soak-kills check tidy format bench bench-compare fuzz sanitize clean help \
-  setup setup-test setup-fuzz setup-bench
+  setup setup-test setup-fuzz setup-bench setup-cluster cluster
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -52,6 +52,9 @@ fuzz: setup-fuzz  ## libFuzzer on every parser of outside bytes, each for SECOND
 sanitize: setup-test  ## the unit tests with address, undefined and leak checks, the concurrent ones with thread's
 	@tools/sanitize.sh
 
+cluster: setup-cluster build  ## the cluster profile on this machine: Kafka, PostgreSQL, Redis, every service a process (ARGS="--data FOLDER")
+	@tools/cluster.py $(ARGS)
+
 bench: setup-bench build  ## measure, each figure beside its floor (BENCH="payments single" for some rows)
 	@ninja -C $(BUILD) bench
 	@bench/bench.py $(BENCH)
@@ -74,6 +77,9 @@ setup-test:
 
 setup-bench:
 	@tools/setup.sh bench
+
+setup-cluster:
+	@tools/setup.sh cluster
 
 setup-fuzz:
 	@tools/setup.sh fuzz
