@@ -32,7 +32,7 @@ class Loader {
   void load(const std::string& name) {
     if (pool_.FindFileByName(name) != nullptr) return;
     google::protobuf::FileDescriptorProto file;
-    if (name == "google/protobuf/descriptor.proto") {
+    if (name.starts_with("google/protobuf/")) {
       google::protobuf::DescriptorPool::generated_pool()->FindFileByName(name)->CopyTo(&file);
     } else {
       const auto given = texts_.find(name);

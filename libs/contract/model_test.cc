@@ -154,8 +154,8 @@ TEST(Model, AFieldAddedToAContractAppearsEverywhere) {
   for (const Column& column : column_plan(*unchanged.table("payment_payment")).columns())
     present.push_back(column.name);
   EXPECT_EQ(additive_sql(table, present, Dialect::kPostgres),
-            std::vector<std::string>{
-                "ALTER TABLE \"payment_payment\" ADD COLUMN \"purpose_code\" text NOT NULL DEFAULT '';"});
+            std::vector<std::string>{"ALTER TABLE \"payment_payment\" ADD COLUMN \"purpose_code\" text "
+                                     "COLLATE \"C\" NOT NULL DEFAULT '';"});
   EXPECT_NE(openapi(changed, "1")
                 .find(R"("purposeCode":{"type":"string","maxLength":4,"pattern":"^(?:[A-Z]{4})$"})"),
             std::string::npos);
