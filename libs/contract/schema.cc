@@ -1,6 +1,6 @@
 // The SQL of a table: all dialects store the same columns, so an export of one loads into the other. Text is
-// compared by its bytes, and NULL comes first. Identifiers are quoted, because fields may be named by words of
-// SQL.
+// compared by its bytes, and NULL comes first. Identifiers are quoted, because fields may be named by words
+// of SQL.
 #include <algorithm>
 
 #include "libs/contract/columns.h"
@@ -20,8 +20,8 @@ bool is_indexed(const Table& table, const Column& column) {
   const auto has = [&](const std::vector<const FieldDescriptor*>& fields) {
     return std::find(fields.begin(), fields.end(), column.field) != fields.end();
   };
-  return has(table.key) ||
-         std::any_of(table.indexes.begin(), table.indexes.end(), [&](const Index& i) { return has(i.fields); });
+  return has(table.key) || std::any_of(table.indexes.begin(), table.indexes.end(),
+                                       [&](const Index& i) { return has(i.fields); });
 }
 
 std::string mariadb_type(const Table& table, const Column& column) {
@@ -32,7 +32,8 @@ std::string mariadb_type(const Table& table, const Column& column) {
     case ColumnType::kText: break;
   }
   if (!is_indexed(table, column)) return "longtext";
-  if (column.field->cpp_type() == FieldDescriptor::CPPTYPE_ENUM) return fmt::format("varchar({})", kIndexedEnum);
+  if (column.field->cpp_type() == FieldDescriptor::CPPTYPE_ENUM)
+    return fmt::format("varchar({})", kIndexedEnum);
   const uint32_t longest = options_of(*column.field).max_length();
   return fmt::format("varchar({})", longest == 0 ? kIndexedText : std::min(longest, kIndexedText));
 }
@@ -97,18 +98,27 @@ std::string index_columns(const Table& table, const std::vector<const FieldDescr
 }
 
 std::string index_sql(const Table& table, const Index& index, Dialect dialect) {
-  return fmt::format("CREATE INDEX IF NOT EXISTS {} ON {} ({});", quoted(index.name, dialect),
-                     quoted(table.sql_name, dialect), index_columns(table, index.fields, dialect));
+  return fmt::format("CREATE INDEX IF NOT EXISTS {} ON {} ({}){};", quoted(index.name, dialect),
+                     quoted(table.sql_name, dialect), index_columns(table, index.fields, dialect),
+                     dialect == Dialect::kSqlite && index.except ? " WHERE " + unless_sql(index) : "");
 }
 
 }  // namespace
 
+std::string unless_sql(const Index& index) {
+  return fmt::format("\"{}\"<>'{}'", index.fields[0]->name(), index.except->name());
+}
+
 std::string create_table_sql(const Table& table, Dialect dialect) {
   std::string sql = fmt::format("CREATE TABLE IF NOT EXISTS {} (\n", quoted(table.sql_name, dialect));
+  // Of its own and not SQLite's rowid, which may change when somebody tidies up the file.
+  const bool placed = table.scattered && dialect == Dialect::kSqlite;
+  if (placed) sql += fmt::format("  \"{}\" INTEGER PRIMARY KEY,\n", kPlaceColumn);
   for (const Column& column : column_plan(table).columns())
     sql += fmt::format("  {},\n", column_sql(table, column, dialect));
-  sql += fmt::format("  PRIMARY KEY ({})\n)", index_columns(table, {}, dialect));
-  if (dialect == Dialect::kSqlite) sql += " WITHOUT ROWID";
+  if (placed) sql.resize(sql.size() - 2), sql += "\n)";
+  else sql += fmt::format("  PRIMARY KEY ({})\n)", index_columns(table, {}, dialect));
+  if (dialect == Dialect::kSqlite && !placed) sql += " WITHOUT ROWID";
   if (dialect == Dialect::kMariadb) sql += " ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin";
   sql += ";\n";
   for (const Index& index : table.indexes) sql += index_sql(table, index, dialect) + "\n";

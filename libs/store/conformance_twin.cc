@@ -264,11 +264,10 @@ TEST_P(Conformance, UnsetValuesSortFirst) {
     EXPECT_THAT(walked("payerAccountId desc", size), ElementsAre(11, 7, 5, 1, 10, 8, 4, 2, 12, 9, 6, 3))
         << size;
   }
-  EXPECT_EQ(store
-                ->list({.table = &table<Payment>(),
-                        .filters = {{"payerAccountId", Filter::Op::kLess, uuid(999)}}})
-                ->rows.size(),
-            8u);
+  EXPECT_EQ(
+      store->list({.table = &table<Payment>(), .filters = {{"payerAccountId", Filter::Op::kLess, uuid(999)}}})
+          ->rows.size(),
+      8u);
 }
 
 TEST_P(Conformance, EventsAreReadFromAnyPosition) {

@@ -1,5 +1,6 @@
-// What every store must do, run on each of them: the memory store stands for the others in all other tests, so
-// they must not differ. The cases are in conformance_twin.cc; a test binary that links it says which stores it has:
+// What every store must do, run on each of them: the memory store stands for the others in all other tests,
+// so they must not differ. The cases are in conformance_twin.cc; a test binary that links it says which
+// stores it has:
 //
 //   INSTANTIATE_TEST_SUITE_P(Stores, Conformance, testing::ValuesIn(kinds), kind_name);
 //

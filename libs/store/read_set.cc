@@ -61,8 +61,7 @@ void move_tick(Tick& tick, const LogEnd& end) {
   tick.time = std::max(tick.time, end.time);
   uint64_t position = tick.first_position;
   // The engine made these events in this tick and shows them to nobody before they are durable.
-  for (const auto& event : tick.events)
-    const_cast<EventRecord&>(*event).envelope.set_position(position++);
+  for (const auto& event : tick.events) const_cast<EventRecord&>(*event).envelope.set_position(position++);
 }
 
 }  // namespace micropay

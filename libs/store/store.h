@@ -89,8 +89,8 @@ class RowReader {
 // far and this row never stood beside each other, and no handler may see them together.
 struct StoreConflict {};
 
-// Thrown by get(), which has no other way to say it, when a store on a server cannot be reached for longer than
-// a reader should wait: what was asked for is unknown, and nothing may be decided without it.
+// Thrown by get(), which has no other way to say it, when a store on a server cannot be reached for longer
+// than a reader should wait: what was asked for is unknown, and nothing may be decided without it.
 struct StoreUnavailable {
   Error error;
 };
