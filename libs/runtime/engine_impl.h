@@ -61,7 +61,6 @@ struct Engine::Impl {
   Result<Row> run_query(const Handlers::QueryEntry& entry, const Principal& principal,
                         const google::protobuf::Message& request, bool on_engine);
   void prepare(const Handlers::CommandEntry& entry, const CommandPtr& command);
-
   // --- commands.cc ---
   struct Waiter {
     CommandPtr command;
@@ -85,7 +84,6 @@ struct Engine::Impl {
   void finish_waiters();
   void answer(const CommandPtr& command, Answer answer) { answers_.emplace_back(command, std::move(answer)); }
   Result<void> check_match(const Command& command);
-
   // --- deliveries.cc ---
   using Lane = std::pair<std::string, std::string>;  // consumer, event key: order within is kept
   void drain();
@@ -106,7 +104,6 @@ struct Engine::Impl {
   Result<void> redrive(Context& ctx, const DeadLetter& letter);
   Service runtime_service();
   void index_changes();
-
   // --- foreign.cc ---
   void wake_for_foreign();
   void take_news();
@@ -115,7 +112,6 @@ struct Engine::Impl {
   void drop_timer(Time due, const std::string& key);
   void commit_conflicted();
   void wait_on();
-
   // --- recovery.cc ---
   Result<void> open();
   Result<void> load();
@@ -149,7 +145,6 @@ struct Engine::Impl {
   std::atomic<uint64_t> unanswered_{0};
   std::atomic<Engine::State> state_{Engine::State::kNew};
   std::thread thread_;
-
   // Of the tick under way.
   std::deque<EngineInput> inputs_;
   std::vector<std::pair<CommandPtr, Answer>> answers_;
