@@ -79,7 +79,8 @@ make_venv() {
 
 # The servers that are no Debian packages, into .servers/; each sees for itself what it has already.
 fetch_servers() {
-  tests/servers/kafka.py || stop "Maven could not fetch Kafka; is its repository reachable? (~/.m2/settings.xml is honoured)"
+  tests/servers/kafka.py ||
+    stop "Maven could not fetch Kafka; is its repository reachable? (~/.m2/settings.xml is honoured)"
   tests/servers/zipkin.py ||
     stop "Maven could not fetch Zipkin; is its repository reachable? (~/.m2/settings.xml is honoured)"
 }
