@@ -19,7 +19,7 @@ if [ "$kind" = cluster ]; then
   packages+=(python3 python3-venv "${servers[@]}")
 fi
 if [ "$kind" = test ]; then
-  packages+=(git python3 python3-venv wrk clang-format-19 clang-tidy-19 chromium faketime libgrpc++-dev
+  packages+=(git python3 python3-venv wrk clang-format-19 clang-tidy-19 chromium faketime openssl libgrpc++-dev
     "${servers[@]}")
 fi
 
@@ -79,7 +79,8 @@ make_venv() {
 
 # The servers that are no Debian packages, into .servers/; each sees for itself what it has already.
 fetch_servers() {
-  tests/servers/kafka.py || stop "Maven could not fetch Kafka; is its repository reachable? (~/.m2/settings.xml is honoured)"
+  tests/servers/kafka.py ||
+    stop "Maven could not fetch Kafka; is its repository reachable? (~/.m2/settings.xml is honoured)"
   tests/servers/zipkin.py ||
     stop "Maven could not fetch Zipkin; is its repository reachable? (~/.m2/settings.xml is honoured)"
 }

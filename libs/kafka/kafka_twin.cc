@@ -264,7 +264,7 @@ void OwnBroker::start() {
   posix_spawn_file_actions_adddup2(&actions, 1, 2);
   CHECK(posix_spawnp(&pid_, "python3", &actions, nullptr, argv.data(), environ) == 0);
   posix_spawn_file_actions_destroy(&actions);
-  CHECK(becomes_true([&] { return accepts(port_); }, kMinute));
+  CHECK(becomes_true([&] { return accepts(port_); }, 3 * kMinute));
 }
 
 void OwnBroker::kill() {

@@ -112,20 +112,23 @@ TEST(Shipper, AsksAgainWhileItCannotReadWhereToBegin) {
   LogMaker log(*store);
   log.add(10);
   std::atomic<int> asked{0}, saves{0};
+  std::atomic<uint64_t> saved{0};
   Shipper shipper(settings, *store,
                   {.service = "payment",
                    .load = [&]() -> Result<uint64_t> {
                      if (++asked < 3) return fail(Code::kUnavailable, "database_unavailable");
                      return 4;
                    },
-                   .save = [&](uint64_t) -> Result<void> {
+                   .save = [&](uint64_t position) -> Result<void> {
                      if (++saves == 1) return fail(Code::kUnavailable, "database_unavailable");
+                     saved = position;
                      return {};
                    },
                    .save_interval = 50 * kMillisecond});
   shipper.start();
   EXPECT_TRUE(becomes_true([&] { return shipper.position() == 11; }));
-  EXPECT_TRUE(becomes_true([&] { return saves == 2; }));
+  EXPECT_TRUE(becomes_true([&] { return saved == 11; }));
+  EXPECT_GE(saves, 2);
   EXPECT_EQ(asked, 3);
 }
 
@@ -149,9 +152,6 @@ TEST(Shipper, WhatIsRefusedHoldsUpWhatIsBehindIt) {
   EXPECT_TRUE(becomes_true([&] { return failures.value() >= 3; }));
   EXPECT_EQ(source.shipper.position(), 101u);
   EXPECT_EQ(consumer.size(), 100u) << "an event went past one that was refused";
-  Counter& ahead = counter("micropay_kafka_ahead_total", "", {{"topic", source.topic}, {"group", "balance"}});
-  EXPECT_TRUE(becomes_true([&] { return ahead.value() > 0; }))
-      << "else the broker let nothing past by itself";
   set_topic_limit(settings, source.topic, 5'000'000);
   EXPECT_TRUE(becomes_true([&] { return consumer.size() == 1'101; })) << consumer.size();
   expect_all(consumer, 1'101);

@@ -31,8 +31,9 @@ def kcat(server, *words, text=None):
 
 def publish(server, topic, number):
     service, key = topic.removesuffix("-events"), KEYS[number]
+    kind = {"account": "account.frozen"}.get(service, "payment.initiated")
     attributes = {"ce_id": f"0190c5b2-7e0c-7000-8000-{number:012x}", "ce_source": f"/{service}",
-                  "ce_specversion": "1.0", "ce_type": {"account": "account.frozen"}.get(service, "payment.initiated"),
+                  "ce_specversion": "1.0", "ce_type": kind,
                   "ce_time": f"2026-11-21T01:{number:02}:00Z", "ce_subject": key, "ce_partitionkey": key,
                   "ce_sequence": str(number), "content-type": "application/protobuf"}
     headers = [word for name, value in attributes.items() for word in ("-H", f"{name}={value}")]
@@ -64,8 +65,9 @@ def test_from_the_beginning_by_type_and_by_topic(broker):
 
 
 def test_following(broker):
-    with subprocess.Popen([BINARY, "events", "tail", "--kafka", f"127.0.0.1:{broker.port}", "--follow", "--json",
-                           "--topic", "account-events"], stdout=subprocess.PIPE, text=True) as process:
+    words = [BINARY, "events", "tail", "--kafka", f"127.0.0.1:{broker.port}", "--follow", "--json",
+             "--topic", "account-events"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert [json.loads(process.stdout.readline())["position"] for _ in range(3)] == [1, 2, 3]
             publish(broker, "account-events", 26)

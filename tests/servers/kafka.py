@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Apache Kafka, one broker that is its own controller (KRaft).
 
-    kafka.py                                fetches its jars with Maven into .servers/kafka, once (tools/setup.sh)
-    kafka.py FOLDER PORT [KEY=VALUE…] [CA CERTIFICATE KEY]     becomes a broker; for tests that kill their own
+    kafka.py          fetches its jars with Maven into .servers/kafka, once (tools/setup.sh)
+    kafka.py FOLDER PORT [KEY=VALUE…] [CA CERTIFICATE KEY]
+                      becomes a broker; for tests that kill their own
     Server().start()                                       plaintext on 127.0.0.1
     Server(settings={"group.min.session.timeout.ms": 100})
     Server(tls=Tls("ca.pem", "broker-cert.pem", "broker-key.pem"))   mutual TLS on the same port
@@ -10,9 +11,11 @@
 The folder keeps topics and identity: killed and started again on it, the broker goes on.
 """
 import collections
+import ctypes
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -24,6 +27,7 @@ from server import Server as Base, free_port  # noqa: E402
 HERE = pathlib.Path(__file__).resolve().parent
 JARS = HERE.parent.parent / ".servers/kafka"
 POM = HERE / "kafka.pom.xml"
+PR_SET_PDEATHSIG = 1
 MADE_FROM = JARS / "made-from"
 CLASSES = JARS / "classes.jsa"  # as the JVM has them in memory: halves the time to start
 # Kilobytes of topics need no more; the serial collector and the first compiler alone start fastest.
@@ -40,8 +44,8 @@ def fetch():
         return
     print("setup: the Kafka broker of tests and the cluster, 44 MB by Maven into .servers/kafka", flush=True)
     shutil.rmtree(JARS, ignore_errors=True)
-    subprocess.run(["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={JARS}",
-                    "-DincludeScope=runtime"], check=True)
+    subprocess.run(["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies",
+                    f"-DoutputDirectory={JARS}", "-DincludeScope=runtime"], check=True)
     first = Server(java_options=[f"-XX:ArchiveClassesAtExit={CLASSES}"])
     first.start()
     first.stop()
@@ -50,6 +54,7 @@ def fetch():
 
 class Server(Base):
     name = "kafka"
+    start_seconds = 180  # seconds are enough for it, but not on a machine that has too much to do
 
     def __init__(self, folder=None, port=None, settings=None, tls=None, java_options=None):
         super().__init__(folder, port)
@@ -66,8 +71,8 @@ class Server(Base):
         (self.folder / "server.properties").write_text(
             "".join(f"{key}={value}\n" for key, value in self.properties().items()))
         if not (self.folder / "data/meta.properties").exists():
-            tool = [*JAVA, *LIBRARIES, "kafka.tools.StorageTool", "format", "--standalone", "-t", "AAAAAAAAQACAAAAAAAAAAQ",
-                    "-c", "server.properties"]
+            tool = [*JAVA, *LIBRARIES, "kafka.tools.StorageTool", "format", "--standalone",
+                    "-t", "AAAAAAAAQACAAAAAAAAAAQ", "-c", "server.properties"]
             made = subprocess.run(tool, cwd=self.folder, capture_output=True, text=True)
             assert made.returncode == 0, made.stdout + made.stderr
 
@@ -114,7 +119,8 @@ class Server(Base):
         """Kafka wants the key before its certificates in one file."""
         path = self.folder / "keystore.pem"
         path.touch(mode=0o600)
-        path.write_text(pathlib.Path(self.tls.key).read_text() + pathlib.Path(self.tls.certificate).read_text())
+        path.write_text("".join(pathlib.Path(part).read_text()
+                                for part in (self.tls.key, self.tls.certificate)))
         return path
 
     def command(self):
@@ -141,6 +147,7 @@ def become(folder, port, *rest):
     server = Server(folder, int(port), settings, Tls(*files) if files else None)
     server.prepare()
     os.chdir(folder)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # it ends with the test that wanted it
     os.execvp("java", server.command())
 
 
