@@ -85,6 +85,14 @@ TEST_F(CallTest, KeysTagsAndPreferencesTravel) {
   command.fingerprint = 2;
   EXPECT_EQ(client.client.call_and_wait(command).result.error().code, Code::kUnprocessable);
 
+  Command failing = TestClient::command(new_top_up(account_in(first).id(), "card_declined"), anna());
+  failing.idempotency_key = "two";
+  EXPECT_FALSE(client.client.call_and_wait(failing).replayed);
+  const Answer told_again = client.client.call_and_wait(failing);
+  EXPECT_EQ(told_again.result.error().reason, "declined");
+  EXPECT_EQ(told_again.result.error().extensions.at(0).first, "topUpId");
+  EXPECT_TRUE(told_again.replayed);
+
   FreezeAccountRequest freeze;
   freeze.set_id(account_in(first).id());
   freeze.set_reason("because");
@@ -131,6 +139,28 @@ TEST(CallLimits, ManyAtOnceKeepApart) {
   }
   ASSERT_EQ(all.get_future().wait_for(std::chrono::seconds(20)), std::future_status::ready);
   EXPECT_EQ(good, kCalls);
+}
+
+TEST(CallLimits, AnAnswerAfterTheEndFindsNobody) {
+  auto store = memory_store();
+  auto conduct = std::make_shared<Conduct>();
+  Engine engine(EngineOptions{.seed = 1}, *store, system_clock(), account_service(conduct));
+  ASSERT_TRUE(engine.open().has_value());
+  engine.start();
+  auto server = std::make_unique<Server>(ServerOptions{.plaintext = true}, engine, system_clock());
+  ASSERT_TRUE(server->start().has_value());
+  auto client = std::make_unique<TestClient>(std::vector{server->address()});
+  conduct->gate.close();
+  Command command = TestClient::command(new_account("wait"), anna());
+  std::promise<void> told;
+  command.done = [&](const Answer&) { told.set_value(); };
+  client->client.call(std::move(command));
+  ASSERT_TRUE(comes_true([&] { return conduct->gate.waiting() > 0; }));
+  server.reset();
+  told.get_future().wait();
+  client.reset();
+  conduct->gate.open();
+  engine.drain(kSecond);
 }
 
 TEST(CallLimits, NoInstanceIsToldAtOnce) {

@@ -16,51 +16,50 @@ struct LoopThread::Work {
   asio::executor_work_guard<asio::io_context::executor_type> guard;
 };
 
-LoopThread::LoopThread(const char* name)
-    : name_(name),
-      context_(std::make_unique<asio::io_context>(1)),
-      work_(std::make_unique<Work>(*context_)) {}
-
-LoopThread::~LoopThread() { stop(); }
-
-void LoopThread::start() {
-  thread_ = std::thread([this] {
-    id_ = std::this_thread::get_id();
-    pthread_setname_np(pthread_self(), name_);
-    context_->run();
-  });
+void Mailbox::post(std::function<void()> job) {
+  std::scoped_lock lock(mutex_);
+  if (closed_) return;
+  const bool wake = jobs_.empty();
+  jobs_.push_back(std::move(job));
+  if (wake) wake_();
 }
 
-void LoopThread::stop() {
+void Mailbox::close() {
   std::vector<std::function<void()>> dropped;
-  {
-    std::scoped_lock lock(mutex_);
-    if (stopped_) return;
-    stopped_ = true;
-    dropped.swap(jobs_);
-  }
-  context_->stop();
-  if (thread_.joinable()) thread_.join();
+  std::scoped_lock lock(mutex_);
+  closed_ = true;
+  dropped.swap(jobs_);
 }
 
-void LoopThread::post(std::function<void()> job) {
-  bool wake;
-  {
-    std::scoped_lock lock(mutex_);
-    if (stopped_) return;
-    wake = jobs_.empty();
-    jobs_.push_back(std::move(job));
-  }
-  if (wake) asio::post(*context_, [this] { run_jobs(); });
-}
-
-void LoopThread::run_jobs() {
+void Mailbox::run() {
   {
     std::scoped_lock lock(mutex_);
     running_.swap(jobs_);
   }
   for (auto& job : running_) job();
   running_.clear();
+}
+
+LoopThread::LoopThread(const char* name)
+    : name_(name),
+      context_(std::make_unique<asio::io_context>(1)),
+      work_(std::make_unique<Work>(*context_)),
+      mailbox_(std::make_shared<Mailbox>([this] { asio::post(*context_, [this] { mailbox_->run(); }); })) {}
+
+LoopThread::~LoopThread() { stop(); }
+
+void LoopThread::start() {
+  thread_ = std::thread([this] {
+    mailbox_->open();
+    pthread_setname_np(pthread_self(), name_);
+    context_->run();
+  });
+}
+
+void LoopThread::stop() {
+  mailbox_->close();
+  context_->stop();
+  if (thread_.joinable()) thread_.join();
 }
 
 struct Ticker::State : std::enable_shared_from_this<State> {

@@ -23,6 +23,27 @@ class Loop {
   virtual boost::asio::io_context& context() = 0;
 };
 
+// What other threads leave for a loop. It outlives the loop: an answer that comes late finds nobody home.
+class Mailbox {
+ public:
+  explicit Mailbox(std::function<void()> wake) : wake_(std::move(wake)) {}
+  void post(std::function<void()> job);  // any thread; one wake-up for all that are queued meanwhile
+  bool here() const { return std::this_thread::get_id() == owner_; }
+
+  // The rest is the loop's.
+  void open() { owner_ = std::this_thread::get_id(); }
+  void close();  // what is queued is dropped
+  void run();
+
+ private:
+  std::function<void()> wake_;  // guarded by mutex_
+  std::mutex mutex_;
+  std::vector<std::function<void()>> jobs_;     // guarded by mutex_
+  bool closed_ = false;                         // guarded by mutex_
+  std::vector<std::function<void()>> running_;  // being run; kept for its memory
+  std::atomic<std::thread::id> owner_{};
+};
+
 class LoopThread final : public Loop {
  public:
   explicit LoopThread(const char* name);
@@ -30,22 +51,17 @@ class LoopThread final : public Loop {
   void start();
   void stop();  // what is queued is dropped, what waits is cancelled; then everything on it may be destroyed
 
-  void post(std::function<void()> job) override;  // one wake-up for all that are queued meanwhile
-  bool here() const override { return std::this_thread::get_id() == id_; }
+  void post(std::function<void()> job) override { mailbox_->post(std::move(job)); }
+  bool here() const override { return mailbox_->here(); }
   boost::asio::io_context& context() override { return *context_; }
+  const std::shared_ptr<Mailbox>& mailbox() const { return mailbox_; }
 
  private:
   struct Work;
-  void run_jobs();
-
   const char* name_;
   std::unique_ptr<boost::asio::io_context> context_;
   std::unique_ptr<Work> work_;
-  std::mutex mutex_;
-  std::vector<std::function<void()>> jobs_;     // guarded by mutex_
-  bool stopped_ = false;                        // guarded by mutex_
-  std::vector<std::function<void()>> running_;  // being run; kept for its memory
-  std::atomic<std::thread::id> id_{};
+  std::shared_ptr<Mailbox> mailbox_;
   std::thread thread_;
 };
 

@@ -220,12 +220,7 @@ TEST(Resilience, AnAnswerThatIsNotFinalComesWithItsStatus) {
   TestServer server;
   TestClient client({server.address()});
   const Answer account = client.call(new_account("a"), anna());
-  CreateTopUpRequest request;
-  request.set_account_id(account_in(account).id());
-  request.mutable_amount()->set_currency("EUR");
-  request.mutable_amount()->set_minor(100);
-  request.set_payment_method("card_ok");
-  Command command = TestClient::command(request, anna());
+  Command command = TestClient::command(new_top_up(account_in(account).id(), "card_ok"), anna());
   command.respond_async = true;
   EXPECT_EQ(client.client.call_and_wait(command).status, 202u);
   command.respond_async = false;

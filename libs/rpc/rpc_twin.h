@@ -4,114 +4,19 @@
 
 #include <gtest/gtest.h>
 
-#include <stdlib.h>
-
-#include <condition_variable>
-#include <filesystem>
 #include <future>
 
 #include "contracts/account.pb.h"
 #include "libs/base/ids.h"
 #include "libs/base/metrics.h"
-#include "libs/rpc/certificates.h"
+#include "libs/rpc/certificates_twin.h"
 #include "libs/rpc/client.h"
 #include "libs/rpc/server.h"
+#include "libs/rpc/service_twin.h"
 #include "libs/runtime/engine.h"
 #include "libs/runtime/testing.h"
 
 namespace micropay::rpc {
-
-constexpr Code kAllCodes[] = {
-    Code::kInvalidArgument,  Code::kUnauthenticated,    Code::kPermissionDenied,   Code::kNotFound,
-    Code::kAlreadyExists,    Code::kFailedPrecondition, Code::kPreconditionFailed, Code::kAborted,
-    Code::kPaymentRequired,  Code::kUnprocessable,      Code::kResourceExhausted,  Code::kUnavailable,
-    Code::kDeadlineExceeded, Code::kUnimplemented,      Code::kInternal,           Code::kTooLarge};
-
-// Holds back what waits for it, until it is opened.
-class Gate {
- public:
-  void close() { set(false); }
-  void open() { set(true); }
-  void wait() {
-    std::unique_lock lock(mutex_);
-    ++waiting_;
-    changed_.wait(lock, [this] { return open_; });
-    --waiting_;
-  }
-  int waiting() {
-    std::scoped_lock lock(mutex_);
-    return waiting_;
-  }
-
- private:
-  void set(bool open) {
-    std::scoped_lock lock(mutex_);
-    open_ = open;
-    changed_.notify_all();
-  }
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool open_ = true;
-  int waiting_ = 0;
-};
-
-// What the service of a TestServer does beside keeping accounts; the name of a new account asks for it.
-struct Conduct {
-  Gate gate;  // "wait"
-  std::atomic<int> creations{0};
-  std::mutex mutex;
-  Error error;        // "fail"; guarded by mutex
-  Principal seen;     // of the last creation; guarded by mutex
-  std::string large;  // answered as name by "large"
-};
-
-inline std::vector<Service> account_service(const std::shared_ptr<Conduct>& conduct) {
-  Service service{"account"};
-  service.command([conduct](Context& ctx, const CreateAccountRequest& request) -> Result<Account> {
-    ++conduct->creations;
-    if (request.name() == "wait") conduct->gate.wait();
-    std::scoped_lock lock(conduct->mutex);
-    conduct->seen = ctx.principal();
-    if (request.name() == "fail") return std::unexpected(conduct->error);
-    Account account;
-    account.set_id(ctx.new_id());
-    account.set_user_id(ctx.principal().user_id);
-    account.set_currency(request.currency());
-    account.set_name(request.name() == "large" ? conduct->large : request.name());
-    account.set_created_at(ctx.now());
-    ctx.table<Account>().insert(account);
-    return account;
-  });
-  service.command([](Context& ctx, const FreezeAccountRequest& request) -> Result<Account> {
-    TRY(ctx.table<Account>().get(request.id()));
-    Account& account = ctx.table<Account>().edit(request.id());
-    account.set_status(Account::FROZEN);
-    return account;
-  });
-  service.command([](Context& ctx, const CreateTopUpRequest& request) -> Result<TopUp> {
-    TopUp top_up;
-    top_up.set_id(ctx.new_id());
-    top_up.set_account_id(request.account_id());
-    ctx.table<TopUp>().insert(top_up);
-    return top_up;  // nothing ever completes it
-  });
-  service.query([](QueryContext& ctx, const GetAccountRequest& request) -> Result<Account> {
-    return TRY(ctx.table<Account>().get(request.id())).get();
-  });
-  service.query([conduct](QueryContext& ctx,
-                          const ListAccountsRequest& request) -> Result<ListAccountsResponse> {
-    if (request.page_size() == 499) conduct->gate.wait();
-    auto page = TRY(
-        ctx.table<Account>().list({.filters = {{"user_id", Filter::Op::kEqual, ctx.principal().user_id, {}}},
-                                   .page_size = static_cast<uint32_t>(request.page_size())}));
-    ListAccountsResponse response;
-    for (size_t i = 0; i < page.size(); ++i) *response.add_accounts() = page[i];
-    return response;
-  });
-  std::vector<Service> services;
-  services.push_back(std::move(service));
-  return services;
-}
 
 inline std::shared_ptr<Store> memory_store() { return make_memory_store(contract::model()); }
 
@@ -178,48 +83,18 @@ struct TestClient {
   Client client;
 };
 
-// A folder with an authority and certificates, gone at the end.
-class CertificateFolder {
- public:
-  CertificateFolder() {
-    char path[] = "/tmp/rpc-certificates-XXXXXX";
-    CHECK(mkdtemp(path) != nullptr);
-    path_ = path;
-  }
-  ~CertificateFolder() { std::filesystem::remove_all(path_); }
-  void make(const std::string& name, Time now = system_clock().now(), Duration life = kDay) const {
-    const auto made = make_certificates({.folder = path_, .names = {name}, .life = life, .now = now});
-    CHECK(made.has_value());
-  }
-  TlsFiles files(const std::string& name) const {
-    return {path_ + "/" + name + ".crt", path_ + "/" + name + ".key", path_ + "/authority.crt"};
-  }
-  std::shared_ptr<TlsKeys> keys(const std::string& name) const {
-    make(name);
-    auto opened = TlsKeys::open(files(name));
-    CHECK(opened.has_value());
-    return *opened;
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
-// Whether it comes true before a generous deadline.
-inline bool comes_true(const std::function<bool()>& condition, Duration within = 10 * kSecond) {
-  const Time until = system_clock().monotonic() + within;
-  while (!condition()) {
-    if (system_clock().monotonic() >= until) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  return true;
-}
-
 inline CreateAccountRequest new_account(const std::string& name) {
   CreateAccountRequest request;
   request.set_currency("EUR");
   request.set_name(name);
+  return request;
+}
+inline CreateTopUpRequest new_top_up(const std::string& account_id, const std::string& payment_method) {
+  CreateTopUpRequest request;
+  request.set_account_id(account_id);
+  request.mutable_amount()->set_currency("EUR");
+  request.mutable_amount()->set_minor(100);
+  request.set_payment_method(payment_method);
   return request;
 }
 inline GetAccountRequest get_account(const std::string& id) {

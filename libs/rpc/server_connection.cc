@@ -32,9 +32,10 @@ struct ServerConnection::Stream {
   std::string watched, last_watched;  // the question of a watch, and what was said last
 };
 
-ServerConnection::ServerConnection(Loop& loop, std::shared_ptr<ServerCore> core)
+ServerConnection::ServerConnection(LoopThread& loop, std::shared_ptr<ServerCore> core)
     : Http2(loop, core->keys, TlsKeys::Side::kServer, core->max_streams),
       core_(std::move(core)),
+      mailbox_(loop.mailbox()),
       began_(core_->clock.monotonic()) {
   core_->connections.fetch_add(1);
 }
@@ -156,11 +157,15 @@ void ServerConnection::call(Stream& stream) {
   std::string().swap(stream.in);
   stream.state = Stream::State::kRunning;
   inbound.command.traceparent = std::move(stream.traceparent);
-  auto self = std::static_pointer_cast<ServerConnection>(shared_from_this());
-  inbound.command.done = [self, id = stream.id](Answer answer) {
-    if (self->loop().here()) return self->answer(id, std::move(answer));
-    self->loop().post(
-        [self, id, answer = std::move(answer)]() mutable { self->answer(id, std::move(answer)); });
+  // The answer may come when this connection, or the whole server, is long gone.
+  auto weak = std::weak_ptr(std::static_pointer_cast<ServerConnection>(shared_from_this()));
+  inbound.command.done = [weak, mailbox = mailbox_, id = stream.id](Answer answer) {
+    if (!mailbox->here()) {
+      return mailbox->post([weak, id, answer = std::move(answer)]() mutable {
+        if (const auto self = weak.lock()) self->answer(id, std::move(answer));
+      });
+    }
+    if (const auto self = weak.lock()) self->answer(id, std::move(answer));
   };
   core_->dispatch.call(std::move(inbound));
 }
@@ -170,7 +175,7 @@ void ServerConnection::answer(int32_t id, Answer answer) {
   if (found == streams_.end() || closed()) return;
   Stream& stream = *found->second;
   if (stream.state != Stream::State::kRunning) return;  // it was told that its time is over
-  if (!answer.result) return refuse(stream, answer.result.error());
+  if (!answer.result) return refuse(stream, answer.result.error(), answer.replayed);
   succeed(stream, answer);
 }
 
@@ -195,14 +200,14 @@ void ServerConnection::succeed(Stream& stream, const Answer& answer) {
   core_->metrics.record(method, nullptr, core_->clock.monotonic() - stream.began);
 }
 
-void ServerConnection::refuse(Stream& stream, const Error& error) {
+void ServerConnection::refuse(Stream& stream, const Error& error, bool replayed) {
   if (stream.method != nullptr)
     core_->metrics.record(*stream.method, &error.code, core_->clock.monotonic() - stream.began);
-  finish(stream, &error);
+  finish(stream, &error, replayed);
 }
 
 // The last words of a stream; when nothing was sent before, they are all there is ("Trailers-Only").
-void ServerConnection::finish(Stream& stream, const Error* error) {
+void ServerConnection::finish(Stream& stream, const Error* error, bool replayed) {
   const bool whole = stream.state != Stream::State::kReading;
   stream.state = Stream::State::kAnswered;
   Trailers trailers = kGood;
@@ -212,6 +217,7 @@ void ServerConnection::finish(Stream& stream, const Error* error) {
                 {"grpc-message", encode_message(status.message)},
                 {"grpc-status-details-bin", encode_binary(status.details)}};
   }
+  if (replayed) trailers.emplace_back(kReplayedTrailer, "1");
   if (!stream.started) {
     std::vector<Header> headers(std::begin(kHeaders), std::end(kHeaders));
     for (const auto& [name, value] : trailers) headers.push_back({name, value, false});

@@ -31,7 +31,7 @@ struct ServerCore {
 
 class ServerConnection final : public Http2 {
  public:
-  ServerConnection(Loop& loop, std::shared_ptr<ServerCore> core);
+  ServerConnection(LoopThread& loop, std::shared_ptr<ServerCore> core);
   ~ServerConnection() override;
 
   void on_tick(Time now);  // deadlines, watches
@@ -53,11 +53,12 @@ class ServerConnection final : public Http2 {
   void answer(int32_t id, Answer answer);
   void take_messages(Stream& stream);
   void send_message(Stream& stream, std::string_view message);
-  void finish(Stream& stream, const Error* error);
+  void finish(Stream& stream, const Error* error, bool replayed = false);
   void succeed(Stream& stream, const Answer& answer);
-  void refuse(Stream& stream, const Error& error);
+  void refuse(Stream& stream, const Error& error, bool replayed = false);
 
   std::shared_ptr<ServerCore> core_;
+  std::shared_ptr<Mailbox> mailbox_;  // of the loop
   Time began_;
   bool draining_ = false;
   std::unordered_map<int32_t, std::unique_ptr<Stream>> streams_;

@@ -13,6 +13,8 @@ namespace {
 
 constexpr unsigned char kProtocols[] = "\x02h2";
 
+constexpr Duration kRenewBefore = 7 * kDay;
+
 struct ContextDeleter {
   void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
 };
@@ -94,6 +96,10 @@ void TlsKeys::use(std::shared_ptr<const Loaded> loaded) {
   std::scoped_lock lock(mutex_);
   gauge("micropay_rpc_certificate_expires_timestamp_seconds", "When this process's certificate ends")
       .set(loaded->expires_at / kSecond);
+  if (loaded->expires_at < system_clock().now() + kRenewBefore) {
+    log_warn("rpc.certificate_ends", "The certificate of this process ends soon: renew it",
+             {{"certificate", files_.certificate}, {"expires_at", format_time(loaded->expires_at)}});
+  }
   expires_at_ = loaded->expires_at;
   loaded_ = std::move(loaded);
   generation_.fetch_add(1);
