@@ -17,9 +17,11 @@ const std::string kAccount = derived_uuid("account");
 class FullStore final : public Store {
  public:
   bool full = false;
+  bool away = false;  // a server that does not answer
   uint64_t refused = 0;
 
   Row get(const contract::Table& table, const std::string& key) const override {
+    if (away) throw StoreUnavailable{fail(Code::kUnavailable, "storage_failed", "no answer").error()};
     return store_->get(table, key);
   }
   Result<Page> list(const ListQuery& query) const override {
@@ -123,6 +125,20 @@ TEST_F(FullStoreTest, TimersAndRetriesComeWhenThereIsSpace) {
   EXPECT_EQ(seen("account.unfrozen"), 1u);
   pass(kHour);
   EXPECT_EQ(seen("payment.failed") + seen("account.unfrozen"), 2u);
+}
+
+// What was delivered meanwhile is not lost, and nothing is decided without having read.
+TEST_F(FullStoreTest, AStoreThatCannotBeReadIsWaitedFor) {
+  const uint64_t before = store.end().tick;
+  store.away = true;
+  freeze();
+  for (int i = 0; i < 5; ++i) pass(kSecond);
+  EXPECT_EQ(store.end().tick, before);
+  store.away = false;
+  pass(kSecond);
+  pass(kHour);
+  EXPECT_EQ(seen("payment.failed"), 1u);
+  EXPECT_EQ(seen("account.unfrozen"), 1u);
 }
 
 // Ticks and ids go on behind the log, also when the clock is an hour back by now.
