@@ -33,8 +33,11 @@ class Trouble : public testing::TestWithParam<SqlServer> {
     ASSERT_TRUE(opened) << opened.error().detail;
     store = std::move(*opened);
   }
-  std::string commit(uint64_t number, const std::string& detail) {
+  // `disturb` comes between what the tick reads and its commit.
+  std::string commit(
+      uint64_t number, const std::string& detail, const std::function<void()>& disturb = [] {}) {
     store->begin_tick();
+    disturb();
     tick = test::TickMaker(store->end()).next({put(letter(number, {.detail = detail}))}, 1);
     const auto done = store->commit(tick);
     return done ? "" : done.error().reason;
@@ -54,12 +57,12 @@ class Trouble : public testing::TestWithParam<SqlServer> {
 // The tick is in the log, its answer is not: the store looks for it, and does not write it again.
 TEST_P(Trouble, ALostAnswerIsLookedFor) {
   ASSERT_EQ(commit(1, "first"), "");
-  proxy->lose_answers();
   std::thread restorer([this] {
-    while (ticks() < 2) std::this_thread::yield();
+    const Time deadline = system_clock().monotonic() + kMinute;
+    while (ticks() < 2 && system_clock().monotonic() < deadline) std::this_thread::yield();
     proxy->restore();
   });
-  EXPECT_EQ(commit(1, "second"), "");
+  EXPECT_EQ(commit(1, "second", [this] { proxy->lose_answers(); }), "");
   restorer.join();
   EXPECT_GT(proxy->lost(), 0u);
   EXPECT_EQ(tick.number, 2u);
@@ -73,8 +76,7 @@ TEST_P(Trouble, ALostAnswerIsLookedFor) {
 // Nobody could say in time: the caller is told so, and what had happened comes as news.
 TEST_P(Trouble, AnAnswerThatStaysLostComesAsNews) {
   ASSERT_EQ(commit(1, "first"), "");
-  proxy->lose_answers();
-  EXPECT_EQ(commit(2, "lost"), "storage_failed");
+  EXPECT_EQ(commit(2, "lost", [this] { proxy->lose_answers(); }), "storage_failed");
   ASSERT_EQ(ticks(), 2);
   proxy->restore();
   ASSERT_EQ(commit(3, "next"), "");
