@@ -25,6 +25,12 @@ constexpr std::string_view kMoveHead =
 constexpr std::string_view kSetHead =
     R"(UPDATE "log_head" SET "tick"=?,"next_position"=?,"time"=? WHERE "id"=1)";
 
+// The last look before somebody is told that money has moved: the head and the log have one row more, or a
+// session has mixed up its answers.
+void check_written(const SqlRows& head, const SqlRows& log) {
+  CHECK(head.affected() == 1 && log.affected() == 1);
+}
+
 }  // namespace
 
 std::unexpected<Error> ServerStoreImpl::conflict(std::string_view reason) {
@@ -87,6 +93,7 @@ Result<ServerStoreImpl::Attempt> ServerStoreImpl::commit_directly(SqlSession& se
   TRY(add_writes(session, tick));
   const auto done = session.run();
   if (done) {
+    check_written(*(*done)[0], *(*done)[1]);
     numbers_.direct.add();
     return Attempt::kDone;
   }
@@ -105,7 +112,8 @@ Result<ServerStoreImpl::Attempt> ServerStoreImpl::commit_locked(SqlSession& sess
                            sql_value(tick.time)});
     TRY(add_writes(session, tick));
     session.add("COMMIT");
-    TRY(session.run());
+    const auto done = TRY(session.run());
+    check_written(*done[0], *done[1]);
     return Attempt::kDone;
   }();
   if (session.in_transaction()) {

@@ -184,6 +184,9 @@ std::unexpected<Error> MariadbSession::lost(const std::string& why) {
 
 std::unexpected<Error> MariadbSession::error() {
   const unsigned number = mysql_errno(connection_);
+  // What does not fit the protocol: whose answer comes next is unknown, so nothing more may be asked here.
+  if (number == 0 || (number >= ER_ABORTING_CONNECTION && number <= ER_NET_WRITE_INTERRUPTED))
+    return lost("its answers are out of order");
   if ((number >= CR_MIN_ERROR && number <= CR_MAX_ERROR) || number == ER_SERVER_SHUTDOWN ||
       number == kConnectionKilled || number == kMysqlIdleTooLong)
     return lost(mysql_error(connection_));
@@ -352,7 +355,9 @@ Result<void> MariadbSession::send(const std::string& sql, std::span<const Statem
     if (statement.answered) answers.push_back(std::move(rows));
     more = mysql_next_result(connection_);
   }
-  return more > 0 ? Result<void>(error()) : Result<void>();
+  if (more > 0) return error();
+  if (more == 0) return lost("it has more answers than it was asked");  // the next one would get them
+  return {};
 }
 
 Result<void> MariadbSession::execute(const std::string& sql) {

@@ -96,7 +96,7 @@ void Proxy::carry(Pair& pair) {
     const ssize_t size = ::recv(from, bytes, most, 0);
     if (size <= 0) return false;
     if (from == pair.client) passing_ -= size;
-    if (from == pair.server && losing_) return swallowed = true, ++lost_ > 0;
+    if (from == pair.server && (losing_ || swallowed)) return swallowed = true, ++lost_ > 0;
     return ::send(to, bytes, static_cast<size_t>(size), MSG_NOSIGNAL) == size;
   };
   while (!stopping_ && !refusing_ && (!swallowed || losing_)) {
