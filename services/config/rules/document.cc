@@ -16,8 +16,11 @@ size_t digits(std::string_view text, size_t at) {
   return end - at;
 }
 
+constexpr size_t kMaxNumber = 18;  // what is longer does not fit every reader's numbers: it stays text
+
 // RFC 8259 §6.
 bool is_json_number(std::string_view text) {
+  if (text.size() > kMaxNumber) return false;
   size_t at = text.starts_with('-') ? 1 : 0;
   const size_t whole = digits(text, at);
   if (whole == 0 || (whole > 1 && text[at] == '0')) return false;
@@ -31,7 +34,7 @@ bool is_json_number(std::string_view text) {
     ++at;
     if (at < text.size() && (text[at] == '+' || text[at] == '-')) ++at;
     const size_t exponent = digits(text, at);
-    if (exponent == 0 || exponent > 3) return false;
+    if (exponent == 0 || exponent > 2) return false;
     at += exponent;
   }
   return at == text.size();

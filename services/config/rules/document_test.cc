@@ -33,6 +33,8 @@ TEST(YamlDocuments, AreFlattened) {
   EXPECT_EQ(flat("a.yml", "a: ~\nb:\nc: []\nd: ''\n"), "a=\nb=\nc=\nd=\n");
   EXPECT_EQ(flat("a.yml", "a: \"3\"\nb: 1.50\nc: 010\nd: on\ne: False\nf: 1e3\n"),
             "a=3\nb=1.50 #\nc=010\nd=on\ne=false ?\nf=1e3 #\n");
+  EXPECT_EQ(flat("a.yml", "a: 7400171007376915968217281\nb: 1e999\n"),
+            "a=7400171007376915968217281\nb=1e999\n");
   EXPECT_EQ(flat("a.yml", "base: &b {x: 1, y: 2}\nuse:\n  <<: *b\n  y: 3\n"),
             "base.x=1 #\nbase.y=2 #\nuse.y=3 #\nuse.x=1 #\n");
   EXPECT_EQ(flat("a.yml", "list:\n  '[a.b]': 1\n"), "list[a.b]=1 #\n");
@@ -42,6 +44,9 @@ TEST(YamlDocuments, AreFlattened) {
 TEST(YamlDocuments, SeveralAndForProfiles) {
   EXPECT_EQ(flat("a.yml", "a: 1\n---\nspring.config.activate.on-profile: eu\na: 2\n"),
             "a=1 #\n---\non eu\na=2 #\n");
+  EXPECT_EQ(flat("a.yml", "%YAML 1.2\n---\na: 1\n...\n--- # next\nb: |\n  x\n   ---\n"),
+            "a=1 #\n---\nb=x\n ---\n\n");
+  EXPECT_EQ(read_documents("a.yml", "a: 1\n---\nb: 2\nc: [").error().detail.substr(0, 8), "a.yml:4:");
   EXPECT_EQ(flat("a.yaml", "spring:\n  profiles: [x, y]\na: 2\n"), "on x,y\na=2 #\n");
 }
 
@@ -56,6 +61,13 @@ TEST(YamlDocuments, RefusesWhatIsNoSettings) {
         fmt::format("a{0}: &a{0} [*a{1},*a{1},*a{1},*a{1},*a{1},*a{1},*a{1},*a{1},*a{1},*a{1}]\n", i, i - 1);
   EXPECT_EQ(flat("a.yml", laughs), "settings_malformed");
   EXPECT_EQ(flat("a.yml", std::string(kMaxFileBytes + 1, ' ')), "settings_malformed");
+  EXPECT_EQ(flat("a.yml", "a: &a {x: 1, <<: [*a, *a, *a]}"), "settings_malformed");
+  EXPECT_EQ(flat("a.yml", "a: &a {x: 1, <<: *a}"), "settings_malformed");
+  EXPECT_EQ(flat("a.yml", "a: {<<: [1]}"), "settings_malformed");
+  EXPECT_EQ(flat("a.yml", "a: \"\\_\""), "settings_malformed");
+  EXPECT_EQ(flat("a.yml", ",d\n{\"a\": 1}"), "settings_malformed");  // yaml-cpp makes endless documents of it
+  EXPECT_EQ(flat("a.yml", "{a: 1}\n{b: 2}"), "settings_malformed");
+  EXPECT_EQ(flat("a.yml", std::string(1'001, 'k') + ": [1, 2]"), "settings_malformed");
 }
 
 TEST(PropertiesDocuments, FollowJavasRules) {
