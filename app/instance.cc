@@ -42,7 +42,7 @@ EmbeddedOptions store_options(Settings& settings) {
   options.segment_bytes = size_t(settings.integer("store.segment_mb", 64, 1, 4096,
                                                   "Size of a log file in MB; the next one is prepared ahead"))
                           << 20;
-  options.apply_interval = settings.duration("store.apply_interval", 150 * kMillisecond,
+  options.apply_interval = settings.duration("store.apply_interval", 500 * kMillisecond,
                                              "How long changes gather before they are written to the tables");
   options.checkpoint_bytes =
       size_t(settings.integer("store.checkpoint_mb", 32, 1, 4096,

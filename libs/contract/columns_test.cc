@@ -188,6 +188,31 @@ CREATE INDEX IF NOT EXISTS "test_row_by_amount" ON "test_row" ("amount_currency"
     EXPECT_NE(mariadb.find(line), std::string::npos) << line << mariadb;
 }
 
+TEST(Schema, AnIndexMayLeaveOutWhatNearlyAllRowsAre) {
+  const Model& model = scratch_model(R"(
+    message Row { option (table) = {name: "row", key: ["id"], index: [{fields: ["status"], except: "SHUT"}]};
+      enum Status { OPEN = 0; SHUT = 1; }
+      string id = 1 [(field) = {format: UUID}]; Status status = 2; })");
+  const Table& table = *model.table("test_row");
+  EXPECT_NE(create_table_sql(table, Dialect::kSqlite)
+                .find(R"(ON "test_row" ("status", "id") WHERE "status"<>'SHUT';)"),
+            std::string::npos);
+  EXPECT_EQ(create_table_sql(table, Dialect::kPostgres).find("WHERE"), std::string::npos);
+}
+
+TEST(Schema, RowsOfAScatteredTableLieInTheOrderOfTheirComing) {
+  const Model& model = scratch_model(R"(
+    message Row { option (table) = {name: "row", key: ["id"], scattered: true};
+      string id = 1 [(field) = {format: UUID}]; })");
+  const Table& table = *model.table("test_row");
+  EXPECT_EQ(create_table_sql(table, Dialect::kSqlite), R"sql(CREATE TABLE IF NOT EXISTS "test_row" (
+  "store_place" INTEGER PRIMARY KEY,
+  "id" BLOB NOT NULL
+);
+)sql");
+  EXPECT_NE(create_table_sql(table, Dialect::kPostgres).find("PRIMARY KEY (\"id\")"), std::string::npos);
+}
+
 TEST(Schema, AddsWhatIsMissing) {
   const Table& table = row_table();
   std::vector<std::string> present;

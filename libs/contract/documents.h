@@ -16,6 +16,11 @@ enum class Dialect { kSqlite, kPostgres, kMariadb };  // kMariadb: MySQL, too, b
 // and does nothing when it was done. A table that lacks columns needs additive_sql first: the indexes may be
 // over new columns.
 std::string create_table_sql(const Table& table, Dialect dialect);
+// Of the rows that stand in an index with `except`, as its condition in SQLite; a list says it, too, so that
+// SQLite sees that the index has every row it wants.
+std::string unless_sql(const Index& index);
+// What a scattered table has in SQLite beside the columns of its fields: where a row lies, its primary key.
+constexpr char kPlaceColumn[] = "store_place";
 // ADD COLUMN statements that bring a table with these columns to the contract; empty when it is there.
 std::vector<std::string> additive_sql(const Table& table, const std::vector<std::string>& present_columns,
                                       Dialect dialect);

@@ -35,6 +35,8 @@ class ColumnPlan;
 struct Index {
   std::string name;                            // SQL name
   std::vector<const FieldDescriptor*> fields;  // without the primary key, which is always appended
+  // Of the first field: rows with it need not stand in the index. Null: all do.
+  const google::protobuf::EnumValueDescriptor* except = nullptr;
 };
 
 // A record type that is kept.
@@ -49,6 +51,7 @@ struct Table {
   std::vector<Index> indexes;
   const FieldDescriptor* owner = nullptr;  // user id of the owner
   bool projection = false;
+  bool scattered = false;  // keys are digests; rows are read by key alone
   const Message* prototype = nullptr;
   std::shared_ptr<const ColumnPlan> columns;  // see columns.h
 

@@ -94,6 +94,8 @@ class Checker {
         problem(descriptor, "key " + key->name() + " is neither a string nor an integer");
     if (table.owner != nullptr && (table.owner->is_repeated() || !is_text(*table.owner)))
       problem(descriptor, "the owner is a user id: a string");
+    if (table.scattered && (table.projection || !table.indexes.empty()))
+      problem(descriptor, "a scattered table is read by key alone, and is no projection");
     std::set<std::string> names;
     for (const Index& index : table.indexes) {
       if (!names.insert(index.name).second) problem(descriptor, "an index is there twice: " + index.name);

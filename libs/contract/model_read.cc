@@ -68,6 +68,17 @@ class Reader {
     return found;
   }
 
+  const google::protobuf::EnumValueDescriptor* exception(const Descriptor& descriptor, const Index& index,
+                                                         const std::string& name) {
+    const google::protobuf::EnumDescriptor* values =
+        index.fields.empty() ? nullptr : index.fields[0]->enum_type();
+    const auto* found = values == nullptr ? nullptr : values->FindValueByName(name);
+    if (found == nullptr)
+      state_.problem(*descriptor.file(), descriptor.name(),
+                     fmt::format("except \"{}\" is no value of the index's first field", name));
+    return found;
+  }
+
   void table(const Descriptor& descriptor, Service& service) {
     const TableOptions& options = table_options(descriptor);
     Table& table = state_.tables.emplace_back();
@@ -76,6 +87,7 @@ class Reader {
     table.service = &service;
     table.descriptor = &descriptor;
     table.projection = options.projection();
+    table.scattered = options.scattered();
     table.prototype = state_.factory->GetPrototype(&descriptor);
     for (const std::string& name : options.key())
       if (const FieldDescriptor* key = field(descriptor, name, "key")) table.add_key_field(key);
@@ -87,6 +99,7 @@ class Reader {
         if (const FieldDescriptor* indexed = field(descriptor, name, "index field"))
           index.fields.push_back(indexed);
       }
+      if (!declared.except().empty()) index.except = exception(descriptor, index, declared.except());
       table.indexes.push_back(std::move(index));
     }
     table.columns = std::make_shared<const ColumnPlan>(table);

@@ -10,7 +10,7 @@
 namespace micropay {
 namespace {
 
-constexpr size_t kHurryBytes = 4 << 20;   // gathered beyond this is applied at once
+constexpr size_t kHurryBytes = 12 << 20;  // of ticks: beyond this they are written at once
 constexpr size_t kBatchBytes = 16 << 20;  // of one transaction
 constexpr Duration kLongestDelay = 10 * kMillisecond;
 constexpr auto kRetryPause = std::chrono::milliseconds(200);
@@ -49,40 +49,58 @@ void Applier::run() {
   // It has time: callers wait for the engine and the I/O threads, not for the tables.
   setpriority(PRIO_PROCESS, 0, 5);
   std::unique_lock lock(mutex_);
-  std::vector<PackedTickPtr> batch;
-  while (!stopping_ || !queue_.empty()) {
-    work_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-    work_.wait_for(lock, std::chrono::microseconds(options_.interval), [this] { return hurry(); });
-    if (queue_.empty()) continue;
-    batch.clear();
-    size_t bytes = 0;
-    for (const Queued& queued : queue_) {
-      if (!batch.empty() && bytes + queued.bytes > kBatchBytes) break;
-      batch.push_back(queued.tick);
-      bytes += queued.bytes;
-    }
+  while (!stopping_ || !queue_.empty() || !ticks_.empty()) {
+    wait_for_work(lock);
+    take_queued();
+    const bool now = hurry() || taken_bytes_ >= kBatchBytes;
     lock.unlock();
-    Result<void> applied = apply(batch);
+    Result<void> done = gather({});
+    const bool writes = !ticks_.empty() && (now || system_clock().monotonic() >= due_);
+    if (done && writes) done = write();
     lock.lock();
-    bool failing = failure_.has_value();
-    failure_.reset();
-    if (applied) {
-      queue_.erase(queue_.begin(), queue_.begin() + static_cast<ptrdiff_t>(batch.size()));
-      unapplied_bytes_ -= bytes;
+    if (!done) {
+      if (!note_failure(lock, done.error())) return;
+    } else if (writes) {
+      failure_.reset();
+      unapplied_bytes_ -= std::exchange(taken_bytes_, 0);
       done_.notify_all();
-      bool idle = queue_.empty() && waiters_ == 0;
+      const bool idle = queue_.empty() && waiters_ == 0;
       lock.unlock();
       checkpoint(idle);
       lock.lock();
-      continue;
     }
-    ++attempts_failed_;
-    if (!failing) log_error("store.apply_failed", applied.error().detail, {});
-    failure_ = applied.error();
-    done_.notify_all();
-    if (stopping_) return;  // the log has everything; the next start goes on from here
-    work_.wait_for(lock, kRetryPause, [this] { return stopping_; });
   }
+}
+
+// Until there are ticks to be gathered or written. A few come together, because waking up costs, too.
+void Applier::wait_for_work(std::unique_lock<std::mutex>& lock) {
+  const auto something = [this] { return stopping_ || waiters_ > 0 || !queue_.empty(); };
+  if (ticks_.empty()) work_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+  else if (const Duration left = due_ - system_clock().monotonic(); left > 0)
+    work_.wait_for(lock, std::chrono::microseconds(left), something);
+  else return;
+  work_.wait_for(lock, std::chrono::microseconds(options_.gather_interval), [this] { return hurry(); });
+}
+
+void Applier::take_queued() {
+  if (ticks_.empty()) due_ = system_clock().monotonic() + options_.interval;
+  while (!queue_.empty() && (ticks_.empty() || taken_bytes_ + queue_.front().bytes <= kBatchBytes)) {
+    taken_bytes_ += queue_.front().bytes;
+    ticks_.push_back(std::move(queue_.front().tick));
+    queue_.pop_front();
+  }
+}
+
+// Tells those who wait, and pauses. False when nothing more is to be tried: the log has everything, and the
+// next start goes on from here.
+bool Applier::note_failure(std::unique_lock<std::mutex>& lock, const Error& error) {
+  ++attempts_failed_;
+  if (!failure_) log_error("store.apply_failed", error.detail, {});
+  failure_ = error;
+  done_.notify_all();
+  if (stopping_) return false;
+  work_.wait_for(lock, kRetryPause, [this] { return stopping_; });
+  return true;
 }
 
 void Applier::checkpoint(bool idle) {

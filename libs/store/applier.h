@@ -1,14 +1,14 @@
-// Writes committed ticks into the tables, behind the hot path: many ticks in one SQLite transaction, of each
-// row only its last version, together with the projections and the tick they are of. So after a crash it goes
-// on where it was. Its thread gathers ticks for `interval`, unless somebody waits or much has gathered;
-// checkpoints run here, too. When the disk is full it tells those who wait, keeps everything, and tries
-// again.
+// Writes committed ticks into the tables, behind the hot path, in two steps. Soon after its commit a tick is
+// gathered: its events go through the projections while they are still in the processor's caches, and are let
+// go; its rows wait as bytes. When enough has been gathered, or somebody waits, it is written: many ticks in
+// one SQLite transaction, of each row only its last version, with the projections' rows and the tick they are
+// of. So after a crash it goes on where it was. Checkpoints run on its thread, too. When the disk is full it
+// tells those who wait, keeps everything, and tries again.
 #pragma once
 
 #include <atomic>
 #include <condition_variable>
 #include <deque>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -16,13 +16,15 @@
 #include <thread>
 
 #include "libs/store/packed_tick.h"
+#include "libs/store/projected_rows.h"
 #include "libs/store/row_cache.h"
 #include "libs/store/sql_tables.h"
 
 namespace micropay {
 
 struct ApplierOptions {
-  Duration interval = 20 * kMillisecond;
+  Duration gather_interval = 20 * kMillisecond;
+  Duration interval = 20 * kMillisecond;  // from a tick's gathering to its writing, at most
   size_t max_unapplied_bytes = 256 << 20;
   size_t checkpoint_bytes = 32 << 20;
 };
@@ -39,9 +41,9 @@ class Applier {
   ~Applier();  // applies what is left, when it can; empties the write-ahead log
 
   // ---- before start(), on the caller's thread ----
-  Result<void> apply(std::span<const PackedTickPtr> ticks);
+  Result<void> apply(std::vector<PackedTickPtr> ticks);
   // Gives the events of ticks that are applied already to one service that is new here, or behind.
-  Result<void> project_only(const std::string& service, std::span<const PackedTickPtr> ticks);
+  Result<void> project_only(const std::string& service, std::vector<PackedTickPtr> ticks);
   // Before the whole log is given to it again; a crash in between starts over.
   Result<void> clear_projections(const contract::Model& model, const std::string& service);
   SqlTables& tables() { return *tables_; }
@@ -61,30 +63,22 @@ class Applier {
     PackedTickPtr tick;
     size_t bytes;
   };
-  struct Address {
-    const contract::Table* table;
-    std::string_view key;
-    bool operator<(const Address& other) const {
-      return table != other.table ? table->id < other.table->id : key < other.key;
-    }
-  };
-  // Rows that projections made in the present batch.
-  struct Projected {
-    RowChange change;
-    bool written = false;
-  };
-  using ProjectedRows = std::map<Address, std::unique_ptr<Projected>>;
   class ProjectionReader;
 
   void run();
   bool hurry() const;
+  void wait_for_work(std::unique_lock<std::mutex>& lock);
+  void take_queued();
+  bool note_failure(std::unique_lock<std::mutex>& lock, const Error& error);
   void checkpoint(bool idle);
+  // batch.cc
+  Result<void> gather(const std::string& only_service);
+  Result<void> write();
   Result<void> in_transaction(const std::function<Result<void>()>& work);
-  Result<void> write_changes(std::span<const PackedTickPtr> ticks);
-  Result<void> project(std::span<const PackedTickPtr> ticks, const std::string& only_service);
+  Result<void> write_changes();
   Result<void> write_projected();
   Result<void> write(const PackedTick::Change& change);
-  void forget_projected(bool committed);
+  void forget_batch();
 
   struct NumberedChange {
     uint64_t place;  // table and the first bytes of the key: orders most of them
@@ -95,7 +89,13 @@ class Applier {
   std::unique_ptr<SqlTables> tables_;
   RowCache& cache_;
   Projector* const projector_;
-  std::vector<std::string> services_;    // of the projector
+  std::vector<std::string> services_;  // of the projector
+
+  // Of the thread that applies:
+  std::vector<PackedTickPtr> ticks_;     // taken from the queue and not written yet
+  size_t gathered_ = 0;                  // so many of them went through the projections
+  size_t taken_bytes_ = 0;               // of all of them
+  Time due_ = 0;                         // when they are to be written
   std::vector<NumberedChange> changes_;  // of the present batch: the last of each row, by table and key
   ProjectedRows projected_;
   std::string row_bytes_;  // of the projected row in work
@@ -103,7 +103,7 @@ class Applier {
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable work_, done_;
   std::deque<Queued> queue_;
-  size_t unapplied_bytes_ = 0;  // queued or in work
+  size_t unapplied_bytes_ = 0;  // queued or taken
   size_t waiters_ = 0;
   uint64_t attempts_failed_ = 0;
   std::optional<Error> failure_;  // of the last attempt

@@ -21,6 +21,7 @@ std::unique_ptr<SqlTables> open_tables(const test::ScratchFolder& folder,
   EXPECT_TRUE(tables);
   auto made = (*tables)->prepare_schema(model);
   EXPECT_TRUE(made) << made.error().detail;
+  EXPECT_TRUE((*tables)->load_places(model));
   return std::move(*tables);
 }
 
@@ -43,7 +44,7 @@ struct TestApplier {
 TEST(Applier, WritesOfARowItsLastVersionOnly) {
   TestApplier test;
   auto ticks = test.make(100, 0, [](size_t i) { return put(letter(i % 2, {.detail = std::to_string(i)})); });
-  ASSERT_TRUE(test.applier.apply(ticks));
+  ASSERT_TRUE(test.applier.apply(std::move(ticks)));
   EXPECT_EQ(test.applier.stats().rows, 2u);
   EXPECT_EQ(test.applier.stats().batches, 1u);
   EXPECT_EQ(test.applier.applied_tick(), 100u);
@@ -55,7 +56,7 @@ TEST(Applier, AnErasureAfterAChangeIsTheLastVersion) {
   TestApplier test;
   auto ticks =
       test.make(4, 0, [](size_t i) { return i % 2 ? test::erase(letter(i / 2)) : put(letter(i / 2)); });
-  ASSERT_TRUE(test.applier.apply(ticks));
+  ASSERT_TRUE(test.applier.apply(std::move(ticks)));
   EXPECT_EQ(*test.applier.tables().get(test::table<DeadLetter>(), letter_key(0)), nullptr);
   EXPECT_EQ(test.applier.stats().rows, 2u);
 }
@@ -149,7 +150,8 @@ TEST(Schema, ANewFieldBecomesAColumnOfOldRows) {
   {
     auto tables = open_tables(folder);
     ASSERT_TRUE(tables->begin());
-    ASSERT_TRUE(tables->put(test::table<DeadLetter>(), row_bytes(letter(1, {.detail = "kept"}))));
+    ASSERT_TRUE(
+        tables->put(test::table<DeadLetter>(), letter_key(1), row_bytes(letter(1, {.detail = "kept"}))));
     ASSERT_TRUE(tables->commit());
   }
   static DescriptorPool pool;
@@ -179,7 +181,7 @@ TEST(Schema, ANewFieldBecomesAColumnOfOldRows) {
   changed->CopyFrom(*row);
   const auto* severity = table.descriptor->FindFieldByName("severity");
   changed->GetReflection()->SetInt32(changed.get(), severity, 3);
-  ASSERT_TRUE(tables->put(table, row_bytes(*changed)));
+  ASSERT_TRUE(tables->put(table, letter_key(1), row_bytes(*changed)));
   row = *tables->get(table, letter_key(1));
   EXPECT_EQ(row->GetReflection()->GetInt32(*row, severity), 3);
 }

@@ -24,7 +24,7 @@ Result<ReaderPool::Lease> ReaderPool::take() {
       return Lease(*this, std::move(tables));
     }
   }
-  return Lease(*this, TRY(SqlTables::open(path_, mode_)));
+  return Lease(*this, TRY(SqlTables::open(path_, mode_, places_)));
 }
 
 void ReaderPool::give_back(std::unique_ptr<SqlTables> tables) {
@@ -69,8 +69,8 @@ Result<void> EmbeddedStoreImpl::commit(Tick& tick) {
 
   last_time_ = tick.time;
   PackedTickPtr packed = encoder_.packed(tick);
-  for (RowChange& change : tick.changes)
-    cache_.put(*change.table, change.key, std::move(change.row), tick.number);
+  for (size_t i = 0; i < tick.changes.size(); ++i)
+    cache_.put(packed->changes[i], tick.changes[i].row, packed->payload, tick.number);
   recent_.add(tick.events);
   applier_->push(std::move(packed), header.raw_bytes);
   return {};
@@ -85,6 +85,8 @@ LogEnd EmbeddedStoreImpl::end() const {
 Row EmbeddedStoreImpl::get(const contract::Table& table, const std::string& key) const {
   RowCache::Lookup cached = cache_.find(table, key);
   if (cached.known) return cached.row;
+  // Asked after the cache: a row has its place before it leaves there.
+  if (table.scattered && !places_->of(table).keys.may_have(key)) return nullptr;
   auto read = [&]() -> Result<Row> { return TRY(readers_.take())->get(table, key); }();
   if (!read) {
     // Answering "no such row" here could pay somebody twice.

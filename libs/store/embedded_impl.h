@@ -36,6 +36,7 @@ class ReaderPool {
   };
 
   void open(std::string path, SqlConnection::Mode mode);
+  void use(std::shared_ptr<ScatteredPlaces> places) { places_ = std::move(places); }  // before take()
   Result<Lease> take();
   void close();
 
@@ -44,6 +45,7 @@ class ReaderPool {
 
   std::string path_;
   SqlConnection::Mode mode_ = SqlConnection::Mode::kRead;
+  std::shared_ptr<ScatteredPlaces> places_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<SqlTables>> idle_;
 };
@@ -75,10 +77,11 @@ class EmbeddedStoreImpl final : public EmbeddedStore {
   Result<void> open_log(uint64_t least_tick);
   Result<void> read_last_time();
   Result<std::unique_ptr<SqlTables>> open_tables();
+  bool is_older(SqlTables& tables);
   Result<std::unique_ptr<SqlTables>> open_read_only(Projector* projector);
   Result<void> catch_up_projections(Projector* projector, uint64_t applied);
   Result<void> replay(uint64_t from, uint64_t to, const std::string& what,
-                      const std::function<Result<void>(std::span<const PackedTickPtr>)>& apply);
+                      const std::function<Result<void>(std::vector<PackedTickPtr>)>& apply);
 
   const EmbeddedOptions options_;
   const contract::Model& model_;
@@ -90,6 +93,7 @@ class EmbeddedStoreImpl final : public EmbeddedStore {
   std::vector<std::string> notes_;
   mutable RowCache cache_;
   mutable ReaderPool readers_;
+  std::shared_ptr<ScatteredPlaces> places_;
   std::unique_ptr<Applier> applier_;
   TickEncoder encoder_;
   RecentEvents recent_;

@@ -11,6 +11,7 @@ namespace {
 
 constexpr size_t kBatchBytes = 32 << 20;
 constexpr size_t kBatchRecords = 50'000;  // rows and events
+constexpr Duration kGatherInterval = 20 * kMillisecond;
 constexpr Duration kProgressInterval = kSecond;
 constexpr uint64_t kTicksWorthALine = 10'000;
 
@@ -41,21 +42,26 @@ Result<void> EmbeddedStoreImpl::open(Projector* projector) {
   TRY(open_log(tables ? TRY(tables->applied_tick()) : 0));
   readers_.open(tables_path_, SqlConnection::Mode::kRead);
   if (!tables) tables = TRY(options_.read_only ? open_read_only(projector) : open_tables());
+  TRY(tables->load_places(model_));
+  places_ = tables->places();
+  readers_.use(places_);
   for (const contract::Table* table : model_.tables())
-    cache_.set_newest(*table, TRY(tables->newest_key(*table)));
+    if (!table->scattered) cache_.set_newest(*table, TRY(tables->newest_key(*table)));
   uint64_t end_tick = log_->end().tick, applied = TRY(tables->applied_tick());
   if (applied > end_tick) TRY(open_log(applied));  // of a reader: damaged, or it went on meanwhile
   end_tick = log_->end().tick;
-  applier_ = std::make_unique<Applier>(ApplierOptions{.interval = options_.apply_interval,
-                                                      .max_unapplied_bytes = options_.max_unapplied_bytes,
-                                                      .checkpoint_bytes = options_.checkpoint_bytes},
-                                       std::move(tables), cache_, projector, applied);
+  applier_ = std::make_unique<Applier>(
+      ApplierOptions{.gather_interval = std::min(kGatherInterval, options_.apply_interval),
+                     .interval = options_.apply_interval,
+                     .max_unapplied_bytes = options_.max_unapplied_bytes,
+                     .checkpoint_bytes = options_.checkpoint_bytes},
+      std::move(tables), cache_, projector, applied);
   if (options_.read_only && applied < end_tick && applied > 0)
     notes_.push_back(fmt::format("{} ticks of the log were not in the tables yet", end_tick - applied));
   TRY(catch_up_projections(projector, applied));
   TRY(replay(applied + 1, end_tick,
              applied == 0 ? "Making the tables from the log" : "Bringing the tables up to date",
-             [this](std::span<const PackedTickPtr> ticks) { return applier_->apply(ticks); }));
+             [this](std::vector<PackedTickPtr> ticks) { return applier_->apply(std::move(ticks)); }));
   applier_->start();
   return {};
 }
@@ -86,8 +92,22 @@ Result<void> EmbeddedStoreImpl::read_last_time() {
 
 Result<std::unique_ptr<SqlTables>> EmbeddedStoreImpl::open_tables() {
   auto tables = TRY(SqlTables::open(tables_path_, SqlConnection::Mode::kWrite));
+  if (is_older(*tables)) {
+    tables.reset();
+    std::error_code error;
+    for (const char* part : {"", "-wal", "-shm"}) std::filesystem::remove(tables_path_ + part, error);
+    tables = TRY(SqlTables::open(tables_path_, SqlConnection::Mode::kWrite));
+  }
   TRY(tables->prepare_schema(model_));
   return tables;
+}
+
+// Tables of an older format are made anew from the log.
+bool EmbeddedStoreImpl::is_older(SqlTables& tables) {
+  const auto current = tables.schema_is_current(model_);
+  if (current || current.error().reason != "older_format") return false;
+  notes_.push_back(current.error().detail);
+  return true;
 }
 
 // A folder that was left in order is read as it is. Otherwise (it is in use, or a process died) its tables
@@ -98,7 +118,8 @@ Result<std::unique_ptr<SqlTables>> EmbeddedStoreImpl::open_read_only(Projector* 
     bool at_rest = !exists(tables_path_ + "-wal");
     auto mode = at_rest ? SqlConnection::Mode::kReadImmutable : SqlConnection::Mode::kRead;
     present = TRY(SqlTables::open(tables_path_, mode));
-    if (at_rest && TRY(is_up_to_date(*present, model_, projector, log_->end().tick))) {
+    if (is_older(*present)) present.reset();
+    if (present && at_rest && TRY(is_up_to_date(*present, model_, projector, log_->end().tick))) {
       readers_.open(tables_path_, mode);
       return present;
     }
@@ -131,15 +152,15 @@ Result<void> EmbeddedStoreImpl::catch_up_projections(Projector* projector, uint6
     }
     if (from >= applied) continue;
     if (from == 0) TRY(applier_->clear_projections(model_, service));
-    TRY(replay(from + 1, applied, "Bringing the projections of " + service + " up to date",
-               [&](std::span<const PackedTickPtr> ticks) { return applier_->project_only(service, ticks); }));
+    TRY(replay(
+        from + 1, applied, "Bringing the projections of " + service + " up to date",
+        [&](std::vector<PackedTickPtr> ticks) { return applier_->project_only(service, std::move(ticks)); }));
   }
   return {};
 }
 
-Result<void> EmbeddedStoreImpl::replay(
-    uint64_t from, uint64_t to, const std::string& what,
-    const std::function<Result<void>(std::span<const PackedTickPtr>)>& apply) {
+Result<void> EmbeddedStoreImpl::replay(uint64_t from, uint64_t to, const std::string& what,
+                                       const std::function<Result<void>(std::vector<PackedTickPtr>)>& apply) {
   if (from > to) return {};
   std::vector<PackedTickPtr> batch;
   size_t bytes = 0, records = 0;
@@ -149,15 +170,15 @@ Result<void> EmbeddedStoreImpl::replay(
   if (told_any) options_.progress(fmt::format("{}: {} ticks", what, to - from + 1));
   auto flush = [&] {
     if (batch.empty()) return true;
-    result = apply(batch);
+    const uint64_t number = batch.back()->number;
+    result = apply(std::exchange(batch, {}));
     Time now = system_clock().monotonic();
-    bool last = batch.back()->number == to;
+    bool last = number == to;
     if (options_.progress && result && (now - told >= kProgressInterval || (told_any && last))) {
-      options_.progress(fmt::format("{}: tick {} of {}", what, batch.back()->number, to));
+      options_.progress(fmt::format("{}: tick {} of {}", what, number, to));
       told = now;
       told_any = true;
     }
-    batch.clear();
     bytes = records = 0;
     return result.has_value();
   };

@@ -40,8 +40,9 @@ std::optional<size_t> find_column(const contract::ColumnPlan& plan, std::string_
 
 bool may_order_by(const contract::Table& table, const FieldDescriptor* field) {
   auto has = [field](const auto& fields) { return std::ranges::find(fields, field) != fields.end(); };
-  return has(table.key) ||
-         std::ranges::any_of(table.indexes, [&](const auto& index) { return has(index.fields); });
+  return has(table.key) || std::ranges::any_of(table.indexes, [&](const auto& index) {
+           return index.except == nullptr && has(index.fields);
+         });
 }
 
 Result<ListCondition> plan_filter(const contract::ColumnPlan& plan, const Filter& filter) {

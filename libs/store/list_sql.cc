@@ -1,4 +1,5 @@
 // A planned list as SQL.
+#include "libs/contract/documents.h"
 #include "libs/store/sql_tables.h"
 
 namespace micropay {
@@ -62,6 +63,17 @@ std::string after_sql(const ListPlan& plan, std::vector<OwnedValue>& parameters)
                      plan.descending ? fmt::format(" OR {} IS NULL", order) : "");
 }
 
+// Whether an index that leaves rows out has all that the list wants.
+bool stands_in(const ListPlan& plan, const contract::Index& index) {
+  if (index.except == nullptr) return false;
+  return std::ranges::any_of(plan.conditions, [&](const ListCondition& condition) {
+    if (plan.columns->columns()[condition.column].field != index.fields[0]) return false;
+    if (condition.op != Filter::Op::kEqual && condition.op != Filter::Op::kIn) return false;
+    return std::ranges::none_of(condition.values,
+                                [&](const OwnedValue& value) { return value.bytes == index.except->name(); });
+  });
+}
+
 }  // namespace
 
 ListSql list_sql(const ListPlan& plan) {
@@ -72,6 +84,11 @@ ListSql list_sql(const ListPlan& plan) {
   const char* joint = " WHERE ";
   for (const ListCondition& condition : plan.conditions) {
     select.sql += joint + condition_sql(plan, condition, select.parameters);
+    joint = " AND ";
+  }
+  for (const contract::Index& index : plan.table->indexes) {
+    if (!stands_in(plan, index)) continue;
+    select.sql += joint + contract::unless_sql(index);
     joint = " AND ";
   }
   if (plan.after) select.sql += joint + after_sql(plan, select.parameters);

@@ -117,7 +117,7 @@ PackedTickPtr TickEncoder::packed(const Tick& tick) {
   CHECK(places_.size() == tick.changes.size());
   expected_bytes_ = raw_.size() + raw_.size() / 8;
   auto payload = std::make_shared<const std::string>(std::move(raw_));
-  auto packed = std::make_shared<PackedTick>();
+  auto packed = std::make_unique<PackedTick>();
   packed->number = tick.number;
   packed->events = tick.events;
   packed->changes.reserve(places_.size());
@@ -201,7 +201,7 @@ bool to_tick(const TickRecord& record, const contract::Model& model, Tick& tick)
 }
 
 PackedTickPtr to_packed(TickRecord& record, const contract::Model& model) {
-  auto packed = std::make_shared<PackedTick>();
+  auto packed = std::make_unique<PackedTick>();
   packed->number = record.tick;
   if (!parse_events(record, model, packed->events)) return nullptr;
   packed->changes.reserve(record.changes.size());

@@ -22,6 +22,6 @@ struct PackedTick {
   std::shared_ptr<const void> payload;  // what the changes look into
 };
 
-using PackedTickPtr = std::shared_ptr<const PackedTick>;
+using PackedTickPtr = std::unique_ptr<PackedTick>;
 
 }  // namespace micropay

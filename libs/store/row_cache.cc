@@ -5,6 +5,8 @@
 
 #include <cstring>
 
+#include "libs/base/check.h"
+
 namespace micropay {
 
 struct RowCache::KeyView {
@@ -31,8 +33,10 @@ struct RowCache::Entry {
   const size_t hash;
   const uint32_t table;
   bool dirty = false;
-  bool used = false;  // since it was written, or since the clock's hand last passed
-  Row row;
+  bool used = false;        // since it was written, or since the clock's hand last passed
+  Row row;                  // null, and no payload: erased
+  std::string_view packed;  // the row's bytes, while nobody has read it
+  std::shared_ptr<const void> payload;
   uint64_t tick = 0;
   size_t place = 0;  // in the ring
 };
@@ -78,6 +82,14 @@ uint64_t head_of(std::string_view key) {
 
 }  // namespace
 
+// A message of the row's bytes, which are let go.
+void RowCache::unpack(Entry& entry, const contract::Table& table) {
+  std::shared_ptr<google::protobuf::Message> row = table.make();
+  CHECK(row->ParseFromArray(entry.packed.data(), static_cast<int>(entry.packed.size())));
+  entry.row = std::move(row);
+  entry.payload = nullptr;
+}
+
 RowCache::RowCache(size_t clean_rows, size_t tables)
     : shards_(std::make_unique<std::array<Shard, kShards>>()),
       newest_(tables),
@@ -95,6 +107,7 @@ RowCache::Lookup RowCache::find(const contract::Table& table, std::string_view k
   std::lock_guard lock(shard.mutex);
   if (Entry* entry = shard.find(view)) {
     entry->used = true;
+    if (entry->payload) unpack(*entry, table);
     return {.known = true, .row = entry->row, .removals = shard.removals};
   }
   // Read after the entry was looked for: what is applied is noted before it leaves the cache.
@@ -112,18 +125,22 @@ void RowCache::fill(const contract::Table& table, std::string_view key, Row row,
   shrink(shard);
 }
 
-void RowCache::put(const contract::Table& table, std::string_view key, Row row, uint64_t tick) {
-  const KeyView view(table, key);
+void RowCache::put(const PackedTick::Change& change, const Row& row,
+                   const std::shared_ptr<const void>& payload, uint64_t tick) {
+  const KeyView view(*change.table, change.key);
   Shard& shard = shard_of(view);
   std::lock_guard lock(shard.mutex);
   Entry* entry = shard.find(view);
   if (entry == nullptr) {
     entry = &add(shard, view);
+    entry->packed = change.row;
+    entry->payload = change.erased ? nullptr : payload;
   } else {
     if (!entry->dirty) --shard.clean;
     entry->used = true;  // written again: it changes more often than others
+    entry->row = row;
+    entry->payload = nullptr;
   }
-  entry->row = std::move(row);
   entry->tick = tick;
   entry->dirty = true;
 }

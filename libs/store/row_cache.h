@@ -2,7 +2,8 @@
 // what was read lately (clean, dropped by the clock algorithm). A row that was written once and not
 // read since leaves with its application, as most do. An erased row is remembered until its erasure is
 // applied. That a row does not exist is not remembered, but a key beyond the newest of its table is known to
-// be absent: ids are ordered by time. Any thread.
+// be absent: ids are ordered by time. A new row is kept as its bytes, which its tick has anyway, until
+// somebody reads it: most are never read. Any thread.
 #pragma once
 
 #include <array>
@@ -13,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-#include "libs/store/store.h"
+#include "libs/store/packed_tick.h"
 
 namespace micropay {
 
@@ -33,8 +34,10 @@ class RowCache {
   // A row that was read from the tables after `missed`. Dropped when a newer one may have come and gone
   // since.
   void fill(const contract::Table& table, std::string_view key, Row row, const Lookup& missed);
-  // A committed change, not applied yet.
-  void put(const contract::Table& table, std::string_view key, Row row, uint64_t tick);
+  // A committed change, not applied yet. `row`: the same as a message; null when erased. `payload`: what the
+  // change looks into.
+  void put(const PackedTick::Change& change, const Row& row, const std::shared_ptr<const void>& payload,
+           uint64_t tick);
   // The tables have the row as of this tick.
   void applied(const contract::Table& table, std::string_view key, uint64_t tick);
   // A projection's row is in the tables: replaces the cached one if there is one.
@@ -51,6 +54,7 @@ class RowCache {
   struct Shard;
 
   static constexpr size_t kShards = 16;
+  static void unpack(Entry& entry, const contract::Table& table);
   Shard& shard_of(const KeyView& key);
   Entry& add(Shard& shard, const KeyView& key);
   void drop(Shard& shard, Entry& entry);

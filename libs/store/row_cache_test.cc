@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "libs/store/store_twin.h"
+#include "libs/store/tick_packing.h"
 
 namespace micropay {
 namespace {
@@ -16,29 +17,49 @@ const contract::Table& letters() { return test::table<DeadLetter>(); }
 Row row(uint64_t number, const char* detail = "") {
   return std::make_shared<const DeadLetter>(letter(number, {.detail = detail}));
 }
+void put(RowCache& cache, const std::string& key, const Row& row, uint64_t tick) {
+  const auto bytes = std::make_shared<const std::string>(row ? row_bytes(*row) : std::string());
+  cache.put({.table = &letters(), .key = key, .row = *bytes, .erased = row == nullptr}, row, bytes, tick);
+}
 std::string detail(const Row& row) { return static_cast<const DeadLetter&>(*row).detail(); }
 
 TEST(RowCache, KeepsDirtyRowsWhateverTheirNumber) {
   RowCache cache(16, kTables);
-  for (uint64_t i = 0; i < 1'000; ++i) cache.put(letters(), letter_key(i), row(i), 1);
+  for (uint64_t i = 0; i < 1'000; ++i) put(cache, letter_key(i), row(i), 1);
   for (uint64_t i = 0; i < 1'000; ++i) EXPECT_TRUE(cache.find(letters(), letter_key(i)).known) << i;
   EXPECT_EQ(cache.size(), 1'000u);
 }
 
 TEST(RowCache, DropsCleanRowsBeyondItsSize) {
   RowCache cache(160, kTables);
-  for (uint64_t i = 0; i < 1'000; ++i) cache.put(letters(), letter_key(i), row(i), 1);
+  for (uint64_t i = 0; i < 1'000; ++i) put(cache, letter_key(i), row(i), 1);
   for (uint64_t i = 0; i < 1'000; ++i) cache.find(letters(), letter_key(i));
   for (uint64_t i = 0; i < 1'000; ++i) cache.applied(letters(), letter_key(i), 1);
   EXPECT_LE(cache.size(), 160u);
   EXPECT_GE(cache.size(), 100u);
 }
 
+TEST(RowCache, ANewRowIsKeptAsItsBytesUntilItIsRead) {
+  RowCache cache(160, kTables);
+  const Row first = row(1, "first"), second = row(1, "second");
+  put(cache, letter_key(1), first, 1);
+  EXPECT_EQ(first.use_count(), 1);
+  const Row read = cache.find(letters(), letter_key(1)).row;
+  ASSERT_NE(read, nullptr);
+  EXPECT_NE(read, first);
+  EXPECT_EQ(detail(read), "first");
+  EXPECT_EQ(cache.find(letters(), letter_key(1)).row, read) << "made once";
+  put(cache, letter_key(1), second, 2);
+  EXPECT_EQ(cache.find(letters(), letter_key(1)).row, second) << "what is written again is kept as it is";
+  cache.applied(letters(), letter_key(1), 2);
+  EXPECT_EQ(cache.find(letters(), letter_key(1)).row, second);
+}
+
 TEST(RowCache, ARowThatChangesOftenStays) {
   RowCache cache(160, kTables);
   cache.fill(letters(), letter_key(1), row(1), cache.find(letters(), letter_key(1)));
   for (uint64_t tick = 1; tick <= 2; ++tick) {
-    cache.put(letters(), letter_key(1), row(1), tick);
+    put(cache, letter_key(1), row(1), tick);
     cache.applied(letters(), letter_key(1), tick);
     EXPECT_EQ(cache.size(), 1u);
   }
@@ -46,7 +67,7 @@ TEST(RowCache, ARowThatChangesOftenStays) {
 
 TEST(RowCache, ARowThatNobodyReadLeavesWhenItIsApplied) {
   RowCache cache(160, kTables);
-  for (uint64_t i = 0; i < 10; ++i) cache.put(letters(), letter_key(i), row(i), 1);
+  for (uint64_t i = 0; i < 10; ++i) put(cache, letter_key(i), row(i), 1);
   EXPECT_TRUE(cache.find(letters(), letter_key(3)).known);
   for (uint64_t i = 0; i < 10; ++i) cache.applied(letters(), letter_key(i), 1);
   EXPECT_EQ(cache.size(), 1u);
@@ -73,7 +94,7 @@ TEST(RowCache, AKeyBeyondTheNewestIsAbsent) {
   EXPECT_FALSE(absent(2));
   EXPECT_FALSE(absent(3));
   EXPECT_TRUE(absent(4));
-  cache.put(letters(), key(7), row(7), 1);
+  put(cache, key(7), row(7), 1);
   EXPECT_FALSE(absent(7));
   cache.note_stored(letters(), key(7));
   cache.applied(letters(), key(7), 1);
@@ -102,11 +123,11 @@ TEST(RowCache, RowsThatAreUsedOutliveOthers) {
 
 TEST(RowCache, AChangeSinceTheAppliedTickStaysDirty) {
   RowCache cache(16, kTables);
-  cache.put(letters(), letter_key(1), row(1, "old"), 1);
-  cache.put(letters(), letter_key(1), row(1, "new"), 2);
+  put(cache, letter_key(1), row(1, "old"), 1);
+  put(cache, letter_key(1), row(1, "new"), 2);
   cache.applied(letters(), letter_key(1), 1);
   for (uint64_t i = 10; i < 500; ++i) {
-    cache.put(letters(), letter_key(i), row(i), 1);
+    put(cache, letter_key(i), row(i), 1);
     cache.applied(letters(), letter_key(i), 1);
   }
   RowCache::Lookup found = cache.find(letters(), letter_key(1));
@@ -116,7 +137,7 @@ TEST(RowCache, AChangeSinceTheAppliedTickStaysDirty) {
 
 TEST(RowCache, AnErasedRowIsKnownUntilItsErasureIsApplied) {
   RowCache cache(16, kTables);
-  cache.put(letters(), letter_key(1), nullptr, 3);
+  put(cache, letter_key(1), nullptr, 3);
   EXPECT_TRUE(cache.find(letters(), letter_key(1)).known);
   EXPECT_EQ(cache.find(letters(), letter_key(1)).row, nullptr);
   cache.applied(letters(), letter_key(1), 3);
@@ -126,13 +147,13 @@ TEST(RowCache, AnErasedRowIsKnownUntilItsErasureIsApplied) {
 TEST(RowCache, AFillThatComesTooLateIsRefused) {
   RowCache cache(1'600, kTables);
   RowCache::Lookup missed = cache.find(letters(), letter_key(1));
-  cache.put(letters(), letter_key(1), row(1, "new"), 1);
+  put(cache, letter_key(1), row(1, "new"), 1);
   cache.fill(letters(), letter_key(1), row(1, "old"), missed);
   EXPECT_EQ(detail(cache.find(letters(), letter_key(1)).row), "new");
 
   // It came and went while somebody read the tables: an erasure, applied.
   missed = cache.find(letters(), letter_key(2));
-  cache.put(letters(), letter_key(2), nullptr, 1);
+  put(cache, letter_key(2), nullptr, 1);
   cache.applied(letters(), letter_key(2), 1);
   cache.fill(letters(), letter_key(2), row(2, "old"), missed);
   EXPECT_FALSE(cache.find(letters(), letter_key(2)).known);

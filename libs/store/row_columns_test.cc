@@ -24,7 +24,7 @@ class RandomRows {
   void fill(Message& row, int depth = 0) {
     for (int i = 0; i < row.GetDescriptor()->field_count(); ++i) {
       const FieldDescriptor& field = *row.GetDescriptor()->field(i);
-      const size_t items = field.is_repeated() ? random_() % 3 : random_() % 2;
+      const size_t items = field.is_repeated() && !field.is_map() ? random_() % 3 : random_() % 2;
       for (size_t item = 0; item < items; ++item) set(row, field, depth);
     }
   }

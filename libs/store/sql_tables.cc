@@ -11,20 +11,13 @@ using contract::Column;
 using contract::Table;
 using contract::Value;
 
-constexpr uint64_t kTablesFormat = 1;
+constexpr uint64_t kTablesFormat = 2;  // 1: before any release
 constexpr char kReadNote[] = "SELECT value FROM micropay_note WHERE name=?";
 constexpr char kWriteNote[] = "INSERT OR REPLACE INTO micropay_note(name, value) VALUES(?,?)";
 constexpr char kProjectionNote[] = "projection_version:";  // and the service
 constexpr size_t kKeptLists = 128;                         // statements; lists with many IN values make many
 
 std::string quoted(std::string_view name) { return fmt::format("\"{}\"", name); }
-
-std::string all_columns(const Table& table) {
-  std::string list;
-  for (const Column& column : contract::column_plan(table).columns())
-    list += (list.empty() ? "" : ",") + quoted(column.name);
-  return list;
-}
 
 // "a"=? AND "b"=?
 std::string key_condition(const Table& table) {
@@ -44,10 +37,18 @@ uint64_t schema_digest(const contract::Model& model) {
 
 }  // namespace
 
-Result<std::unique_ptr<SqlTables>> SqlTables::open(const std::string& path, SqlConnection::Mode mode) {
+std::string SqlTables::all_columns(const Table& table) {
+  std::string list;
+  for (const Column& column : contract::column_plan(table).columns())
+    list += (list.empty() ? "" : ",") + quoted(column.name);
+  return list;
+}
+
+Result<std::unique_ptr<SqlTables>> SqlTables::open(const std::string& path, SqlConnection::Mode mode,
+                                                   std::shared_ptr<ScatteredPlaces> places) {
   // Not inside of `new`: TRY would leave with its memory taken already.
   auto connection = TRY(SqlConnection::open(path, mode));
-  return std::unique_ptr<SqlTables>(new SqlTables(std::move(connection)));
+  return std::unique_ptr<SqlTables>(new SqlTables(std::move(connection), std::move(places)));
 }
 
 // ---- schema ----
@@ -56,7 +57,9 @@ Result<void> SqlTables::prepare_schema(const contract::Model& model) {
   TRY(connection_->exec(
       "CREATE TABLE IF NOT EXISTS micropay_note(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
       "CREATE TABLE IF NOT EXISTS micropay_projection(service TEXT PRIMARY KEY, tick INTEGER NOT NULL) "
-      "WITHOUT ROWID"));
+      "WITHOUT ROWID;"
+      "CREATE TABLE IF NOT EXISTS micropay_place(name TEXT, first INTEGER, hashes BLOB NOT NULL, "
+      "PRIMARY KEY(name, first)) WITHOUT ROWID"));
   if (TRY(schema_is_current(model))) return {};
   TRY(begin());
   auto made = [&]() -> Result<void> {
@@ -81,6 +84,10 @@ Result<bool> SqlTables::schema_is_current(const contract::Model& model) {
         fmt::format("state.db has format {}, this version knows {}; use the version that wrote it, or delete "
                     "state.db to have it rebuilt from the log",
                     format, kTablesFormat));
+  if (format > 0 && format < kTablesFormat)
+    return fail(
+        Code::kFailedPrecondition, "older_format",
+        fmt::format("state.db has format {}, this version makes {} from the log", format, kTablesFormat));
   return format == kTablesFormat && TRY(read_note(kReadNote, "schema")) == schema_digest(model);
 }
 
@@ -107,6 +114,7 @@ SqlTables::TableStatements& SqlTables::of(const Table& table) {
 }
 
 Result<Row> SqlTables::get(const Table& table, const std::string& key) {
+  if (table.scattered) return TRY(find_scattered(table, key)).row;
   TableStatements& statements = of(table);
   auto values = key_values(table, key);
   if (!values) return Row();
@@ -135,25 +143,29 @@ Row SqlTables::read_row(const Table& table, const SqlStatement& statement) {
   return row;
 }
 
-Result<void> SqlTables::put(const Table& table, std::string_view row) {
+Result<void> SqlTables::put(const Table& table, std::string_view key, std::string_view row) {
   TableStatements& statements = of(table);
   if (!statements.put) {
-    std::string marks = "?";
+    std::string marks = "?", names = all_columns(table);
     for (size_t i = 1; i < contract::column_plan(table).columns().size(); ++i) marks += ",?";
-    statements.put = TRY(connection_->prepare(fmt::format("INSERT OR REPLACE INTO {} ({}) VALUES ({})",
-                                                          quoted(table.sql_name), all_columns(table), marks),
-                                              table.service->name));
+    if (table.scattered) marks += ",?", names += fmt::format(",\"{}\"", contract::kPlaceColumn);
+    statements.put = TRY(connection_->prepare(
+        fmt::format("INSERT OR REPLACE INTO {} ({}) VALUES ({})", quoted(table.sql_name), names, marks),
+        table.service->name));
     statements.columns = std::make_unique<RowColumns>(table);
   }
+  const KeyPlaces::Place scattered = table.scattered ? TRY(place_for(table, key)) : 0;
   if (!statements.columns->read(row, values_))
     return fail(Code::kFailedPrecondition, "log_damaged",
                 fmt::format("a row of {} that is none stands in the log", table.sql_name));
   int place = 0;
   for (const Value& value : values_) statements.put->bind(++place, value);
+  if (scattered != 0) statements.put->bind(++place, int64_t(scattered));
   return statements.put->run();
 }
 
 Result<void> SqlTables::erase(const Table& table, std::string_view key) {
+  if (table.scattered) return erase_scattered(table, key);
   TableStatements& statements = of(table);
   auto values = key_values(table, key);
   if (!values) return {};
@@ -186,7 +198,7 @@ Result<std::string> SqlTables::newest_key(const Table& table) {
 }
 
 Result<void> SqlTables::scan(const Table& table, const std::function<bool(const Row&)>& each) {
-  return scan_values(table, [&](const std::vector<Value>& values) {
+  return scan_by_key(table, [&](const std::vector<Value>& values) {
     std::shared_ptr<google::protobuf::Message> row = table.make();
     contract::column_plan(table).read(values, *row);
     return each(row);
@@ -194,6 +206,10 @@ Result<void> SqlTables::scan(const Table& table, const std::function<bool(const 
 }
 
 Result<void> SqlTables::scan_values(const Table& table, const EachValues& each) {
+  return table.scattered ? scan_scattered(table, each) : scan_by_key(table, each);
+}
+
+Result<void> SqlTables::scan_by_key(const Table& table, const EachValues& each) {
   std::string order;
   for (size_t place : key_columns(table))
     order += (order.empty() ? "" : ",") + quoted(contract::column_plan(table).columns()[place].name);
@@ -240,7 +256,12 @@ Result<Page> SqlTables::list(const ListQuery& query) {
 // ---- transactions and notes ----
 
 Result<void> SqlTables::begin() { return TRY(own_statement("BEGIN IMMEDIATE"))->run(); }
-Result<void> SqlTables::commit() { return TRY(own_statement("COMMIT"))->run(); }
+Result<void> SqlTables::commit() {
+  TRY(note_places());
+  TRY(TRY(own_statement("COMMIT"))->run());
+  places_are_noted();
+  return {};
+}
 void SqlTables::roll_back() { (void)connection_->exec("ROLLBACK"); }  // SQLite may have done so by itself
 
 Result<SqlStatement*> SqlTables::own_statement(const std::string& sql) {
