@@ -25,6 +25,10 @@ class ProjectionHost final : public ContextHost {
   google::protobuf::Message& edit_row(const contract::Table& table, const std::string& key) override {
     return work.edit(table, key);
   }
+  google::protobuf::Message* edit_present_row(const contract::Table& table, const std::string& key) override {
+    CHECK(table.projection && "a projection sees projection tables only");
+    return work.edit_present(table, key);
+  }
   google::protobuf::Message& insert_row(const contract::Table& table, MutableRow row) override {
     CHECK(table.projection && "a projection sees projection tables only");
     return work.insert(table, std::move(row));

@@ -32,6 +32,10 @@ class TableWriter : public TableReader {
   virtual google::protobuf::Message& insert_row(const contract::Table& table, MutableRow row) = 0;
   virtual google::protobuf::Message& put_row(const contract::Table& table, MutableRow row) = 0;
   virtual bool erase_row(const contract::Table& table, const std::string& key) = 0;
+  // As edit_row; null when there is no such row.
+  virtual google::protobuf::Message* edit_present_row(const contract::Table& table, const std::string& key) {
+    return find_row(table, key) == nullptr ? nullptr : &edit_row(table, key);
+  }
 };
 
 namespace detail {
@@ -96,6 +100,12 @@ class Table : public ReadTable<T> {
     return static_cast<T&>(
         writer_.edit_row(this->info_, detail::encode_key(this->info_, {std::string_view(key)...})));
   }
+  // The same, or null when it does not exist.
+  template <typename... Key>
+  T* edit_present(const Key&... key) {
+    return static_cast<T*>(
+        writer_.edit_present_row(this->info_, detail::encode_key(this->info_, {std::string_view(key)...})));
+  }
   // A new row; a CHECK fails when the key exists.
   T& insert(T row) {
     return static_cast<T&>(writer_.insert_row(this->info_, std::make_shared<T>(std::move(row))));
@@ -103,9 +113,8 @@ class Table : public ReadTable<T> {
   // The row, inserted as `initial` when it is not there.
   template <typename... Key>
   T& edit_or_insert(const T& initial, const Key&... key) {
-    const std::string encoded = detail::encode_key(this->info_, {std::string_view(key)...});
-    if (this->reader_.find_row(this->info_, encoded) == nullptr) return insert(initial);
-    return static_cast<T&>(writer_.edit_row(this->info_, encoded));
+    T* present = edit_present(key...);
+    return present != nullptr ? *present : insert(initial);
   }
   // Insert or replace, without reading what was there: for rows that follow from their event alone.
   T& put(T row) { return static_cast<T&>(writer_.put_row(this->info_, std::make_shared<T>(std::move(row)))); }

@@ -127,10 +127,16 @@ void UnitOfWork::own(Entry& entry, MutableRow row) {
 }
 
 Message& UnitOfWork::edit(const contract::Table& table, const std::string& key) {
+  Message* found = edit_present(table, key);
+  CHECK(found != nullptr && "edit needs a row that exists");
+  return *found;
+}
+
+Message* UnitOfWork::edit_present(const contract::Table& table, const std::string& key) {
   Entry& found = entry(table, key);
-  CHECK(found.current != nullptr && "edit needs a row that exists");
+  if (found.current == nullptr) return nullptr;
   if (found.owner != input_ || found.owned == nullptr) own(found, clone(*found.current));
-  return *found.owned;
+  return found.owned.get();
 }
 
 Message& UnitOfWork::insert(const contract::Table& table, MutableRow row) {

@@ -22,6 +22,7 @@ class UnitOfWork {
   // Like find, as something that outlives the tick.
   Row share(const contract::Table& table, const std::string& key);
   google::protobuf::Message& edit(const contract::Table& table, const std::string& key);
+  google::protobuf::Message* edit_present(const contract::Table& table, const std::string& key);
   google::protobuf::Message& insert(const contract::Table& table, MutableRow row);
   google::protobuf::Message& replace(const contract::Table& table, MutableRow row);  // or insert
   google::protobuf::Message& put(const contract::Table& table, MutableRow row);  // the reader is not asked

@@ -1,34 +1,18 @@
 // Chaining and verification; see rules.h. Appending is on the way of every event and keeps four bytes of it.
 #include "services/audit/rules.h"
 
-#include <sodium.h>
-
 #include "libs/base/check.h"
 #include "libs/base/varint.h"
+#include "libs/security/sha256.h"
 
 namespace micropay::audit {
 namespace {
 
-constexpr size_t kHashBytes = 32;
+using Hash = Sha256::Hash;
 
-using Hash = std::array<char, kHashBytes>;
-
-Hash hash_bytes(std::string_view bytes) {
-  Hash hash;
-  crypto_generichash(reinterpret_cast<uint8_t*>(hash.data()), kHashBytes,
-                     reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(), nullptr, 0);
-  return hash;
-}
-
-Hash hash_of(std::string_view previous_hash, std::string_view entry) {
-  CHECK(previous_hash.size() == kHashBytes);
-  Hash hash;
-  crypto_generichash_state state;
-  crypto_generichash_init(&state, nullptr, 0, kHashBytes);
-  crypto_generichash_update(&state, reinterpret_cast<const uint8_t*>(previous_hash.data()), kHashBytes);
-  crypto_generichash_update(&state, reinterpret_cast<const uint8_t*>(entry.data()), entry.size());
-  crypto_generichash_final(&state, reinterpret_cast<uint8_t*>(hash.data()), kHashBytes);
-  return hash;
+Hash hash_of(std::string_view first, std::string_view second = {}) {
+  thread_local Sha256 sha256;
+  return sha256(first, second);
 }
 
 void append_text(std::string& out, int field, std::string_view text) {
@@ -53,7 +37,7 @@ void append_bytes_of_entry(std::string& out, const Envelope& envelope) {
   append_text(out, AuditEntry::kSubjectFieldNumber, envelope.key());
   append_text(out, AuditEntry::kEventIdFieldNumber, envelope.id());
   append_text(out, AuditEntry::kCorrelationIdFieldNumber, envelope.correlation_id());
-  const Hash digest = hash_bytes(envelope.data());
+  const Hash digest = hash_of(envelope.data());
   append_text(out, AuditEntry::kDigestFieldNumber, {digest.data(), digest.size()});
 }
 
@@ -65,7 +49,7 @@ std::string_view mark_of(const AuditBlock& block, size_t place) {
 }  // namespace
 
 std::string digest_of(std::string_view event_bytes) {
-  const Hash digest = hash_bytes(event_bytes);
+  const Hash digest = hash_of(event_bytes);
   return {digest.data(), digest.size()};
 }
 
@@ -85,7 +69,7 @@ AuditEntry entry_of(const Envelope& envelope) {
 
 void append_entry(AuditBlock& block, const Envelope& envelope, std::string_view previous_hash) {
   CHECK(block.number() == block_of(envelope.position()) &&
-        block.count() == place_in_block(envelope.position()));
+        block.count() == place_in_block(envelope.position()) && previous_hash.size() == kFirstHash.size());
   thread_local std::string bytes;
   bytes.clear();
   append_bytes_of_entry(bytes, envelope);

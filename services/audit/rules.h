@@ -1,8 +1,8 @@
 // How the trail is chained and how it is verified: pure functions, used by the service and by `micropay
 // verify`. An entry is made of its event whenever it is wanted; what is kept is the chain.
 //
-//   hash(n) = BLAKE2b-256(hash(n-1) || entry n as protobuf bytes without its hash);  hash(0) = 32 zero bytes
-//   digest(n) = BLAKE2b-256(the event's bytes as they stand in the log)
+//   hash(n) = SHA-256(hash(n-1) || entry n as protobuf bytes without its hash);  hash(0) = 32 zero bytes
+//   digest(n) = SHA-256(the event's bytes as they stand in the log)
 //
 // The entry has no maps and unknown fields are never set, so its protobuf bytes are the same everywhere.
 #pragma once

@@ -2,11 +2,11 @@
 #include "services/audit/rules.h"
 
 #include <gtest/gtest.h>
-#include <sodium.h>
 
 #include <functional>
 
 #include "libs/base/ids.h"
+#include "libs/security/sha256.h"
 
 namespace micropay::audit {
 namespace {
@@ -80,9 +80,8 @@ TEST(Chain, HashesAsItSays) {
     EXPECT_EQ(entry.digest(), digest_of(event(sequence).data()));
     EXPECT_TRUE(entry.hash().empty());
     const std::string bytes = previous + entry.SerializeAsString();
-    uint8_t hash[32];
-    crypto_generichash(hash, 32, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(), nullptr, 0);
-    previous.assign(reinterpret_cast<const char*>(hash), 32);
+    const Sha256::Hash hash = Sha256()(bytes);
+    previous.assign(hash.data(), hash.size());
     EXPECT_EQ(trail.blocks[0].marks().substr((sequence - 1) * kMarkBytes, kMarkBytes), previous.substr(0, 4));
   }
   EXPECT_EQ(trail.blocks[0].last_hash(), previous);

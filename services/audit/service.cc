@@ -18,14 +18,12 @@ constexpr size_t kEventsAtOnce = 16 * kBlockEntries;  // read from the log
 Result<void> append_to_trail(Context& ctx, const EventRecord& event) {
   const uint64_t sequence = event.envelope.position(), number = block_of(sequence);
   auto blocks = ctx.table<AuditBlock>();
-  const std::string key = std::to_string(number);
-  const AuditBlock* found = blocks.find(key);
+  AuditBlock* found = blocks.edit_present(std::to_string(number));
   const uint64_t present = found == nullptr ? 0 : found->count();
   if (present > place_in_block(sequence)) return {};  // appended before
   if (present < place_in_block(sequence)) return fail(Code::kInternal, "audit_gap", std::to_string(sequence));
   if (found != nullptr) {
-    AuditBlock& block = blocks.edit(key);
-    append_entry(block, event.envelope, std::string(block.last_hash()));
+    append_entry(*found, event.envelope, found->last_hash());
     return {};
   }
   std::string previous_hash{kFirstHash};
@@ -173,7 +171,7 @@ Result<AuditVerification> verify_trail(QueryContext& ctx, const VerifyAuditReque
 Service audit_service(const Parts&) {
   Service service{"audit"};
   service.project_all(audit::append_to_trail);
-  service.projection_version = 2;
+  service.projection_version = 3;
   service.query(audit::list_entries);
   service.query(audit::verify_trail);
   return service;

@@ -17,10 +17,14 @@ uint64_t last_position(const PaymentHistory& history) {
 }
 
 Result<void> add(Context& ctx, const std::string& payment_id) {
-  PaymentHistory initial;
-  initial.set_payment_id(payment_id);
-  PaymentHistory& history = ctx.table<PaymentHistory>().edit_or_insert(initial, payment_id);
-  history.add_steps(ctx.envelope().position() - last_position(history));
+  auto histories = ctx.table<PaymentHistory>();
+  PaymentHistory* history = histories.edit_present(payment_id);
+  if (history == nullptr) {
+    PaymentHistory first;
+    first.set_payment_id(payment_id);
+    history = &histories.insert(std::move(first));
+  }
+  history->add_steps(ctx.envelope().position() - last_position(*history));
   return {};
 }
 
