@@ -5,8 +5,8 @@
 
 namespace micropay {
 
-// A thirtieth of what another thread gets that always wants to run.
-constexpr int kBackgroundNice = 15;
+// Relative to the process: a tenth of what a thread of ours gets that always wants to run.
+constexpr int kBackgroundNice = 10;
 
 void Workers::start() {
   for (size_t i = 0; i < threads_wanted_; ++i) threads_.emplace_back([this] { loop(); });
@@ -45,7 +45,8 @@ void Workers::loop() {
   pthread_setname_np(pthread_self(), "worker");
   // Of this thread alone, as Linux has it. Not SCHED_IDLE: on a machine that is full, such a thread never
   // runs.
-  if (priority_ == Priority::kBackground) setpriority(PRIO_PROCESS, 0, kBackgroundNice);
+  if (priority_ == Priority::kBackground)
+    setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + kBackgroundNice);
   std::unique_lock lock(mutex_);
   while (true) {
     wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
