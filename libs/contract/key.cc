@@ -77,11 +77,16 @@ void Table::add_key_field(const FieldDescriptor* field) {
 }
 
 std::optional<std::string> Table::encode_key(std::span<const std::string_view> parts) const {
-  if (parts.size() != key.size()) return {};
-  std::optional<std::string> out(std::in_place);
-  for (size_t i = 0; i < parts.size(); ++i)
-    if (!append_part(*out, key_forms[i], parts[i])) return {};
+  std::string out;
+  if (!append_key(out, parts)) return {};
   return out;
+}
+
+bool Table::append_key(std::string& out, std::span<const std::string_view> parts) const {
+  if (parts.size() != key.size()) return false;
+  for (size_t i = 0; i < parts.size(); ++i)
+    if (!append_part(out, key_forms[i], parts[i])) return false;
+  return true;
 }
 
 std::optional<std::vector<std::string>> Table::decode_key(std::string_view bytes) const {

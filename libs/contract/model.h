@@ -66,6 +66,8 @@ struct Table {
   std::optional<std::string> encode_key(std::initializer_list<std::string_view> parts) const {
     return encode_key(std::span(parts.begin(), parts.size()));
   }
+  // Appends the same; false, with some of it appended, when a part is not of its field's form.
+  bool append_key(std::string& out, std::span<const std::string_view> parts) const;
   void add_key_field(const FieldDescriptor* field);
   // Back to the text of the fields; none when the bytes are no key of this table.
   std::optional<std::vector<std::string>> decode_key(std::string_view key) const;

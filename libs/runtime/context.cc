@@ -28,6 +28,13 @@ const Principal& system_principal() {
 
 namespace detail {
 
+const std::string& scratch_key(const contract::Table& table, std::initializer_list<std::string_view> parts) {
+  thread_local std::string key;
+  key.clear();
+  if (!table.append_key(key, std::span(parts.begin(), parts.size()))) key.clear();  // as below
+  return key;
+}
+
 std::string encode_key(const contract::Table& table, std::initializer_list<std::string_view> parts) {
   auto key = table.encode_key(parts);
   // No row has a malformed key: looking for one finds nothing.

@@ -104,10 +104,11 @@ void Host::emit(const contract::Event& type, MutableRow message) {
   auto event = std::make_shared<EventRecord>();
   event->type = &type;
   Envelope& envelope = event->envelope;
+  std::string scratch;
   envelope.set_id(new_id());
   envelope.set_type(type);
   envelope.set_time(now_);
-  envelope.set_key(message->GetReflection()->GetString(*message, type.key));
+  envelope.set_key(message->GetReflection()->GetStringReference(*message, type.key, &scratch));
   envelope.set_correlation_id(frame_->correlation_id);
   envelope.set_causation_id(frame_->causation_id);
   envelope.set_traceparent(frame_->traceparent);

@@ -40,6 +40,8 @@ class TableWriter : public TableReader {
 
 namespace detail {
 std::string encode_key(const contract::Table& table, std::initializer_list<std::string_view> parts);
+// The same in memory of the thread, until the next call: a key is looked for thirty times a payment.
+const std::string& scratch_key(const contract::Table& table, std::initializer_list<std::string_view> parts);
 std::unexpected<Error> not_found(const contract::Table& table, std::initializer_list<std::string_view> parts);
 const contract::Table& table_or_die(const google::protobuf::Descriptor* descriptor);
 template <typename T>
@@ -67,7 +69,7 @@ class ReadTable {
   template <typename... Key>
   const T* find(const Key&... key) const {
     return static_cast<const T*>(
-        reader_.find_row(info_, detail::encode_key(info_, {std::string_view(key)...})));
+        reader_.find_row(info_, detail::scratch_key(info_, {std::string_view(key)...})));
   }
   // not_found when there is none.
   template <typename... Key>
@@ -98,13 +100,13 @@ class Table : public ReadTable<T> {
   template <typename... Key>
   T& edit(const Key&... key) {
     return static_cast<T&>(
-        writer_.edit_row(this->info_, detail::encode_key(this->info_, {std::string_view(key)...})));
+        writer_.edit_row(this->info_, detail::scratch_key(this->info_, {std::string_view(key)...})));
   }
   // The same, or null when it does not exist.
   template <typename... Key>
   T* edit_present(const Key&... key) {
     return static_cast<T*>(
-        writer_.edit_present_row(this->info_, detail::encode_key(this->info_, {std::string_view(key)...})));
+        writer_.edit_present_row(this->info_, detail::scratch_key(this->info_, {std::string_view(key)...})));
   }
   // A new row; a CHECK fails when the key exists.
   T& insert(T row) {
@@ -120,7 +122,7 @@ class Table : public ReadTable<T> {
   T& put(T row) { return static_cast<T&>(writer_.put_row(this->info_, std::make_shared<T>(std::move(row)))); }
   template <typename... Key>
   bool erase(const Key&... key) {
-    return writer_.erase_row(this->info_, detail::encode_key(this->info_, {std::string_view(key)...}));
+    return writer_.erase_row(this->info_, detail::scratch_key(this->info_, {std::string_view(key)...}));
   }
 
  private:

@@ -2,6 +2,8 @@
 
 #include <absl/container/flat_hash_set.h>
 
+#include "libs/base/quick_hash.h"
+
 namespace micropay {
 namespace {
 
@@ -60,7 +62,7 @@ struct UnitOfWork::Index {
     using is_transparent = void;
     size_t operator()(const auto& of) const {
       const auto [table, key] = place(of);
-      return std::hash<std::string_view>()(key) + table * 0x9E3779B97F4A7C15ull;
+      return quick_hash(key) + table * 0x9E3779B97F4A7C15ull;
     }
   };
   struct Equal {
@@ -215,7 +217,8 @@ bool UnitOfWork::unchanged() const {
 }
 
 void UnitOfWork::clear() {
-  index_->entries.clear();
+  index_->entries.clear();  // which gives its memory back
+  index_->entries.reserve(std::min(used_, kKeptEntries));
   order_.clear();
   undo_.clear();
   for (size_t i = 0; i < used_; ++i) {

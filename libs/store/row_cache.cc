@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "libs/base/check.h"
+#include "libs/base/quick_hash.h"
 
 namespace micropay {
 
@@ -14,7 +15,7 @@ struct RowCache::KeyView {
   KeyView(const contract::Table& of, std::string_view key)
       : table(of.id),
         bytes(key),
-        hash((std::hash<std::string_view>()(key) ^ of.id) * 0x9E3779B97F4A7C15ull) {}
+        hash((quick_hash(key) ^ of.id) * 0x9E3779B97F4A7C15ull) {}
   uint32_t table;
   std::string_view bytes;
   size_t hash;

@@ -17,8 +17,10 @@ class NamesOut {
  public:
   // True when it is new.
   bool append(std::string& out, const std::string& name) {
+    for (size_t i = 0; i < names_.size(); ++i)  // nearly always it is the same object
+      if (names_[i] == &name) return append_varint(out, i), false;
     for (size_t i = 0; i < names_.size(); ++i)
-      if (names_[i] == &name || *names_[i] == name) return append_varint(out, i), false;
+      if (*names_[i] == name) return append_varint(out, i), false;
     append_varint(out, names_.size());
     append_sized(out, name);
     names_.push_back(&name);
