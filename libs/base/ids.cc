@@ -36,6 +36,22 @@ HalfBytes bytes_of(uint64_t first, uint64_t second, HexCase allowed, Bytes& bad)
   return __builtin_convertvector((nibbles << 4 | nibbles >> 8) & 0xff, HalfBytes);
 }
 
+void write_text(Bytes uuid, char* into) {
+  const Bytes high = uuid >> 4, low = uuid & 15;
+  const auto digits = [](Bytes nibbles) { return nibbles + '0' + (Bytes(nibbles > 9) & ('a' - '0' - 10)); };
+  const Bytes halves[] = {
+      digits(__builtin_shufflevector(high, low, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)),
+      digits(
+          __builtin_shufflevector(high, low, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31))};
+  const char* hex = reinterpret_cast<const char*>(halves);
+  into[8] = into[13] = into[18] = into[23] = '-';
+  std::memcpy(into, hex, 8);
+  std::memcpy(into + 9, hex + 8, 4);
+  std::memcpy(into + 14, hex + 12, 4);
+  std::memcpy(into + 19, hex + 16, 4);
+  std::memcpy(into + 24, hex + 20, 12);
+}
+
 std::optional<Uuid> parse(std::string_view text, HexCase allowed) {
   if (text.size() != kUuidText || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-')
     return {};
@@ -56,19 +72,7 @@ std::optional<Uuid> parse(std::string_view text, HexCase allowed) {
 void format_uuid(const uint8_t* bytes, char* into) {
   Bytes uuid;
   std::memcpy(&uuid, bytes, sizeof uuid);
-  const Bytes high = uuid >> 4, low = uuid & 15;
-  const auto digits = [](Bytes nibbles) { return nibbles + '0' + (Bytes(nibbles > 9) & ('a' - '0' - 10)); };
-  const Bytes halves[] = {
-      digits(__builtin_shufflevector(high, low, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)),
-      digits(
-          __builtin_shufflevector(high, low, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31))};
-  const char* hex = reinterpret_cast<const char*>(halves);
-  into[8] = into[13] = into[18] = into[23] = '-';
-  std::memcpy(into, hex, 8);
-  std::memcpy(into + 9, hex + 8, 4);
-  std::memcpy(into + 14, hex + 12, 4);
-  std::memcpy(into + 19, hex + 16, 4);
-  std::memcpy(into + 24, hex + 20, 12);
+  write_text(uuid, into);
 }
 
 void format_uuid(const uint8_t* bytes, std::string& into) {
@@ -121,15 +125,13 @@ std::string IdGenerator::next(Time now) {
   const uint64_t ms = uint64_t(std::max<Time>(now, 0) / kMillisecond);
   if (ms > last_ms_) last_ms_ = ms, counter_ = 0;
   else if (++counter_ == 0) ++last_ms_;  // 2^32 ids in a millisecond: borrow from the next
-  Uuid uuid;
-  for (size_t i = 0; i < 6; ++i) uuid[i] = uint8_t(last_ms_ >> (40 - 8 * i));
   // rand_a takes the counter's upper 12 bits, rand_b its lower 20 and then 42 bits of the seed.
-  uuid[6] = uint8_t(0x70 | (counter_ >> 28));
-  uuid[7] = uint8_t(counter_ >> 20);
-  const uint64_t rest = uint64_t(counter_ & 0xfffff) << 42 | (seed_ & ((uint64_t(1) << 42) - 1));
-  for (size_t i = 0; i < 8; ++i) uuid[8 + i] = uint8_t(rest >> (56 - 8 * i));
-  uuid[8] = uint8_t(0x80 | (uuid[8] & 0x3f));
-  return format_uuid(uuid);
+  const uint64_t high = last_ms_ << 16 | 0x7000 | counter_ >> 20;
+  const uint64_t low =
+      uint64_t(1) << 63 | uint64_t(counter_ & 0xfffff) << 42 | (seed_ & ((uint64_t(1) << 42) - 1));
+  std::string text(kUuidText, '\0');
+  write_text(Bytes(Words{std::byteswap(high), std::byteswap(low)}), text.data());
+  return text;
 }
 
 }  // namespace micropay

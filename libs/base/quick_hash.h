@@ -1,5 +1,6 @@
-// A hash for tables in memory, of keys that are one or two ids: a few instructions for each eight bytes. Another
-// machine may hash otherwise, and whoever chooses keys can make them collide: fnv.h and keyed_hash.h are for that.
+// A hash for tables in memory, of keys that are one or two ids: a few instructions for each eight bytes.
+// Another machine may hash otherwise, and whoever chooses keys can make them collide: fnv.h and keyed_hash.h
+// are for that.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,7 @@ namespace micropay {
 inline uint64_t quick_hash(std::string_view bytes) {
   constexpr uint64_t kFactor = 0x9E3779B97F4A7C15;
   uint64_t hash = bytes.size() * kFactor;
-  const auto mix = [&hash](uint64_t eight) {  // both halves of the product, so that every bit counts in every bit
+  const auto mix = [&hash](uint64_t eight) {  // both halves of the product: every bit counts in every bit
     const auto product = static_cast<unsigned __int128>(hash ^ eight) * kFactor;
     hash = static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
   };
