@@ -8,7 +8,7 @@ export BUILD
 # ccache may use the precompiled header.
 export CCACHE_SLOPPINESS = pch_defines,time_macros,include_file_mtime,include_file_ctime
 
-.PHONY: run build build-all test soak soak-kills check tidy format bench bench-compare fuzz sanitize clean help \
+.PHONY: run build build-all test soak soak-kills check tidy format bench bench-compare flame fuzz sanitize clean help \
   setup setup-test setup-fuzz setup-bench setup-cluster cluster
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -58,6 +58,10 @@ cluster: setup-cluster build  ## the cluster profile on this machine: Kafka, Pos
 bench: setup-bench build  ## measure, each figure beside its floor (BENCH="payments single" for some rows)
 	@ninja -C $(BUILD) bench
 	@bench/bench.py $(BENCH)
+
+flame: setup-bench build  ## where a payment's CPU goes: a table, and the picture docs/flame.svg (needs linux-perf)
+	@ninja -C $(BUILD) bench_load
+	@bench/profile.py docs/flame.svg
 
 bench-compare: setup-bench build  ## rows on another commit and here, in turns: ratios with spread (REF=HEAD~1 BENCH=payments)
 	@ninja -C $(BUILD) bench

@@ -12,6 +12,7 @@ import re
 import sys
 
 WIDTH, ROW, LEAST_PX, TEXT_PX = 1200, 15, 1.2, 6.2
+ENTRY = {"entry_SYSCALL_64_after_hwframe", "do_syscall_64", "[[unknown]]"}
 FRAME = re.compile(r"\s+[0-9a-f]+ (.*) \((.*)\)$")
 NOISE = re.compile(r"\(anonymous namespace\)::|\bmicropay::|@@?GLIBC[\w.]*|\.(isra|constprop|part|cold)\.?\d*")
 
@@ -31,7 +32,8 @@ def stacks(lines):
     thread, frames = None, []
     for line in lines:
         if match := FRAME.match(line):
-            frames.append(short(*match.groups()))
+            if (name := short(*match.groups())) not in ENTRY:
+                frames.append(name)
         elif line.strip():
             thread = line.strip()
         elif thread is not None:
