@@ -8,8 +8,8 @@ export BUILD
 # ccache may use the precompiled header.
 export CCACHE_SLOPPINESS = pch_defines,time_macros,include_file_mtime,include_file_ctime
 
-.PHONY: run build build-all test soak soak-kills check tidy format bench bench-compare flame fuzz sanitize clean help \
-  setup setup-test setup-fuzz setup-bench setup-cluster cluster
+.PHONY: run build build-all test soak soak-kills check tidy format bench bench-cluster bench-compare flame fuzz sanitize \
+  clean help setup setup-test setup-fuzz setup-bench setup-cluster cluster
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -58,6 +58,10 @@ cluster: setup-cluster build  ## the cluster profile on this machine: Kafka, Pos
 bench: setup-bench build  ## measure, each figure beside its floor (BENCH="payments single" for some rows)
 	@ninja -C $(BUILD) bench
 	@bench/bench.py $(BENCH)
+
+bench-cluster: setup-bench setup-cluster build  ## the same over a cluster on this machine (BENCH="payments gateway" for some rows)
+	@ninja -C $(BUILD) bench_load bench_rpc
+	@bench/bench.py --cluster $(BENCH)
 
 flame: setup-bench build  ## where a payment's CPU goes: a table, and the picture docs/flame.svg (needs linux-perf)
 	@ninja -C $(BUILD) bench_load

@@ -2,6 +2,7 @@
 """Measures MicroPay through its real interface; each figure stands beside a floor or peer of the same run.
 
     bench/bench.py [ROW ...]       all rows when none is named; docs/performance.md says what each one does
+    bench/bench.py --cluster [ROW ...]     the rows of the cluster profile
     bench/bench.py --list
 
 Every row starts from a fresh copy of prepared wallets on the loopback interface and is bounded in time. A
@@ -19,6 +20,8 @@ import traceback
 import floors
 import rows_beside
 import rows_big
+import rows_cluster
+import rows_gateway
 import rows_parts
 import rows_payments
 import rows_stream
@@ -41,6 +44,13 @@ ROWS = {
     "store": rows_parts.store,
     "peer": rows_parts.peer,
 }
+CLUSTER_ROWS = {
+    "payments": rows_cluster.payments,
+    "merchant": rows_cluster.merchant,
+    "single": rows_cluster.single,
+    "recovery": rows_cluster.recovery,
+    "gateway": rows_gateway.gateway,
+}
 
 
 class Bench:
@@ -51,7 +61,17 @@ class Bench:
         rate, median_ms = floors.fsyncs(folder)
         self.floors = {"http": floors.http_rate(folder), "fsync": rate, "fsync_ms": median_ms}
         self.report = Report(self.floors)
-        self._wallets = None
+        self._wallets = self._cluster = None
+
+    @property
+    def cluster(self):
+        if self._cluster is None:
+            self._cluster = rows_cluster.Prepared(self.folder)
+        return self._cluster
+
+    def stop(self):
+        if self._cluster is not None:
+            self._cluster.stop()
 
     @property
     def wallets(self):
@@ -67,16 +87,18 @@ def parse():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("rows", nargs="*", metavar="ROW")
+    parser.add_argument("--cluster", action="store_true", help="rows of the cluster profile")
     parser.add_argument("--list", action="store_true", help="print the rows and what they do")
     parser.add_argument("--json", metavar="FILE", help="the figures, too, for programs")
     options = parser.parse_args()
+    options.known = CLUSTER_ROWS if options.cluster else ROWS
     if options.list:
-        for name, measure in ROWS.items():
+        for name, measure in options.known.items():
             print(f"{name:<10} {' '.join(measure.__doc__.split())}")
         sys.exit(0)
-    unknown = [name for name in options.rows if name not in ROWS]
+    unknown = [name for name in options.rows if name not in options.known]
     if unknown:
-        parser.error(f"there is no row {', '.join(unknown)}; the rows are {', '.join(ROWS)}")
+        parser.error(f"there is no row {', '.join(unknown)}; the rows are {', '.join(options.known)}")
     return options
 
 
@@ -87,6 +109,7 @@ def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))  # 5,000 sockets, for us and what we start
     folder = tempfile.mkdtemp(prefix="micropay-bench-", dir=os.environ.get("BENCH_DIR", ROOT / "build"))
     os.chmod(folder, 0o755)  # PostgreSQL runs as a user of its own
+    bench = None
     try:
         bench = Bench(folder)
         print(
@@ -96,9 +119,9 @@ def main():
             f"nginx's {floors.STANDARD_HTTP:,}/s\n",
             flush=True,
         )
-        for name in options.rows or ROWS:
+        for name in options.rows or options.known:
             try:
-                ROWS[name](bench)
+                options.known[name](bench)
             except Exception as problem:  # the other rows are still worth their time
                 failed.append(name)
                 if not isinstance(problem, BenchFailed):
@@ -108,6 +131,8 @@ def main():
         if options.json:
             bench.report.save(options.json)
     finally:
+        if bench is not None:
+            bench.stop()
         shutil.rmtree(folder, ignore_errors=True)
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")

@@ -21,6 +21,12 @@ ASKED = {
     "growth": (("share", True, 0.85, 0.95),),
     "signins": (("ratio", False, 2, 1.1),),
     "stream": (("p99_ms", False, 250, 50),),
+    "cluster payments": (("rate", True, 800, None),),
+    "cluster merchant": (("share", True, 0.80, None),),
+    "cluster single": (("p50_ms", False, 60, None),),
+    "cluster recovery": (("s", False, 10, None),),
+    "gateway nginx": (("share", True, 0.60, None),),
+    "gateway haproxy": (("ratio", True, 3, None),),
 }
 UNITS = {"rate": "{:,.0f}/s", "p99_ms": "p99 {:.1f} ms", "p50_ms": "p50 {:.2f} ms", "us": "{:.2f} µs"}
 UNITS |= {"mb": "{:,.0f} MB", "kb": "{:.2f} KB", "s": "{:.2f} s", "share": "{:.0%}", "ratio": "{:.2f} ×"}

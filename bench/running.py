@@ -146,13 +146,13 @@ class Client:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         self.token = token
 
-    def call(self, verb, path, body=None):
-        headers = {"Content-Type": "application/json"}
+    def call(self, verb, path, body=None, headers=None, success=(200, 201)):
+        headers = {"Content-Type": "application/json", **(headers or {})}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         self.connection.request(verb, path, json.dumps(body) if body is not None else None, headers)
         answer = self.connection.getresponse()
         data = answer.read()
-        if answer.status not in (200, 201):
+        if answer.status not in success:
             raise BenchFailed(f"{verb} {path}: {answer.status} {data.decode()[:300]}")
         return json.loads(data) if data else None

@@ -25,7 +25,7 @@ if [ "$kind" = test ]; then
 fi
 
 if [ "$kind" = bench ]; then
-  packages+=(git python3 wrk nginx postgresql linux-perf)
+  packages+=(git python3 wrk nginx haproxy openssl curl postgresql linux-perf)
 fi
 
 if [ "$kind" = fuzz ]; then
