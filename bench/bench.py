@@ -67,6 +67,9 @@ class Bench:
     def cluster(self):
         if self._cluster is None:
             self._cluster = rows_cluster.Prepared(self.folder)
+            self._cluster.start()
+        if not self._cluster.pairs:
+            raise BenchFailed("the cluster could not be prepared")
         return self._cluster
 
     def stop(self):

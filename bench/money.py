@@ -37,7 +37,7 @@ def top_up(client, account):
     client.call("POST", f"/api/v1/accounts/{account}/top-ups", body)
 
 
-def populate(port, users=USERS, wallets=WALLETS):
+def populate(port, users=USERS, wallets=WALLETS, clients=16):
     """Users who own `wallets` together, with money; gives (token, account) of each."""
 
     def one_user(number):
@@ -52,7 +52,7 @@ def populate(port, users=USERS, wallets=WALLETS):
             pairs.append((client.token, account))
         return pairs
 
-    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+    with concurrent.futures.ThreadPoolExecutor(clients) as pool:
         return [pair for pairs in pool.map(one_user, range(users)) for pair in pairs]
 
 

@@ -6,6 +6,7 @@ import shutil
 import sys
 import threading
 import time
+import uuid
 from decimal import Decimal
 
 from common import CONNECTIONS, PASSWORD, ROOT, SECONDS, WALLETS, BenchFailed, tell, wait_until
@@ -27,14 +28,17 @@ class Prepared:
     def __init__(self, folder):
         self.cluster = Cluster(pathlib.Path(folder) / "cluster", settings=dict(
             each.split("=", 1) for each in SETTINGS))
+        self.file = pathlib.Path(folder) / "cluster.wallets"
+        self.pairs = []
+
+    def start(self):
         began = time.monotonic()
         self.cluster.start()
         tell(f"the cluster is up after {time.monotonic() - began:.1f} s; {CLUSTER_WALLETS:,} wallets get money")
         self.port = self.cluster.gateway.port
         self.cluster.create_admin("auditor@example.org", PASSWORD)
         self.auditor = sign_in(self.port, "auditor@example.org")
-        self.pairs = populate(self.port, max(2, CLUSTER_WALLETS // 50), CLUSTER_WALLETS)
-        self.file = pathlib.Path(folder) / "cluster.wallets"
+        self.pairs = populate(self.port, max(2, CLUSTER_WALLETS // 50), CLUSTER_WALLETS, clients=4)
         self.file.write_text("".join(f"{token} {account}\n" for token, account in self.pairs))
 
     def check(self):
@@ -172,7 +176,6 @@ def recovery_of(prepared, name):
 
 
 def pay(client, account, payee):
-    import uuid
     return client.call("POST", "/api/v1/payments", {
         "payerAccountId": account, "payeeAccountId": payee, "amount": {"currency": "EUR", "value": "0.01"}},
         headers={"Idempotency-Key": str(uuid.uuid4())}, success=(201, 202))

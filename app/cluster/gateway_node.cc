@@ -1,5 +1,8 @@
 #include "app/cluster/gateway_node.h"
 
+#include <set>
+
+#include "app/cluster/instances.h"
 #include "app/version.h"
 #include "contracts/user.pb.h"
 #include "libs/base/log.h"
@@ -11,6 +14,7 @@ namespace {
 
 constexpr Duration kKeyPeriod = 2 * kSecond;  // a new key signs; its tokens are refused until it is known
 constexpr Duration kAskTimeout = 2 * kSecond;
+constexpr Duration kInstancesPatience = 10 * kSecond;
 
 std::vector<std::string> all_topics(const kafka::KafkaSettings& settings) {
   std::vector<std::string> topics;
@@ -21,6 +25,13 @@ std::vector<std::string> all_topics(const kafka::KafkaSettings& settings) {
         break;
       }
   return topics;
+}
+
+std::vector<std::string> called_services() {
+  std::set<std::string> names;
+  for (const contract::Method* method : contract::model().methods())
+    if (method->service->port != 0) names.insert(method->service->name);
+  return {names.begin(), names.end()};
 }
 
 template <typename Response, typename Request>
@@ -36,7 +47,7 @@ Result<Response> ask(rpc::Client& client, Request request) {
 }  // namespace
 
 GatewayNode::GatewayNode(const ClusterSettings& settings, gateway::GatewaySettings own, const Parts& parts)
-    : settings_(settings), own_(std::move(own)) {
+    : settings_(settings), own_(std::move(own)), resolver_(parts.make_resolver()) {
   const rpc::ClientOptions options{.caller = "gateway", .keys = parts.keys, .plaintext = settings.plaintext};
   client_ = std::make_unique<rpc::Client>(options, parts.make_resolver(), system_clock());
   ApiKeyLookup lookup = [this](const std::string& id) { return find_api_key(id); };
@@ -68,7 +79,11 @@ void GatewayNode::open_redis() {
 
 GatewayNode::~GatewayNode() { stop(0); }
 
+// Serves once there is whom to ask: a gateway that is ready, and knows nobody yet, would refuse everything.
 Result<void> GatewayNode::start() {
+  for (const std::string& name : missing_services(*resolver_, called_services(), kInstancesPatience))
+    log_warn("gateway.service_unknown", "No instance of a service is known; its routes answer 503",
+             {{"service", name}});
   TRY(client_->start());
   if (redis_) {
     key_facts_->start();

@@ -42,6 +42,7 @@ class GatewayNode {
 
   const ClusterSettings& settings_;
   const gateway::GatewaySettings own_;
+  const std::shared_ptr<rpc::Resolver> resolver_;
   std::shared_ptr<KeyRing> ring_ = KeyRing::verifying();
   std::unique_ptr<rpc::Client> client_;             // what the gateway asks as itself
   std::unique_ptr<RedisClient> redis_, key_facts_;  // of rate limits, of API keys; none without Redis

@@ -1,5 +1,7 @@
 #include "app/cluster/instances.h"
 
+#include <condition_variable>
+
 namespace micropay::app {
 
 class Instances::Resolver final : public rpc::Resolver {
@@ -37,5 +39,24 @@ void Instances::changed(const ServiceInstances& all) {
 }
 
 std::shared_ptr<rpc::Resolver> Instances::resolver() { return std::make_shared<Resolver>(*this); }
+
+std::vector<std::string> missing_services(rpc::Resolver& resolver, std::vector<std::string> names,
+                                          Duration patience) {
+  std::mutex mutex;
+  std::condition_variable changed;
+  resolver.watch([&](const rpc::Targets& targets) {
+    const std::lock_guard lock(mutex);
+    std::erase_if(names, [&](const std::string& name) {
+      const auto found = targets.find(name);
+      return found != targets.end() && !found->second.empty();
+    });
+    changed.notify_all();
+  });
+  std::unique_lock lock(mutex);
+  changed.wait_for(lock, std::chrono::microseconds(patience), [&] { return names.empty(); });
+  lock.unlock();
+  resolver.watch({});
+  return names;
+}
 
 }  // namespace micropay::app

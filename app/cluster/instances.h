@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 
+#include "libs/base/time.h"
 #include "libs/remote/service_directory.h"
 #include "libs/rpc/resolver.h"
 
@@ -28,5 +29,10 @@ class Instances {
   rpc::Targets targets_;                                                          // guarded by mutex_
   std::map<const Resolver*, std::function<void(const rpc::Targets&)>> watchers_;  // guarded by mutex_
 };
+
+// Waits until an instance of each of these services is known; the names of those that are not, once
+// `patience` is over.
+std::vector<std::string> missing_services(rpc::Resolver& resolver, std::vector<std::string> names,
+                                          Duration patience);
 
 }  // namespace micropay::app

@@ -13,9 +13,7 @@ namespace micropay {
 struct RowCache::KeyView {
   explicit KeyView(const Entry& entry);
   KeyView(const contract::Table& of, std::string_view key)
-      : table(of.id),
-        bytes(key),
-        hash((quick_hash(key) ^ of.id) * 0x9E3779B97F4A7C15ull) {}
+      : table(of.id), bytes(key), hash((quick_hash(key) ^ of.id) * 0x9E3779B97F4A7C15ull) {}
   uint32_t table;
   std::string_view bytes;
   size_t hash;
