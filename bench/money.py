@@ -8,7 +8,7 @@ import subprocess
 from decimal import Decimal
 from pathlib import Path
 
-from common import PASSWORD, USERS, WALLETS, BenchFailed, tell
+from common import PASSWORD, USERS, WALLETS, BenchFailed, tell, wait_until
 from running import Client, Platform
 
 LOADED = Decimal("5000.00")  # into each wallet
@@ -19,7 +19,13 @@ def sign_up(port, email):
     client = Client(port)
     client.call("POST", "/api/v1/users", {"email": email, "password": PASSWORD, "displayName": "Bench"})
     client.token = sign_in(port, email)
-    return client, client.call("GET", "/api/v1/accounts")["accounts"][0]["id"]
+    found = []
+
+    def has_one():
+        found[:] = client.call("GET", "/api/v1/accounts")["accounts"]
+        return found
+    wait_until(has_one, 30, "a new user's first wallet")  # in a cluster an event brings it
+    return client, found[0]["id"]
 
 
 def sign_in(port, email):

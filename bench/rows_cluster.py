@@ -38,7 +38,7 @@ class Prepared:
         self.port = self.cluster.gateway.port
         self.cluster.create_admin("auditor@example.org", PASSWORD)
         self.auditor = sign_in(self.port, "auditor@example.org")
-        self.pairs = populate(self.port, max(2, CLUSTER_WALLETS // 50), CLUSTER_WALLETS, clients=4)
+        self.pairs = populate(self.port, max(2, CLUSTER_WALLETS // 20), CLUSTER_WALLETS, clients=4)
         self.file.write_text("".join(f"{token} {account}\n" for token, account in self.pairs))
 
     def check(self):
