@@ -146,11 +146,12 @@ void measure_reads(const test::ScratchDatabase& database) {
         [&](uint64_t i) { CHECK(store.tick_reader().get(table, key_of(i % kWallets))); });
   timed("row of a query", kReads, [&](uint64_t i) { CHECK(store.get(table, key_of(i % kWallets))); });
   auto cold = database.open();
-  std::vector<ServerStore::Address> rows;
+  std::vector<ExpectedRow> rows;
   rows.reserve(kWallets);
   for (uint64_t i = 0; i < kWallets; ++i) rows.push_back({.table = &table, .key = key_of(i)});
   const Time before = system_clock().monotonic();
-  (*cold)->prefetch(rows);
+  (*cold)->begin_tick();
+  (*cold)->expect(rows);
   fmt::print("rows fetched together: {:.2f} us each\n",
              double(system_clock().monotonic() - before) / double(kWallets));
 }

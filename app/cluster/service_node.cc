@@ -12,6 +12,7 @@ namespace micropay::app {
 namespace {
 
 constexpr size_t kMostWaiting = 4'000;  // inputs of the engine, before events are left in their topics
+constexpr Duration kPatience = 50 * kMillisecond;     // of services that nobody waits for
 constexpr std::string_view kShipping = "(shipping)";  // the duty; no service has such a name
 
 }  // namespace
@@ -30,6 +31,8 @@ void ServiceNode::find_topics() {
     for (const Service::EventHandler& handler : *list)
       if (handler.event == nullptr) hears_all_ = true;
       else heard.insert(handler.event);
+  for (const Service::EventHandler& reaction : service_.reactions)
+    reacts_ |= reaction.event != nullptr && reaction.event->service != service_.contract;
   std::set<std::string> topics;
   for (const contract::Event* event : contract::model().events()) {
     if (event->service == service_.contract || (!hears_all_ && !heard.contains(event))) continue;
@@ -46,6 +49,7 @@ Result<void> ServiceNode::open() {
   keep_system_clock_after(store_->end().time);
   EngineOptions options = options_.engine;
   options.shared_store = true;
+  options.tick_interval = settings_.tick_interval;
   engine_ = std::make_unique<Engine>(options, *store_, system_clock(), std::vector{service_});
   return engine_->open();
 }
@@ -59,6 +63,7 @@ Result<void> ServiceNode::start() {
           .save = [this](uint64_t next) { return store_->set_duty_position(kShipping, next - 1); },
           .may_ship = [this] { return store_->has_duty(kShipping); }});
   engine_->on_committed([this](const auto&) { shipper_->poke(); });
+  engine_->on_foreign_commit([this] { shipper_->poke(); });
   server_ = std::make_unique<rpc::Server>(
       rpc::ServerOptions{.listen = options_.listen, .keys = options_.keys, .plaintext = settings_.plaintext},
       *engine_, system_clock());
@@ -80,7 +85,8 @@ Result<void> ServiceNode::open_subscriber() {
               [this](const Error& error) {
                 log_error("events.stopped", error.detail, {{"service", name()}, {"reason", error.reason}});
               },
-          .skip_unknown_types = true});
+          .skip_unknown_types = true,
+          .patience = reacts_ ? 0 : kPatience});
   return subscriber_->open();
 }
 

@@ -50,6 +50,7 @@ class ServiceNode {
   const Service service_;
   const Options options_;
   bool hears_all_ = false;
+  bool reacts_ = false;                        // to events of others
   std::vector<const contract::Event*> heard_;  // sorted
   std::vector<std::string> topics_;
   std::unique_ptr<Projector> projector_;

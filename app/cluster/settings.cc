@@ -27,6 +27,10 @@ ClusterSettings::ClusterSettings(Settings& settings)
       store_password(settings.secret("store.password", "Password of both roles")),
       store_lease(settings.duration("store.lease", 5 * kSecond,
                                     "How long an instance may say nothing before others take over")),
+      tick_interval(
+          settings.duration("store.tick_interval", 8 * kMillisecond,
+                            "Least time between two commits of an instance: a busy one makes few and "
+                            "large ones; 0s: as many as it can")),
       store_readers(settings.integer("store.readers", 4, 1, 100, "Connections for queries")),
       cache_rows(settings.integer("store.cluster_cache_rows", 100'000, 1'000, 100'000'000,
                                   "Rows that a service's engine keeps in memory")),

@@ -34,8 +34,8 @@ Result<ConfPtr> conf_of(const KafkaSettings& settings, const SubscriberOptions& 
                                 {"enable.auto.offset.store", "false"},
                                 {"auto.offset.reset", "earliest"},
                                 {"allow.auto.create.topics", "false"},
-                                {"fetch.min.bytes", "1"},
-                                {"fetch.wait.max.ms", "500"},
+                                {"fetch.min.bytes", options.patience > 0 ? "65536" : "1"},
+                                {"fetch.wait.max.ms", options.patience > 0 ? ms(options.patience) : "500"},
                                 {"fetch.error.backoff.ms", "50"},
                                 // What is fetched ahead is the bound of memory.
                                 {"queued.min.messages", "2000"},

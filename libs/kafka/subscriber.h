@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "libs/base/error.h"
+#include "libs/base/time.h"
 #include "libs/kafka/consumed.h"
 #include "libs/kafka/settings.h"
 
@@ -51,6 +52,9 @@ struct SubscriberOptions {
   // A type that no contract here has may be of a newer version: to the dead-letter topic, or skipped and
   // counted.
   bool skip_unknown_types = false;
+  // How long the broker may collect events before it answers: whoever waits for nothing gets them in larger
+  // portions, which cost everybody less. 0: each as soon as it is there.
+  Duration patience = 0;
 };
 
 class Subscriber {

@@ -29,16 +29,20 @@ bool contains(const google::protobuf::RepeatedPtrField<std::string>& list, std::
 
 }  // namespace
 
+// Of the record of its idempotency key; empty: it has none.
+std::string Engine::Impl::idempotency_id(const Command& command) {
+  if (command.idempotency_key.empty() || command.method->options.idempotency() != BY_KEY) return {};
+  return derived_uuid(fmt::format("{}\n{}", command.principal.actor(), command.idempotency_key));
+}
+
 void Engine::Impl::run_command(PreparedCommand& input) {
   Command& command = *input.command;
   const Handlers::CommandEntry& entry = *handlers_.command(*command.method);
   if (command.correlation_id.empty()) command.correlation_id = host_.new_id();
-  std::string idempotency_id;
-  if (!command.idempotency_key.empty() && command.method->options.idempotency() == BY_KEY) {
-    idempotency_id = derived_uuid(fmt::format("{}\n{}", command.principal.actor(), command.idempotency_key));
-    if (const auto* record = find_row<IdempotencyRecord>(host_, idempotency_id))
+  std::string key_id = idempotency_id(command);
+  if (!key_id.empty())
+    if (const auto* record = find_row<IdempotencyRecord>(host_, key_id))
       return answer(input.command, replay(command, *record));
-  }
   if (const auto matched = check_match(command); !matched)
     return answer(input.command, {.result = std::unexpected(matched.error())});
   const std::string actor = command.principal.actor();
@@ -60,7 +64,7 @@ void Engine::Impl::run_command(PreparedCommand& input) {
   traces_.end(response, TickTrace::Until::kDurable);
   drain();
   if (!response) return answer(input.command, {.result = std::unexpected(std::move(response).error())});
-  settle(input.command, std::move(idempotency_id), *response, first_event);
+  settle(input.command, std::move(key_id), *response, first_event);
 }
 
 // If-Match is checked against the record that the first path variable names, as the API shows it.

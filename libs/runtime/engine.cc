@@ -166,10 +166,11 @@ bool Engine::Impl::step(bool idle) {
     }
     queued_.store(inbox_.size(), std::memory_order_relaxed);
   }
-  const Time started = clock_.monotonic();
+  const Time started = last_start_ = clock_.monotonic();
   for (EffectResult& late : effects_.expired(started)) inputs_.push_back(std::move(late));
   foreign_waits_.store(false, std::memory_order_relaxed);
   store_.begin_tick();
+  if (options_.shared_store) expect_rows();
   take_news();
   // Queries of the engine see the state between two ticks.
   for (EngineInput& input : inputs_)
@@ -284,6 +285,8 @@ void Engine::Impl::loop() {
     }
     if (state_.load() >= State::kStopped) return;
     if (clock_.monotonic() < retry_commit_at_) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    if (const Duration early = last_start_ + options_.tick_interval - clock_.monotonic(); early > 0)
+      std::this_thread::sleep_for(std::chrono::microseconds(std::min(early, options_.tick_interval)));
     step(idle);
   }
 }

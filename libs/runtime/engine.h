@@ -57,6 +57,9 @@ struct EngineOptions {
   // Other instances write the same store: what they do is taken in (decisions/0008), and `follow` handlers
   // run in the tick of their event.
   bool shared_store = false;
+  // Least time between the starts of two ticks: a busy instance makes few and large ones, and the first after
+  // a pause starts at once. 0: as soon as there is something.
+  Duration tick_interval = 0;
   TraceSink* traces = nullptr;  // told what is done for traces that are recorded; null: nobody
   // Carries out preparations and effects in place of worker threads; a simulator decides when.
   std::function<void(std::function<void()>)> run_elsewhere = {};
@@ -106,6 +109,8 @@ class Engine {
   // Called on the engine thread after each commit with what was committed: live streams, metrics. Must not
   // block.
   void on_committed(std::function<void(const std::vector<std::shared_ptr<const EventRecord>>&)> listener);
+  // Called on the engine thread after what other instances have committed was taken in. Must not block.
+  void on_foreign_commit(std::function<void()> listener);
   EngineStats stats() const;
   Time next_due() const;  // when step() would have something to do without new input
   const std::vector<Service>& services() const;

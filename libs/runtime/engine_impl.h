@@ -71,6 +71,7 @@ struct Engine::Impl {
     enum class Found : uint8_t { kNothing, kFinal, kPause } found = Found::kNothing;
     Found elsewhere = Found::kNothing;  // of what another instance committed: no conflict undoes that
   };
+  static std::string idempotency_id(const Command& command);
   void run_command(PreparedCommand& input);
   Answer replay(const Command& command, const IdempotencyRecord& record);
   Waiter::Found outcome_of(const contract::Method& method, const EventRecord& event) const;
@@ -106,6 +107,7 @@ struct Engine::Impl {
   void index_changes();
   // --- foreign.cc ---
   void wake_for_foreign();
+  void expect_rows();
   void take_news();
   void index_foreign(const Tick& tick);
   void place_timer(Time due, const std::string& key);
@@ -163,7 +165,10 @@ struct Engine::Impl {
   std::deque<Event> follow_queue_;
   std::map<std::string, uint64_t> follow_positions_;
   std::vector<std::function<void(const std::vector<Event>&)>> listeners_;
+  std::vector<std::function<void()>> foreign_listeners_;
+  std::vector<ExpectedRow> expected_;
   Time last_commit_ = 0;                                  // monotonic
+  Time last_start_ = 0;                                   // of a tick
   std::unordered_map<std::string, Time> foreign_timers_;  // due of those that another instance set
   std::atomic<bool> foreign_waits_{false};                // a ForeignCommit is in the inbox
   uint32_t conflicts_in_row_ = 0;

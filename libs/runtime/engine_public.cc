@@ -100,6 +100,10 @@ void Engine::on_committed(
   impl_->listeners_.push_back(std::move(listener));
 }
 
+void Engine::on_foreign_commit(std::function<void()> listener) {
+  impl_->foreign_listeners_.push_back(std::move(listener));
+}
+
 EngineStats Engine::stats() const {
   const auto& n = impl_->numbers_;
   return {.ticks = n.ticks.value(),

@@ -22,11 +22,30 @@ void Engine::Impl::wake_for_foreign() {
 // Between two ticks.
 void Engine::Impl::take_news() {
   if (!options_.shared_store) return;
+  bool taken = false;
   for (const auto& tick : store_.news()) {
     index_foreign(*tick);
     if (!waiters_.empty())
       for (const Event& event : tick->events) notice_waiters(*event, true);
+    taken = true;
   }
+  if (!taken) return;
+  for (const auto& listener : foreign_listeners_) listener();
+}
+
+// What the inputs are about: whether a key was used before, and what their events happened to.
+void Engine::Impl::expect_rows() {
+  static const contract::Table& keys = detail::table_or_die(IdempotencyRecord::descriptor());
+  expected_.clear();
+  for (const EngineInput& input : inputs_) {
+    if (const auto* event = std::get_if<ForeignEvent>(&input)) {
+      expected_.push_back({.key = std::string(event->event->envelope.key())});
+    } else if (const auto* prepared = std::get_if<PreparedCommand>(&input)) {
+      const std::string id = idempotency_id(*prepared->command);
+      if (!id.empty()) expected_.push_back({&keys, detail::encode_key(keys, {id})});
+    }
+  }
+  if (!expected_.empty()) store_.expect(expected_);
 }
 
 void Engine::Impl::index_foreign(const Tick& tick) {

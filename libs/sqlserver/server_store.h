@@ -52,13 +52,6 @@ class ServerStore : public Store {
   virtual ServerStoreStats stats() const = 0;
   // What open() changed in the database.
   virtual const std::vector<std::string>& open_notes() const = 0;
-  // Rows that a tick is going to read, in one request and not in one each. Engine's thread, after
-  // begin_tick().
-  struct Address {
-    const contract::Table* table;
-    std::string key;
-  };
-  virtual void prefetch(std::span<const Address> rows) = 0;
 
   // Duties that one instance of the service has at a time, such as publishing its events. Whether this one
   // has it: quick, the database is asked a few times a lease. A moment of two has to do no harm. Any thread.

@@ -2,6 +2,8 @@
 // reads for a tick and takes in what others commit, commit.cc commits.
 #pragma once
 
+#include <unordered_set>
+
 #include <atomic>
 #include <mutex>
 #include <span>
@@ -42,7 +44,7 @@ class ServerStoreImpl final : public ServerStore {
   const std::string& instance() const override { return membership_.name(); }
   ServerStoreStats stats() const override;
   const std::vector<std::string>& open_notes() const override { return notes_; }
-  void prefetch(std::span<const Address> rows) override;
+  void expect(std::span<const ExpectedRow> rows) override;
   bool has_duty(std::string_view name) override;
   Result<uint64_t> duty_position(std::string_view name) const override;
   Result<void> set_duty_position(std::string_view name, uint64_t position) override;
@@ -77,6 +79,8 @@ class ServerStoreImpl final : public ServerStore {
   Result<void> read_stored(SqlSession& session, uint64_t position, size_t limit, Events& events) const;
 
   // tick_reading.cc
+  void prefetch(std::span<const ExpectedRow> rows);  // all of them with a table
+  void learn(const contract::Table& table, const std::string& key);
   Row get_in_tick(const contract::Table& table, const std::string& key);
   Result<Page> list_in_tick(const ListQuery& query);
   void add_log_since(SqlSession& session) const;
@@ -110,8 +114,11 @@ class ServerStoreImpl final : public ServerStore {
   KnownRows known_;
   std::atomic<size_t> known_count_{0};
   ReadSet reads_;
-  std::vector<TickPtr> since_begin_, news_;  // ticks of others, taken in
-  bool stale_ = false;                       // one of them has changed what the tick has read
+  std::vector<ExpectedRow> wanted_;
+  std::unordered_set<std::string> expected_keys_;  // those without a table
+  std::vector<const contract::Table*> looked_in_;   // tables where such keys have been looked for
+  std::vector<TickPtr> since_begin_, news_;         // ticks of others, taken in
+  bool stale_ = false;                              // one of them has changed what the tick has read
   uint64_t fence_ = 0;
   uint32_t cautious_ = 0;  // commits that lock first, because others were seen to commit
   LogRow log_row_;

@@ -2,9 +2,11 @@
 // from the database together with what others have committed since, in one request. The row first: should it
 // be newer than that end, then the tick that wrote it is among those that come with it, and says what it is
 // now.
+#include <algorithm>
 #include <map>
 
 #include "libs/base/check.h"
+#include "libs/base/ids.h"
 #include "libs/sqlserver/server_rows.h"
 #include "libs/sqlserver/server_store_impl.h"
 
@@ -54,7 +56,10 @@ Result<bool> ServerStoreImpl::take_in(const SqlRows& log) {
     if (static_cast<uint64_t>(log.integer(i, 0)) <= end.tick) continue;  // it was asked for twice
     TickPtr tick = TRY(tick_of(log, i, model_));
     CHECK(tick->number == end.tick + 1 && tick->first_position == end.next_position);
-    for (const RowChange& change : tick->changes) known_.renew(*change.table, change.key, change.row);
+    for (const RowChange& change : tick->changes)
+      if (change.table->scattered)
+        known_.renew(*change.table, change.key, change.row);  // never asked for again
+      else known_.put(*change.table, change.key, change.row);
     end = {.tick = tick->number,
            .next_position = tick->first_position + tick->events.size(),
            .time = std::max(end.time, tick->time)};
@@ -95,7 +100,8 @@ Row ServerStoreImpl::get_in_tick(const Table& table, const std::string& key) {
     numbers_.hits.add();
     return *known;
   }
-  const Address address{.table = &table, .key = key};
+  learn(table, key);
+  const ExpectedRow address{.table = &table, .key = key};
   prefetch({&address, 1});
   // A tick that has read what another has changed since would see two states beside each other. This row is
   // not yet among those that were read: it is as of the new end.
@@ -106,10 +112,42 @@ Row ServerStoreImpl::get_in_tick(const Table& table, const std::string& key) {
   return *row;
 }
 
-void ServerStoreImpl::prefetch(std::span<const Address> rows) {
+// Handlers look for the id that their event is about in the same few tables again and again: which, is learnt
+// from the first time that it had to be asked for.
+void ServerStoreImpl::learn(const Table& table, const std::string& key) {
+  if (expected_keys_.contains(key) && std::ranges::count(looked_in_, &table) == 0)
+    looked_in_.push_back(&table);
+}
+
+// Before the first read, so what others have committed meanwhile is simply what the tick begins with.
+void ServerStoreImpl::expect(std::span<const ExpectedRow> rows) {
+  wanted_.clear();
+  expected_keys_.clear();
+  for (const ExpectedRow& row : rows) {
+    if (row.table != nullptr) {
+      wanted_.push_back(row);
+      continue;
+    }
+    std::string bytes;
+    if (const auto id = parse_uuid(row.key))
+      bytes.assign(reinterpret_cast<const char*>(id->data()), id->size());
+    else continue;
+    if (!expected_keys_.insert(bytes).second) continue;
+    for (const Table* table : looked_in_) wanted_.push_back({table, bytes});
+  }
+  try {
+    prefetch(wanted_);
+  } catch (const StoreConflict&) {
+  } catch (const StoreUnavailable&) {  // whoever needs the row will say so
+  }
+  since_begin_.clear();
+  stale_ = false;
+}
+
+void ServerStoreImpl::prefetch(std::span<const ExpectedRow> rows) {
   // By table: a request has a statement for each.
   std::map<const Table*, std::vector<const std::string*>> wanted;
-  for (const Address& address : rows)
+  for (const ExpectedRow& address : rows)
     if (!address.table->projection && key_values(*address.table, address.key) &&
         !known_.find(*address.table, address.key))
       wanted[address.table].push_back(&address.key);

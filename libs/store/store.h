@@ -11,6 +11,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -85,6 +86,13 @@ class RowReader {
   virtual Result<Page> list(const ListQuery& query) const = 0;
 };
 
+// What the handlers of a tick are about: a row they will look for, or, without a table, the key of whatever
+// it is.
+struct ExpectedRow {
+  const contract::Table* table = nullptr;
+  std::string key;  // Table::key_of; without a table the text of an id
+};
+
 // Thrown by a tick's reader when a row is newer than the state that the tick began with: what it has read so
 // far and this row never stood beside each other, and no handler may see them together.
 struct StoreConflict {};
@@ -103,6 +111,8 @@ class Store : public RowReader {
   // On the engine's thread, before each tick: from now on it is noted what the tick reads, and what others
   // are known to have committed is taken in.
   virtual void begin_tick() {}
+  // After begin_tick(), before the first read: a store far away may read these in one request. A hint.
+  virtual void expect(std::span<const ExpectedRow> /*rows*/) {}
   // Durable when it returns; an error leaves nothing behind (kUnavailable, storage_full or storage_failed)
   // and the same tick number may be tried again. Takes the tick's changes; its events stay. Of a store that
   // several processes write: kAborted (conflict) when another has changed what the tick read or writes;
