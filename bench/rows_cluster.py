@@ -26,7 +26,7 @@ class Prepared:
     """A cluster with wallets that have money. It lives as long as the bench; what is spent goes from one to another."""
 
     def __init__(self, folder):
-        self.cluster = Cluster(pathlib.Path(folder) / "cluster", settings=dict(
+        self.cluster = Cluster(pathlib.Path(folder) / "cluster", lasting=True, settings=dict(
             each.split("=", 1) for each in SETTINGS))
         self.file = pathlib.Path(folder) / "cluster.wallets"
         self.pairs = []

@@ -28,7 +28,7 @@ def main():
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     began = time.monotonic()
-    cluster = Cluster(pathlib.Path(arguments.data).resolve(), FixedPorts(), tell=tell,
+    cluster = Cluster(pathlib.Path(arguments.data).resolve(), FixedPorts(), tell=tell, lasting=True,
                       settings=dict(each.split("=", 1) for each in arguments.set))
     try:
         cluster.start()

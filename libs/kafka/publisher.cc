@@ -37,8 +37,8 @@ Result<std::unique_ptr<Publisher>> Publisher::open(const KafkaSettings& settings
   ConfPtr conf = TRY(make_conf(settings, client_id,
                                {{"enable.idempotence", "true"},
                                 {"acks", "all"},
-                                // At once when idle; while requests are under way the next batch gathers.
-                                {"linger.ms", "0"},
+                                // What is handed over together goes out together.
+                                {"linger.ms", "0.5"},
                                 {"message.timeout.ms", "0"},  // never
                                 {"retry.backoff.ms", "50"},
                                 {"partitioner", "murmur2"},  // that of Kafka's own clients

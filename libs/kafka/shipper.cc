@@ -18,6 +18,8 @@ namespace {
 constexpr size_t kReadAtOnce = 1'000;
 constexpr Duration kFirstBackoff = 100 * kMillisecond;
 constexpr Duration kLongestBackoff = 10 * kSecond;
+// Between two rounds of publishing: each request makes work for the broker and for every consumer.
+constexpr Duration kPace = 4 * kMillisecond;
 constexpr Duration kAwaitingLease = 200 * kMillisecond;
 
 struct Shipment {
@@ -72,7 +74,7 @@ struct Shipper::Impl {
   bool more_ = false;           // there was more to read than room
   std::optional<Error> refused_;
   uint64_t saved_ = 0;
-  Time saved_at_ = 0, blocked_until_ = 0;
+  Time shipped_at_ = 0, saved_at_ = 0, blocked_until_ = 0;
   Duration backoff_ = kFirstBackoff;
 
   Counter& published_ =
@@ -89,6 +91,8 @@ void Shipper::Impl::loop() {
   while (!stopping_) {
     step();
     wakeup_.wait(until_next());
+    if (const Duration early = shipped_at_ + kPace - clock_.monotonic(); early > 0 && !stopping_)
+      std::this_thread::sleep_for(std::chrono::microseconds(std::min(early, kPace)));
   }
 }
 
@@ -181,6 +185,7 @@ Result<bool> Shipper::Impl::hand_over(const EventRecord& event) {
       return std::unexpected(done.error());
     }
     last_[partition] = shipment.position;
+    shipped_at_ = shipment.handed_over;
     shipment.bytes = message.value.size();
   }
   bytes_under_way_ += shipment.bytes;

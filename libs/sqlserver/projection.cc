@@ -18,6 +18,7 @@ namespace {
 using contract::Table;
 
 constexpr uint64_t kBatchTicks = 128;
+constexpr Duration kPace = 50 * kMillisecond;
 constexpr Duration kIdlePause = 500 * kMillisecond;  // when nobody nudges: a call may get lost
 constexpr Duration kFirstPoll = 2 * kMillisecond, kLongestPoll = 20 * kMillisecond;
 constexpr std::string_view kAdvance =
@@ -112,9 +113,10 @@ void ProjectionRunner::run() {
     if (worked && *worked) continue;
     std::unique_lock lock(mutex_);
     if (!worked) made_here_.clear();
-    work_.wait_for(lock, time(worked ? kIdlePause : 50 * kMillisecond),
-                   [this] { return stopping_ || nudged_; });
-    nudged_ = false;
+    // Many ticks at a time cost a fraction: whoever cannot wait says so.
+    work_.wait_for(lock, time(kPace), [this] { return stopping_ || urgent_; });
+    if (worked) work_.wait_for(lock, time(kIdlePause), [this] { return stopping_ || nudged_ || urgent_; });
+    nudged_ = urgent_ = false;
   }
 }
 
@@ -247,7 +249,7 @@ Result<void> ProjectionRunner::wait_for(uint64_t tick, Duration patience, SqlPoo
       std::unique_lock lock(mutex_);
       if (local(tick)) return {};
       const bool here = !made_here_.empty();
-      if (here) nudged_ = true, work_.notify_one();
+      if (here) urgent_ = true, work_.notify_one();
       if (done_.wait_for(lock, time(here ? 5 * pause : pause), [&] { return stopping_ || local(tick); }) &&
           local(tick))
         return {};

@@ -135,11 +135,13 @@ class Process:
 
 
 class Cluster:
-    def __init__(self, folder, ports=None, settings=None, binary=BINARY, twice=TWICE, tell=lambda line: None):
+    def __init__(self, folder, ports=None, settings=None, binary=BINARY, twice=TWICE, tell=lambda line: None,
+                 lasting=False):
         self.folder = pathlib.Path(folder)
         self.ports = ports or FreePorts()
         self.more_settings = settings or {}
         self.binary, self.twice, self.tell = binary, twice, tell
+        self.lasting = lasting  # longer than a test: Kafka may take its time to compile itself
         self.servers, self.processes = {}, {}
 
     def __getitem__(self, name):
@@ -165,7 +167,8 @@ class Cluster:
         wanted = {"postgres": 5433, "kafka": 9094, "redis": 6380}
         for name, kind in kinds.items():
             self.tell(f"starting {name}")
-            self.servers[name] = kind(self.folder / "servers" / name, self.ports(wanted[name])).start()
+            more = {"lasting": self.lasting} if name == "kafka" else {}
+            self.servers[name] = kind(self.folder / "servers" / name, self.ports(wanted[name]), **more).start()
         self.make_databases()
 
     def sql(self, text, database="postgres"):
@@ -234,6 +237,7 @@ class Cluster:
             "store.url": f"postgres://micropay_app@127.0.0.1:{postgres.port}/micropay_{{service}}_db",
             "store.owner_url": f"postgres://micropay_owner@127.0.0.1:{postgres.port}/micropay_{{service}}_db",
             "store.password_file": self.folder / "servers/database-password",
+            "kafka.partitions": 2,
             "kafka.brokers": f"127.0.0.1:{kafka.port}",
             "redis.url": f"redis://127.0.0.1:{redis.port}",
             "user.keys": self.folder / "keys",

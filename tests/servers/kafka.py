@@ -30,8 +30,9 @@ POM = HERE / "kafka.pom.xml"
 PR_SET_PDEATHSIG = 1
 MADE_FROM = JARS / "made-from"
 CLASSES = JARS / "classes.jsa"  # as the JVM has them in memory: halves the time to start
-# Kilobytes of topics need no more; the serial collector and the first compiler alone start fastest.
-JAVA = ["java", "-Xms96m", "-Xmx256m", "-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+# Kilobytes of topics need no more; the serial collector starts fastest, and the first compiler alone for what is brief.
+JAVA = ["java", "-Xms96m", "-Xmx256m", "-Xss512k", "-XX:+UseSerialGC"]
+BRIEF = "-XX:TieredStopAtLevel=1"
 LIBRARIES = ["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", f"{JARS}/*"]
 
 Tls = collections.namedtuple("Tls", "ca certificate key")  # PEM files; the key PKCS #8, not encrypted
@@ -56,9 +57,9 @@ class Server(Base):
     name = "kafka"
     start_seconds = 180  # seconds are enough for it, but not on a machine that has too much to do
 
-    def __init__(self, folder=None, port=None, settings=None, tls=None, java_options=None):
+    def __init__(self, folder=None, port=None, settings=None, tls=None, java_options=None, lasting=False):
         super().__init__(folder, port)
-        self.java_options = java_options or [f"-XX:SharedArchiveFile={CLASSES}"]
+        self.java_options = java_options or [f"-XX:SharedArchiveFile={CLASSES}", *([] if lasting else [BRIEF])]
         self.settings = settings or {}
         self.tls = tls
         kept = self.folder / "controller-port"  # the metadata remembers it
