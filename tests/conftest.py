@@ -21,7 +21,8 @@ def pytest_runtest_makereport(item, call):
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory):
     if url := os.environ.get("MICROPAY_TEST_URL"):
-        yield RemotePlatform(url, os.environ["MICROPAY_TEST_OPS_URL"], os.environ["MICROPAY_TEST_ADMIN"])
+        yield RemotePlatform(url, os.environ["MICROPAY_TEST_OPS_URL"], os.environ["MICROPAY_TEST_ADMIN"],
+                             os.environ.get("MICROPAY_TEST_ENGINE_OPS_URL"))
         return
     local = LocalPlatform(tmp_path_factory.mktemp("platform") / "shared")
     try:
