@@ -9,7 +9,7 @@
 namespace micropay {
 namespace {
 
-constexpr size_t kMostWaiting = 2'000;
+constexpr size_t kMostWaiting = 1'000;
 constexpr std::string_view kSource = "source:";
 
 }  // namespace
@@ -61,9 +61,26 @@ void Watermarks::reached(std::string_view name, uint64_t position) {
   const std::lock_guard lock(mutex_);
   uint64_t& at = positions_[place];
   at = std::max(at, position);
+}
+
+template <typename Chosen>
+void Watermarks::run_if(Chosen chosen, bool known) {
+  for (size_t i = waiting_.size(); i-- > 0;) {
+    if (!chosen(waiting_[i])) continue;
+    const auto go = std::move(waiting_[i].go);
+    waiting_[i] = std::move(waiting_.back());
+    waiting_.pop_back();
+    go(known);
+  }
+}
+
+// Of each only the first that is missing is looked at: most commits bring it to none of them.
+void Watermarks::wake() {
+  const std::lock_guard lock(mutex_);
   run_if(
-      [this](const Waiting& one) {
-        return std::ranges::all_of(one.marks, [this](const Mark& mark) { return known(mark); });
+      [this](Waiting& one) {
+        while (!one.marks.empty() && known(one.marks.back())) one.marks.pop_back();
+        return one.marks.empty();
       },
       true);
 }
@@ -92,16 +109,6 @@ void Watermarks::expire(Time now) {
 void Watermarks::forget_waiting() {
   const std::lock_guard lock(mutex_);
   waiting_.clear();
-}
-
-void Watermarks::run_if(const std::function<bool(const Waiting&)>& chosen, bool known) {
-  for (size_t i = waiting_.size(); i-- > 0;) {
-    if (!chosen(waiting_[i])) continue;
-    const auto go = std::move(waiting_[i].go);
-    waiting_[i] = std::move(waiting_.back());
-    waiting_.pop_back();
-    go(known);
-  }
 }
 
 }  // namespace micropay

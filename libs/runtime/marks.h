@@ -38,8 +38,10 @@ class Watermarks {
  public:
   explicit Watermarks(const std::vector<Service>& services);
 
-  // On the engine's thread, after a commit: of `name` ("source:payment/3") all is known up to `position`.
+  // On the engine's thread, after a commit: of `name` ("source:payment/3") all is known up to `position`;
+  // and, when all such of the commit are told, those who waited for them go on.
   void reached(std::string_view name, uint64_t position);
+  void wake();
   // Whether all of these are known here, but for those that nobody here hears.
   bool cover(const Marks& marks) const;
   // Runs `go` once: when they are known, or in expire() after the deadline. It must not block, and comes on
@@ -50,14 +52,15 @@ class Watermarks {
 
  private:
   struct Waiting {
-    Marks marks;
+    Marks marks;  // that are not known, or were not when it was looked last
     Time deadline;
     std::function<void(bool)> go;
   };
   using Place = std::pair<const contract::Service*, uint32_t>;
   bool hears(const Mark& mark) const;
   bool known(const Mark& mark) const;  // with the lock
-  void run_if(const std::function<bool(const Waiting&)>& chosen, bool known);
+  template <typename Chosen>
+  void run_if(Chosen chosen, bool known);
 
   bool hears_all_ = false;
   std::vector<const contract::Service*> own_;

@@ -21,6 +21,7 @@ Engine::Impl::Consumed Engine::Impl::note_consumed() {
     watermarks_.reached(record.service(), record.position());
     consumed[source_of(record.service())] = record.position();
   });
+  if (!consumed.empty()) watermarks_.wake();
   return consumed;
 }
 
@@ -32,6 +33,7 @@ Engine::Impl::Consumed Engine::Impl::note_consumed(const Tick& foreign) {
     watermarks_.reached(record.service(), record.position());
     consumed[source_of(record.service())] = record.position();
   }
+  if (!consumed.empty()) watermarks_.wake();
   return consumed;
 }
 
