@@ -17,6 +17,7 @@
 
 #include "libs/base/metrics.h"
 #include "libs/runtime/engine.h"
+#include "libs/runtime/watermarks.h"
 #include "libs/runtime/workers.h"
 
 namespace micropay::rpc {

@@ -24,6 +24,7 @@
 namespace micropay {
 
 class TraceSink;
+class Watermarks;
 
 struct Answer {
   Result<Row> result;     // the response message, or the error (a failed payment is an error, too)

@@ -1,7 +1,6 @@
 // The engine's parts in one place; engine.cc (threads, inbox, the tick), commands.cc (idempotency, waiting),
-// deliveries.cc (events, timers, effects, dead letters), foreign.cc (what other instances commit), trails.cc
-// (what a caller has to find elsewhere) and recovery.cc (opening, ticks that did not become durable)
-// implement it. Nobody else includes this.
+// deliveries.cc (events, timers, effects, dead letters), foreign.cc (other instances), trails.cc (what a caller
+// has to find elsewhere) and recovery.cc (opening, ticks that failed) implement it. Nobody else includes this.
 #pragma once
 
 #include <atomic>
@@ -20,6 +19,7 @@
 #include "libs/runtime/handlers.h"
 #include "libs/runtime/host.h"
 #include "libs/runtime/tick_trace.h"
+#include "libs/runtime/watermarks.h"
 #include "libs/runtime/workers.h"
 
 namespace micropay {
@@ -118,8 +118,7 @@ struct Engine::Impl {
   void wait_on();
   // --- trails.cc ---
   using Consumed = std::map<std::pair<const contract::Service*, uint32_t>, uint64_t>;  // positions
-  Consumed note_consumed();
-  Consumed note_consumed(const Tick& foreign);
+  Consumed note_consumed(const Tick* foreign = nullptr);
   void follow_trails(const std::vector<Event>& events, const Consumed& consumed);
   void begin_trail(const Command& command);
   void end_trails();

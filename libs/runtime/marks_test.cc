@@ -6,6 +6,7 @@
 #include "contracts/runtime.pb.h"
 #include "libs/base/ids.h"
 #include "libs/runtime/testing.h"
+#include "libs/runtime/watermarks.h"
 
 namespace micropay {
 namespace {

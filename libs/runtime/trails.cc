@@ -12,26 +12,21 @@ const contract::Table& consumers() {
 
 }  // namespace
 
-// How far the tick that was committed, and with it this service, is in the topics of others.
-Engine::Impl::Consumed Engine::Impl::note_consumed() {
+// How far the tick that was committed, here or by another instance, and with it this service, is in the topics
+// of others.
+Engine::Impl::Consumed Engine::Impl::note_consumed(const Tick* foreign) {
   Consumed consumed;
-  host_.work().each_changed(consumers(), [&](const Row&, const Row& after) {
-    if (!after) return;
-    const auto& record = static_cast<const ConsumerRecord&>(*after);
+  const auto note = [&](const Row& row) {
+    if (!row) return;
+    const auto& record = static_cast<const ConsumerRecord&>(*row);
     watermarks_.reached(record.service(), record.position());
     consumed[source_of(record.service())] = record.position();
-  });
-  if (!consumed.empty()) watermarks_.wake();
-  return consumed;
-}
-
-Engine::Impl::Consumed Engine::Impl::note_consumed(const Tick& foreign) {
-  Consumed consumed;
-  for (const RowChange& change : foreign.changes) {
-    if (change.table != &consumers() || !change.row) continue;
-    const auto& record = static_cast<const ConsumerRecord&>(*change.row);
-    watermarks_.reached(record.service(), record.position());
-    consumed[source_of(record.service())] = record.position();
+  };
+  if (foreign == nullptr) {
+    host_.work().each_changed(consumers(), [&](const Row&, const Row& after) { note(after); });
+  } else {
+    for (const RowChange& change : foreign->changes)
+      if (change.table == &consumers()) note(change.row);
   }
   if (!consumed.empty()) watermarks_.wake();
   return consumed;
