@@ -21,7 +21,8 @@ def pytest_runtest_makereport(item, call):
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory):
     if url := os.environ.get("MICROPAY_TEST_URL"):
-        yield RemotePlatform(url, os.environ["MICROPAY_TEST_OPS_URL"], os.environ["MICROPAY_TEST_ADMIN"])
+        yield RemotePlatform(url, os.environ["MICROPAY_TEST_OPS_URL"], os.environ["MICROPAY_TEST_ADMIN"],
+                             os.environ.get("MICROPAY_TEST_ENGINE_OPS_URL"))
         return
     local = LocalPlatform(tmp_path_factory.mktemp("platform") / "shared")
     try:
@@ -54,8 +55,15 @@ def end_all(made):
             local.kill()
 
 
+def only_one_process():
+    """What a test starts itself is no cluster, and is tested where there is none."""
+    if "MICROPAY_TEST_URL" in os.environ:
+        pytest.skip("starts platforms of its own, in one process each")
+
+
 @pytest.fixture
 def fresh_platform(tmp_path):
+    only_one_process()
     make, made = platforms_in(tmp_path)
     yield make
     end_all(made)
@@ -64,6 +72,7 @@ def fresh_platform(tmp_path):
 @pytest.fixture(scope="module")
 def module_platform(tmp_path_factory):
     """As fresh_platform, for a module whose tests share what they start."""
+    only_one_process()
     make, made = platforms_in(tmp_path_factory.mktemp("module"))
     yield make
     end_all(made)

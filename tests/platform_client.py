@@ -205,13 +205,18 @@ class Platform:
     """Somewhere that a platform runs: its addresses, one HTTP client, and users made once."""
 
     url = ops_url = None
+    engine_ops_url = None  # of a process that has an engine, when that is another
     client = None
+    one_log = True  # all services have one log, and with it one order of all events
 
     def anonymous(self):
         return Api(self)
 
     def ops(self, path):
         return self.client.get(self.ops_url + path)
+
+    def engine_ops(self, path):
+        return self.client.get((self.engine_ops_url or self.ops_url) + path)
 
     @property
     def ws_url(self):

@@ -1,7 +1,8 @@
 """The binary under test: running it as a platform in a folder of its own, and running its commands.
 
 A platform that was started elsewhere (a cluster) is tested by the same files: MICROPAY_TEST_URL and
-MICROPAY_TEST_OPS_URL say where it is, MICROPAY_TEST_ADMIN=email:password who its administrator is.
+MICROPAY_TEST_OPS_URL say where it is, MICROPAY_TEST_ADMIN=email:password who its administrator is,
+MICROPAY_TEST_ENGINE_OPS_URL where the metrics of one of its services are.
 """
 import os
 import pathlib
@@ -140,10 +141,13 @@ class LocalPlatform(Platform):
 
 
 class RemotePlatform(Platform):
-    """One that somebody else started."""
+    """One that somebody else started: a cluster."""
 
-    def __init__(self, url, ops_url, admin):
+    one_log = False
+
+    def __init__(self, url, ops_url, admin, engine_ops_url=None):
         self.url, self.ops_url, self.admin = url, ops_url, admin
+        self.engine_ops_url = engine_ops_url
         self.client = new_client(url)
         self._staff = {}
 

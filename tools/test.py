@@ -24,6 +24,9 @@ SUITES = {"flows": ["tests/flow", "tests/cli"], "reliability": ["tests/reliabili
 SERVERS = {"libs_sqlserver_test": ["postgres", "mariadb"], "libs_kafka_test": ["kafka"],
            "libs_redis_test": ["redis"], "services_gateway_test": ["redis"]}
 SERVER_SECONDS = 900
+# The flow tests once more, against Kafka, PostgreSQL, Redis and every service in processes of its own.
+ON_CLUSTER = ["tests/servers/with_cluster.py", "--keep-logs", LOGS / "cluster", "--"]
+CLUSTER_SECONDS = 1200
 # Lean on how fast the machine is: run by hand until they do not.
 UNSTEADY = "-*Trouble.*"
 
@@ -99,6 +102,7 @@ def main():
     results.append(run("tools", pytest + ["tools"], UNIT_SECONDS))
     for suite, folders in SUITES.items():
         results.append(run(suite, pytest + folders, FLOW_SECONDS))
+    results.append(run("flows-on-the-cluster", ON_CLUSTER + pytest + ["tests/flow"], CLUSTER_SECONDS))
     passed, failed = (sum(counts) for counts in zip(*results))
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0

@@ -6,6 +6,7 @@
 #include "contracts/runtime.pb.h"
 #include "libs/base/log.h"
 #include "libs/base/slewed_clock.h"
+#include "libs/kafka/key_partition.h"
 #include "libs/kafka/topics.h"
 
 namespace micropay::app {
@@ -50,6 +51,9 @@ Result<void> ServiceNode::open() {
   EngineOptions options = options_.engine;
   options.shared_store = true;
   options.tick_interval = settings_.tick_interval;
+  options.partition_of = [partitions = settings_.kafka.partitions](std::string_view key) {
+    return kafka::key_partition(key, partitions);
+  };
   engine_ = std::make_unique<Engine>(options, *store_, system_clock(), std::vector{service_});
   return engine_->open();
 }
@@ -70,7 +74,23 @@ Result<void> ServiceNode::start() {
   engine_->start();
   shipper_->start();
   if (!topics_.empty()) TRY(open_subscriber());
+  publish_gauges();
   return server_->start();
+}
+
+// As a platform in one process has them, by service.
+void ServiceNode::publish_gauges() {
+  const auto engine = [this](std::string_view metric, std::string_view help, uint64_t EngineStats::* value) {
+    gauges_.push_back(gauge_callback(metric, help, {{"service", name()}},
+                                     [this, value] { return double(engine_->stats().*value); }));
+  };
+  engine("micropay_engine_queued_inputs", "Inputs that wait", &EngineStats::queued);
+  engine("micropay_engine_effects_pending", "Calls to the outside under way or waiting",
+         &EngineStats::effects_pending);
+  engine("micropay_engine_deliveries_pending", "Events that wait to be handled again",
+         &EngineStats::deliveries_pending);
+  gauges_.push_back(gauge_callback("micropay_store_cached_rows", "Rows in memory", {{"service", name()}},
+                                   [this] { return double(store_->stats().cached_rows); }));
 }
 
 Result<void> ServiceNode::open_subscriber() {
@@ -115,6 +135,7 @@ bool ServiceNode::take(const kafka::Consumed& consumed) {
 bool ServiceNode::ready() const { return engine_ != nullptr && engine_->state() == Engine::State::kRunning; }
 
 void ServiceNode::stop(Duration grace) {
+  gauges_.clear();
   if (subscriber_) subscriber_->close();
   if (server_) server_->stop(grace);
   if (engine_ && engine_->state() == Engine::State::kRunning) engine_->drain(grace);

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "app/cluster/settings.h"
+#include "libs/base/metrics.h"
 #include "libs/kafka/shipper.h"
 #include "libs/kafka/subscriber.h"
 #include "libs/rpc/server.h"
@@ -41,6 +42,7 @@ class ServiceNode {
 
  private:
   void find_topics();
+  void publish_gauges();
   Result<std::optional<kafka::LastTaken>> last_taken(const kafka::Partition& partition) const;
   bool take(const kafka::Consumed& consumed);
   void open_shipper();
@@ -59,6 +61,7 @@ class ServiceNode {
   std::unique_ptr<rpc::Server> server_;
   std::unique_ptr<kafka::Shipper> shipper_;
   std::unique_ptr<kafka::Subscriber> subscriber_;
+  std::vector<GaugeCallback> gauges_;
 };
 
 }  // namespace micropay::app

@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <map>
 
 #include "libs/base/log.h"
 
@@ -12,6 +13,23 @@ namespace {
 constexpr size_t kRemembered = 50'000;  // events
 constexpr size_t kMostAtOnce = 500;
 constexpr Duration kWait = 100 * kMillisecond, kRetry = kSecond;
+
+using Lanes = std::map<kafka::Partition, std::deque<std::shared_ptr<const EventRecord>>>;
+
+// One partition comes before the other in what a broker sends: put together by time, each in its order.
+gateway::EventBatch by_time(Lanes& lanes) {
+  gateway::EventBatch events;
+  while (true) {
+    Lanes::value_type* first = nullptr;
+    for (auto& lane : lanes)
+      if (!lane.second.empty() &&
+          (first == nullptr || lane.second.front()->envelope.time() < first->second.front()->envelope.time()))
+        first = &lane;
+    if (first == nullptr) return events;
+    events.push_back(std::move(first->second.front()));
+    first->second.pop_front();
+  }
+}
 
 }  // namespace
 
@@ -54,12 +72,14 @@ void TopicFeed::run() {
 
 // An event with what follows it at once.
 void TopicFeed::take(kafka::Tail& tail, const kafka::Consumed& first) {
-  gateway::EventBatch events{first.event};
-  while (events.size() < kMostAtOnce) {
+  Lanes lanes;
+  lanes[{std::string(first.topic), first.partition}].push_back(first.event);
+  for (size_t count = 1; count < kMostAtOnce; ++count) {
     const auto more = tail.next(0);
     if (!more) break;
-    events.push_back(more->event);
+    lanes[{std::string(more->topic), more->partition}].push_back(more->event);
   }
+  gateway::EventBatch events = by_time(lanes);
   if (any_) any_(events);
   std::erase_if(events, [this](const auto& event) { return event->envelope.time() < began_; });
   for (auto& event : events) {

@@ -65,10 +65,11 @@ void Client::stop() {
   impl.own.reset();
 }
 
-void Client::call(Command command, Duration timeout) {
+void Client::call(Command command, Duration timeout, const contract::Service* at) {
   Impl& impl = *impl_;
   auto call = std::make_unique<OutCall>();
   call->path = impl.core->paths[command.method->id];
+  call->service = at != nullptr ? at : command.method->service;
   append_frame(call->frame, *command.request);
   // Without a certificate to say who calls, the words of the caller do.
   const bool named = impl.core->options.keys == nullptr;
@@ -95,9 +96,9 @@ Answer Client::call_and_wait(Command command, Duration timeout) {
   }
 }
 
-bool Client::refuses(const contract::Method& method) const {
+bool Client::refuses(const contract::Service& service) const {
   const ClientSite* site = impl_->here();
-  return site != nullptr && site->refuses(*method.service);
+  return site != nullptr && site->refuses(service);
 }
 
 }  // namespace micropay::rpc

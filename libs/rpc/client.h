@@ -53,11 +53,13 @@ class Client {
 
   // Any thread; command.done is called on the loop's thread: at once when it is called there and cannot go
   // out.
-  void call(Command command, Duration timeout = 0);  // 0: the option's
+  // `at`: another service than the method's, which has its method too (those of contracts/runtime.proto).
+  void call(Command command, Duration timeout = 0,
+            const contract::Service* at = nullptr);  // timeout 0: the option's
   // Waits for the answer, retries and all. Not on a loop.
   Answer call_and_wait(Command command, Duration timeout = 0);
   // Whether a call would be refused for want of an instance or of room. On a loop.
-  bool refuses(const contract::Method& method) const;
+  bool refuses(const contract::Service& service) const;
 
  private:
   struct Impl;

@@ -54,10 +54,11 @@ void ClientConnection::submit(OutCallPtr owned) {
   call.out = {.bytes = call.frame};
   call.http_status = call.answer_status = 0;
   call.has_status = call.replayed = call.too_large = false;
+  call.marks.clear();
   call.status = {};
   call.in.clear();
   const std::string timeout = format_timeout(call.deadline - system_clock().monotonic());
-  Header headers[10] = {{":method", "POST"},
+  Header headers[11] = {{":method", "POST"},
                         {":scheme", encrypted() ? "https" : "http"},
                         {":path", call.path},
                         {":authority", peer()},
@@ -67,6 +68,7 @@ void ClientConnection::submit(OutCallPtr owned) {
   size_t count = 7;
   if (!call.context.empty()) headers[count++] = {kContextHeader, call.context, false};
   if (!call.command.traceparent.empty()) headers[count++] = {"traceparent", call.command.traceparent, false};
+  if (call.maybe_done) headers[count++] = {kRepeatedHeader, "1"};
   call.stream = submit_request({headers, count}, call.out, &call);
   if (call.stream < 0) {  // stream ids are used up
     retired_ = true;
@@ -103,6 +105,8 @@ void ClientConnection::header(int32_t, void* known, std::string_view name, std::
     call.status.details = decode_binary(value).value_or(std::string());
   } else if (name == kReplayedTrailer) {
     call.replayed = value == "1";
+  } else if (name == kMarksTrailer) {
+    call.marks = decode_marks(decode_binary(value).value_or(std::string()));
   } else if (name == kStatusTrailer) {
     call.answer_status = number(value);
   }

@@ -33,6 +33,8 @@ struct OutCall {
   std::string context;  // metadata, encoded
   Time began = 0, deadline = 0;
   uint32_t attempts = 0;
+  const contract::Service* service = nullptr;  // that is called
+  bool maybe_done = false;                     // an earlier attempt may have been carried out
   std::vector<std::shared_ptr<Target>> tried;
   std::function<void(OutCall&, const Outcome&)> finished;  // in place of the answer: health checks
 
@@ -45,6 +47,7 @@ struct OutCall {
   bool has_status = false;
   uint32_t answer_status = 0;
   bool replayed = false;
+  Marks marks;
   bool too_large = false;
   std::string in;
 };

@@ -100,7 +100,7 @@ ClientSite::TargetPtr ClientSite::choose(const Pool& pool, const OutCall& call) 
 }
 
 void ClientSite::call(OutCallPtr call) {
-  const auto found = pools_.find(call->command.method->service);
+  const auto found = pools_.find(call->service);
   if (running_ >= core_->options.max_calls) {
     ++running_;
     return answer(std::move(call),
@@ -108,7 +108,7 @@ void ClientSite::call(OutCallPtr call) {
   }
   ++running_;
   if (found == pools_.end()) {
-    Answer none = no_instance({.name = call->command.method->service->name, .targets = {}});
+    Answer none = no_instance({.name = call->service->name, .targets = {}});
     return answer(std::move(call), std::move(none));
   }
   Pool& pool = *found->second;
@@ -200,7 +200,10 @@ void ClientSite::finished(Pool& pool, const TargetPtr& target, OutCallPtr call, 
     --target->running;
     judge(*target, outcome, result);
   }
-  if (may_repeat(pool, *call, outcome, result)) return attempt(pool, std::move(call));
+  if (may_repeat(pool, *call, outcome, result)) {
+    if (outcome.kind == Outcome::Kind::kLost) call->maybe_done = true;
+    return attempt(pool, std::move(call));
+  }
   answer(std::move(call), std::move(result));
 }
 
@@ -222,7 +225,9 @@ Answer ClientSite::answer_of(const Pool& pool, OutCall& call, const Outcome& out
                                             .reason = "answer_too_large",
                                             .detail = "The answer is larger than a message may be."})};
   if (call.status.code != 0)
-    return {.result = std::unexpected(error_of(call.status)), .replayed = call.replayed};
+    return {.result = std::unexpected(error_of(call.status)),
+            .replayed = call.replayed,
+            .marks = std::move(call.marks)};
   const auto frame = first_frame(call.in, core_->options.max_message_bytes);
   auto message = std::shared_ptr<contract::Message>(method.make_response());
   if (!frame || frame->bytes == 0 ||
@@ -233,7 +238,8 @@ Answer ClientSite::answer_of(const Pool& pool, OutCall& call, const Outcome& out
                                       .detail = "The service's answer is no message of the contract."})};
   return {.result = Row(std::move(message)),
           .status = call.answer_status != 0 ? call.answer_status : method.success,
-          .replayed = call.replayed};
+          .replayed = call.replayed,
+          .marks = std::move(call.marks)};
 }
 
 // The fallback: at once, and with a word about when it may be worth while again.

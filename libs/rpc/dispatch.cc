@@ -31,7 +31,10 @@ Result<void> admit(const contract::Method& method, const std::vector<std::string
 }
 
 Dispatch::Dispatch(Engine& engine, const Clock& clock, const Options& options)
-    : engine_(engine), clock_(clock), workers_(options.query_threads, options.max_queued_queries) {
+    : engine_(engine),
+      clock_(clock),
+      longest_wait_(options.longest_wait),
+      workers_(options.query_threads, options.max_queued_queries) {
   workers_.start();
   for (const Service& service : engine.services()) {
     for (const contract::Method* method : service.contract->methods) {
@@ -59,26 +62,43 @@ void Dispatch::call(Inbound inbound) {
   const auto checked = [&]() -> Result<void> {
     TRY(admit(method, inbound.callers, inbound.command.principal));
     TRY(check_access(method, inbound.command.principal));
-    TRY(contract::validate(*inbound.command.request));
-    return engine_.authorize(method, inbound.command.principal, *inbound.command.request);
+    return contract::validate(*inbound.command.request);
   }();
   if (!checked) return inbound.command.done({.result = std::unexpected(checked.error())});
-  if (method.query) return query(std::move(inbound));
-  engine_.submit(std::move(inbound.command));
+  if (!engine_.watermarks().cover(inbound.command.after) && wait(inbound)) return;
+  Command& command = inbound.command;
+  if (method.query && !quick(method)) return run_later(std::make_shared<Inbound>(std::move(inbound)));
+  carry_out(command);
 }
 
-void Dispatch::query(Inbound inbound) {
-  const contract::Method& method = *inbound.command.method;
-  if (quick(method)) {
-    auto row = engine_.query(method, inbound.command.principal, *inbound.command.request);
-    return inbound.command.done({.result = std::move(row), .status = method.success});
-  }
-  auto waiting = std::make_shared<Inbound>(std::move(inbound));
+// Whose record it is may be known only now.
+void Dispatch::carry_out(Command& command) {
+  if (const auto owned = engine_.authorize(*command.method, command.principal, *command.request); !owned)
+    return command.done({.result = std::unexpected(owned.error())});
+  if (!command.method->query) return engine_.submit(std::move(command));
+  command.done({.result = engine_.query(*command.method, command.principal, *command.request),
+                .status = command.method->success});
+}
+
+// Until the engine has taken in what the caller has seen of others, which is a matter of milliseconds, or
+// until it is likelier that something is broken. False: too many wait, and it goes on as it is.
+bool Dispatch::wait(const Inbound& inbound) {
+  const Time began = clock_.monotonic();
+  waits_.add();
+  const bool waits =
+      engine_.watermarks().wait_for(inbound.command.after, std::min(began + longest_wait_, inbound.deadline),
+                                    [this, began, waiting = std::make_shared<Inbound>(inbound)](bool known) {
+                                      wait_seconds_.observe(clock_.monotonic() - began);
+                                      if (!known) waits_in_vain_.add();
+                                      run_later(waiting);
+                                    });
+  if (!waits) waits_in_vain_.add();
+  return waits;
+}
+
+void Dispatch::run_later(std::shared_ptr<Inbound> waiting) {
   const bool queued = workers_.run([this, waiting] {
-    if (clock_.monotonic() >= waiting->deadline) return;  // it has been told
-    const Command& asked = waiting->command;
-    asked.done({.result = engine_.query(*asked.method, asked.principal, *asked.request),
-                .status = asked.method->success});
+    if (clock_.monotonic() < waiting->deadline) carry_out(waiting->command);  // else it has been told
   });
   if (queued) return;
   waiting->command.done({.result = std::unexpected(Error{.code = Code::kUnavailable,

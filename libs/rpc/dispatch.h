@@ -5,7 +5,9 @@
 //   a service          methods without a route that name it among their callers, as the system
 //   operator           any method without a route, as the system: the command line of a cluster
 //
-// Nothing here blocks the loop: lists, media and what the engine thread answers go to a few workers.
+// Nothing here blocks the loop: lists, media and what the engine thread answers go to a few workers. A call
+// that has seen events of others which are not here yet waits for them a moment, without a thread
+// (decisions/0010).
 #pragma once
 
 #include <string>
@@ -13,7 +15,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include "libs/base/metrics.h"
 #include "libs/runtime/engine.h"
+#include "libs/runtime/watermarks.h"
 #include "libs/runtime/workers.h"
 
 namespace micropay::rpc {
@@ -34,10 +38,15 @@ class Dispatch {
   struct Options {
     size_t query_threads = 2;
     size_t max_queued_queries = 1'000;
+    Duration longest_wait = kSecond;  // for what the caller has seen elsewhere
   };
   Dispatch(Engine& engine, const Clock& clock, const Options& options);
   ~Dispatch() { stop(); }
-  void stop() { workers_.stop(); }
+  void stop() {
+    engine_.watermarks().forget_waiting();
+    workers_.stop();
+  }
+  void tick(Time now) { engine_.watermarks().expire(now); }  // some times a second
 
   const contract::Method* method(std::string_view path) const;  // "/micropay.PaymentService/CreatePayment"
   // Answers through command.done, once, on any thread; or never, when it is stopped.
@@ -48,10 +57,13 @@ class Dispatch {
   bool serving() const { return engine_.state() == Engine::State::kRunning; }
 
  private:
-  void query(Inbound inbound);
+  void carry_out(Command& command);
+  bool wait(const Inbound& inbound);
+  void run_later(std::shared_ptr<Inbound> waiting);
 
   Engine& engine_;
   const Clock& clock_;
+  const Duration longest_wait_;
   Workers workers_;
   struct TextHash {
     using is_transparent = void;
@@ -60,6 +72,12 @@ class Dispatch {
   std::unordered_map<std::string, const contract::Method*, TextHash, std::equal_to<>> methods_;
   std::vector<std::string> services_;
   std::vector<std::string> short_names_;  // of services_
+  Counter& waits_ = counter("micropay_rpc_server_waits_total",
+                            "Calls that waited for events which their caller had seen elsewhere");
+  Counter& waits_in_vain_ = counter("micropay_rpc_server_waits_in_vain_total",
+                                    "Calls that went on without events which their caller had seen");
+  Histogram& wait_seconds_ =
+      duration_histogram("micropay_rpc_server_wait_seconds", "Time that such calls waited");
 };
 
 }  // namespace micropay::rpc

@@ -25,8 +25,10 @@ struct TestServer {
   explicit TestServer(ServerOptions options = {.plaintext = true},
                       std::shared_ptr<Store> with = memory_store())
       : store(std::move(with)),
-        engine(EngineOptions{.wait_timeout = 200 * kMillisecond, .seed = 1}, *store, system_clock(),
-               account_service(conduct)),
+        engine(EngineOptions{.wait_timeout = 200 * kMillisecond,
+                             .seed = 1,
+                             .partition_of = [](std::string_view) { return 3u; }},
+               *store, system_clock(), account_service(conduct)),
         server(options, engine, system_clock()) {
     CHECK(engine.open().has_value());
     engine.start();

@@ -114,7 +114,9 @@ void Server::Impl::tick(Site& site) {
     site.connections[i] = std::move(site.connections.back());
     site.connections.pop_back();
   }
-  if (&site != sites.front().get() || core->keys == nullptr || now < reload_at) return;
+  if (&site != sites.front().get()) return;
+  dispatch.tick(now);
+  if (core->keys == nullptr || now < reload_at) return;
   reload_at = now + kReloadEvery;
   core->keys->reload_when_changed();
 }

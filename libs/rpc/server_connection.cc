@@ -11,6 +11,11 @@ constexpr Duration kGreetWithin = 10 * kSecond;
 constexpr Duration kTalksOn = 5 * kSecond;       // who was refused before the end of the request
 constexpr Duration kLongestCall = 10 * kMinute;  // of one that names no deadline
 const Trailers kGood = {{"grpc-status", "0"}};
+// What an answer says beside its message.
+void add_trailers(Trailers& trailers, const Answer& answer) {
+  if (answer.replayed) trailers.emplace_back(kReplayedTrailer, "1");
+  if (!answer.marks.empty()) trailers.emplace_back(kMarksTrailer, encode_binary(encode_marks(answer.marks)));
+}
 constexpr Header kHeaders[] = {{":status", "200"}, {"content-type", "application/grpc"}};
 
 }  // namespace
@@ -23,6 +28,7 @@ struct ServerConnection::Stream {
   const Builtin* builtin = nullptr;
   bool grpc = false;     // its content type says so
   bool started = false;  // headers of the answer are sent
+  bool repeated = false;
   size_t header_bytes = 0;
   std::string path, context, traceparent;
   Time began = 0, deadline = 0;
@@ -74,6 +80,8 @@ void ServerConnection::header(int32_t, void* known, std::string_view name, std::
     stream.grpc = value.starts_with("application/grpc");
   } else if (name == kContextHeader) {
     stream.context = value;
+  } else if (name == kRepeatedHeader) {
+    stream.repeated = true;
   } else if (name == "traceparent") {
     if (valid_traceparent(value)) stream.traceparent = value;
   } else if (name == "grpc-timeout") {
@@ -157,6 +165,7 @@ void ServerConnection::call(Stream& stream) {
   std::string().swap(stream.in);
   stream.state = Stream::State::kRunning;
   inbound.command.traceparent = std::move(stream.traceparent);
+  inbound.command.repeated = stream.repeated;
   // The answer may come when this connection, or the whole server, is long gone.
   auto weak = std::weak_ptr(std::static_pointer_cast<ServerConnection>(shared_from_this()));
   inbound.command.done = [weak, mailbox = mailbox_, id = stream.id](Answer answer) {
@@ -175,7 +184,7 @@ void ServerConnection::answer(int32_t id, Answer answer) {
   if (found == streams_.end() || closed()) return;
   Stream& stream = *found->second;
   if (stream.state != Stream::State::kRunning) return;  // it was told that its time is over
-  if (!answer.result) return refuse(stream, answer.result.error(), answer.replayed);
+  if (!answer.result) return refuse(stream, answer.result.error(), &answer);
   succeed(stream, answer);
 }
 
@@ -189,9 +198,9 @@ void ServerConnection::succeed(Stream& stream, const Answer& answer) {
   stream.state = Stream::State::kAnswered;
   append_frame(stream.out.bytes, **answer.result);
   stream.out.trailers = &kGood;
-  if (answer.replayed || answer.status != method.success) {
+  if (answer.replayed || answer.status != method.success || !answer.marks.empty()) {
     stream.trailers = kGood;
-    if (answer.replayed) stream.trailers.emplace_back(kReplayedTrailer, "1");
+    add_trailers(stream.trailers, answer);
     if (answer.status != method.success)
       stream.trailers.emplace_back(kStatusTrailer, fmt::to_string(answer.status));
     stream.out.trailers = &stream.trailers;
@@ -200,14 +209,14 @@ void ServerConnection::succeed(Stream& stream, const Answer& answer) {
   core_->metrics.record(method, nullptr, core_->clock.monotonic() - stream.began);
 }
 
-void ServerConnection::refuse(Stream& stream, const Error& error, bool replayed) {
+void ServerConnection::refuse(Stream& stream, const Error& error, const Answer* answer) {
   if (stream.method != nullptr)
     core_->metrics.record(*stream.method, &error.code, core_->clock.monotonic() - stream.began);
-  finish(stream, &error, replayed);
+  finish(stream, &error, answer);
 }
 
 // The last words of a stream; when nothing was sent before, they are all there is ("Trailers-Only").
-void ServerConnection::finish(Stream& stream, const Error* error, bool replayed) {
+void ServerConnection::finish(Stream& stream, const Error* error, const Answer* answer) {
   const bool whole = stream.state != Stream::State::kReading;
   stream.state = Stream::State::kAnswered;
   Trailers trailers = kGood;
@@ -217,7 +226,7 @@ void ServerConnection::finish(Stream& stream, const Error* error, bool replayed)
                 {"grpc-message", encode_message(status.message)},
                 {"grpc-status-details-bin", encode_binary(status.details)}};
   }
-  if (replayed) trailers.emplace_back(kReplayedTrailer, "1");
+  if (answer != nullptr) add_trailers(trailers, *answer);
   if (!stream.started) {
     std::vector<Header> headers(std::begin(kHeaders), std::end(kHeaders));
     for (const auto& [name, value] : trailers) headers.push_back({name, value, false});

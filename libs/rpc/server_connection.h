@@ -53,9 +53,9 @@ class ServerConnection final : public Http2 {
   void answer(int32_t id, Answer answer);
   void take_messages(Stream& stream);
   void send_message(Stream& stream, std::string_view message);
-  void finish(Stream& stream, const Error* error, bool replayed = false);
+  void finish(Stream& stream, const Error* error, const Answer* answer = nullptr);
   void succeed(Stream& stream, const Answer& answer);
-  void refuse(Stream& stream, const Error& error, bool replayed = false);
+  void refuse(Stream& stream, const Error& error, const Answer* answer = nullptr);
 
   std::shared_ptr<ServerCore> core_;
   std::shared_ptr<Mailbox> mailbox_;  // of the loop

@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "contracts/account.pb.h"
+#include "contracts/payment.pb.h"
 #include "libs/runtime/service.h"
 
 namespace micropay::rpc {
@@ -68,6 +69,9 @@ inline std::vector<Service> account_service(const std::shared_ptr<Conduct>& cond
     account.set_name(request.name() == "large" ? conduct->large : request.name());
     account.set_created_at(ctx.now());
     ctx.table<Account>().insert(account);
+    AccountCreated created;
+    created.set_account_id(account.id());
+    ctx.emit(created);
     return account;
   });
   service.command([](Context& ctx, const FreezeAccountRequest& request) -> Result<Account> {
@@ -89,6 +93,7 @@ inline std::vector<Service> account_service(const std::shared_ptr<Conduct>& cond
     ctx.table<TopUp>().insert(top_up);
     return top_up;  // nothing ever completes the others
   });
+  service.on([](Context&, const PaymentCompleted&) -> Result<void> { return {}; });
   service.query([](QueryContext& ctx, const GetAccountRequest& request) -> Result<Account> {
     return TRY(ctx.table<Account>().get(request.id())).get();
   });

@@ -66,6 +66,39 @@ Result<Frame> first_frame(std::string_view bytes, size_t max_bytes) {
   return Frame{bytes.substr(kFrameHeadBytes, length), kFrameHeadBytes + length};
 }
 
+namespace {
+
+void write(RpcMark& out, const Mark& mark) {
+  out.set_service(mark.service->name);
+  out.set_partition(mark.partition);
+  out.set_type(mark.type);
+  out.set_position(mark.position);
+}
+
+Marks read(const google::protobuf::RepeatedPtrField<RpcMark>& given) {
+  Marks marks;
+  for (const RpcMark& mark : given) {
+    const contract::Service* service = contract::model().service(mark.service());
+    if (service == nullptr) continue;
+    add_mark(marks, {service, mark.partition(), mark.type(), mark.position()});
+  }
+  return marks;
+}
+
+}  // namespace
+
+std::string encode_marks(const Marks& marks) {
+  RpcMarks all;
+  for (const Mark& mark : marks) write(*all.add_marks(), mark);
+  return all.SerializeAsString();
+}
+
+Marks decode_marks(std::string_view bytes) {
+  RpcMarks all;
+  if (bytes.size() > kMaxContextBytes || !all.ParseFromArray(bytes.data(), int(bytes.size()))) return {};
+  return read(all.marks());
+}
+
 std::string encode_context(const Command& command, std::string_view caller) {
   const Principal& principal = command.principal;
   static thread_local RpcContext context;  // keeps its memory
@@ -82,6 +115,7 @@ std::string encode_context(const Command& command, std::string_view caller) {
   context.set_respond_async(command.respond_async);
   context.set_if_match(command.if_match);
   context.set_caller(caller.data(), caller.size());
+  for (const Mark& mark : command.after) write(*context.add_after(), mark);
   return context.SerializeAsString();
 }
 
@@ -109,6 +143,7 @@ Result<void> decode_context(std::string_view bytes, Command& command, std::strin
   command.fingerprint = context.fingerprint();
   command.respond_async = context.respond_async();
   command.if_match = context.if_match();
+  command.after = read(context.after());
   if (caller != nullptr) *caller = context.caller();
   return {};
 }

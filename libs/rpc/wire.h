@@ -13,6 +13,9 @@ namespace micropay::rpc {
 constexpr std::string_view kContextHeader = "micropay-call-bin";
 constexpr std::string_view kStatusTrailer = "micropay-status";  // HTTP status, where it is not the method's
 constexpr std::string_view kReplayedTrailer = "micropay-replayed";  // "1"
+constexpr std::string_view kMarksTrailer = "micropay-marks-bin";
+// Of gRPC's own retries: how often it was tried before, when nobody knows what came of it.
+constexpr std::string_view kRepeatedHeader = "grpc-previous-rpc-attempts";
 constexpr size_t kFrameHeadBytes = 5;
 constexpr size_t kMaxContextBytes = 4 << 10;
 
@@ -33,6 +36,8 @@ std::string encode_context(const Command& command, std::string_view caller);
 // the limits (invalid_context).
 Result<void> decode_context(std::string_view bytes, Command& command, std::string* caller);
 bool valid_traceparent(std::string_view text);
+std::string encode_marks(const Marks& marks);
+Marks decode_marks(std::string_view bytes);  // what is not understood is left out: marks only delay
 
 // Values of "-bin" metadata: base64 with the standard alphabet, without padding; read with or without.
 std::string encode_binary(std::string_view bytes);

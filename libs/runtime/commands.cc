@@ -12,6 +12,8 @@ namespace {
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
+constexpr Duration kAnswerMargin = 2 * kSecond;  // for clocks, and for a commit that takes its time
+
 std::string text_of(const Message& row, const std::string& field_name) {
   const FieldDescriptor* field = row.GetDescriptor()->FindFieldByName(field_name);
   return field == nullptr ? std::string() : row.GetReflection()->GetString(row, field);
@@ -80,6 +82,11 @@ Result<void> Engine::Impl::check_match(const Command& command) {
               "The record has changed since it was read: read it again.");
 }
 
+bool Engine::Impl::waits_elsewhere(const IdempotencyRecord& record) const {
+  const Duration age = host_.now() - record.created_at(), limit = options_.wait_timeout + kAnswerMargin;
+  return age < limit && age > -limit;
+}
+
 Answer Engine::Impl::replay(const Command& command, const IdempotencyRecord& record) {
   if (record.fingerprint() != command.fingerprint)
     return {.result = fail(Code::kUnprocessable, "idempotency_key_reused",
@@ -90,6 +97,11 @@ Answer Engine::Impl::replay(const Command& command, const IdempotencyRecord& rec
       if (waiter.idempotency_id == record.key())
         return {.result = fail(Code::kAborted, "idempotency_in_progress",
                                "The first request with this key still runs.")};
+    // Another instance answers it, or has been killed: which of the two is known when its time is over. The
+    // same call, come again because its connection broke, is no second one.
+    if (options_.shared_store && !command.repeated && waits_elsewhere(record))
+      return {.result = fail(Code::kAborted, "idempotency_in_progress",
+                             "The first request with this key still runs, or was broken off.")};
     // Whoever waited is gone (a restart): the record as it is now.
     Row row =
         host_.work().share(*method.resource, detail::encode_key(*method.resource, {record.resource_key()}));
@@ -149,6 +161,7 @@ void Engine::Impl::settle(const CommandPtr& command, std::string idempotency_id,
     const Waiter& ended = ended_waiters_.emplace_back(key, std::move(older.mapped())).second;
     finish(ended.command, ended.idempotency_id, row, 202, false);
   }
+  if (options_.partition_of) begin_trail(*command);
   waiters_[key] = {.command = command,
                    .idempotency_id = std::move(idempotency_id),
                    .row_key = row_key,

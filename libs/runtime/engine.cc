@@ -62,6 +62,7 @@ Engine::Impl::Impl(const EngineOptions& options, Store& store, const Clock& cloc
         return std::move(services);
       }()),
       handlers_(services_),
+      watermarks_(services_),
       host_(store, options.seed),
       traces_(options.traces),
       preparers_(options.prepare_threads, options.prepare_queued, options.run_elsewhere,
@@ -195,6 +196,7 @@ bool Engine::Impl::step(bool idle) {
   const bool worked = !inputs_.empty() || !host_.tick_empty();
   if (host_.tick_empty() ? answers_stand() : commit()) {
     traces_.committed();
+    end_trails();
     for (auto& [command, answer] : answers_) std::exchange(command->done, nullptr)(std::move(answer));
     answers_.clear();
   }
@@ -238,6 +240,10 @@ void Engine::Impl::committed(const Tick& tick) {
   numbers_.inputs.add(inputs_.size());
   numbers_.events.add(tick.events.size());
   index_changes();
+  if (options_.partition_of) {
+    for (const auto& [command, answer] : answers_) begin_trail(*command);
+    follow_trails(tick.events, note_consumed());
+  }
   results_.clear();
   if (!following_now_.empty()) {
     for (auto& [service, position] : follow_positions_)

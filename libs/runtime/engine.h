@@ -17,17 +17,20 @@
 #include <vector>
 
 #include "libs/base/time.h"
+#include "libs/runtime/marks.h"
 #include "libs/runtime/service.h"
 #include "libs/store/store.h"
 
 namespace micropay {
 
 class TraceSink;
+class Watermarks;
 
 struct Answer {
   Result<Row> result;     // the response message, or the error (a failed payment is an error, too)
   uint32_t status = 200;  // HTTP status of success: the method's, or 202 when it is not final yet
   bool replayed = false;  // the first answer to this idempotency key, again
+  Marks marks = {};       // of the events that it led to, where EngineOptions::partition_of says
 };
 
 struct Command {
@@ -40,6 +43,8 @@ struct Command {
   uint64_t fingerprint = 0;          // digest of the request as it was sent; with a key
   bool respond_async = false;        // do not wait for the final state
   uint64_t if_match = 0;             // ETag digest the resource must have; 0: none
+  bool repeated = false;             // nobody knows what became of an earlier attempt of the same call
+  Marks after = {};                  // what the caller has seen; the engine does not look at it
   std::function<void(Answer)> done;  // called once, on the engine thread: must not block
 };
 
@@ -60,6 +65,8 @@ struct EngineOptions {
   // Least time between the starts of two ticks: a busy instance makes few and large ones, and the first after
   // a pause starts at once. 0: as soon as there is something.
   Duration tick_interval = 0;
+  // Where a key is in the topic of its service: answers carry marks then. None: there are no topics.
+  std::function<uint32_t(std::string_view key)> partition_of = {};
   TraceSink* traces = nullptr;  // told what is done for traces that are recorded; null: nobody
   // Carries out preparations and effects in place of worker threads; a simulator decides when.
   std::function<void(std::function<void()>)> run_elsewhere = {};
@@ -112,6 +119,8 @@ class Engine {
   // Called on the engine thread after what other instances have committed was taken in. Must not block.
   void on_foreign_commit(std::function<void()> listener);
   EngineStats stats() const;
+  // What is known here of other services' events.
+  Watermarks& watermarks();
   Time next_due() const;  // when step() would have something to do without new input
   const std::vector<Service>& services() const;
   // The projector to give to the store; made from the same list of services.

@@ -1,6 +1,6 @@
 // The engine's parts in one place; engine.cc (threads, inbox, the tick), commands.cc (idempotency, waiting),
-// deliveries.cc (events, timers, effects, dead letters), foreign.cc (what other instances commit) and
-// recovery.cc (opening, ticks that did not become durable) implement it. Nobody else includes this.
+// deliveries.cc (events, timers, effects, dead letters), foreign.cc (other instances), trails.cc (what a caller
+// has to find elsewhere) and recovery.cc (opening, ticks that failed) implement it. Nobody else includes this.
 #pragma once
 
 #include <atomic>
@@ -13,12 +13,13 @@
 #include <unordered_map>
 #include <variant>
 
-#include "libs/base/metrics.h"
 #include "libs/runtime/effects.h"
 #include "libs/runtime/engine.h"
+#include "libs/runtime/engine_numbers.h"
 #include "libs/runtime/handlers.h"
 #include "libs/runtime/host.h"
 #include "libs/runtime/tick_trace.h"
+#include "libs/runtime/watermarks.h"
 #include "libs/runtime/workers.h"
 
 namespace micropay {
@@ -74,6 +75,7 @@ struct Engine::Impl {
   static std::string idempotency_id(const Command& command);
   void run_command(PreparedCommand& input);
   Answer replay(const Command& command, const IdempotencyRecord& record);
+  bool waits_elsewhere(const IdempotencyRecord& record) const;
   Waiter::Found outcome_of(const contract::Method& method, const EventRecord& event) const;
   void settle(const CommandPtr& command, std::string idempotency_id, const MessagePtr& response,
               size_t first_event);
@@ -114,6 +116,13 @@ struct Engine::Impl {
   void drop_timer(Time due, const std::string& key);
   void commit_conflicted();
   void wait_on();
+  // --- trails.cc ---
+  using Consumed = std::map<std::pair<const contract::Service*, uint32_t>, uint64_t>;  // positions
+  Consumed note_consumed(const Tick* foreign = nullptr);
+  void follow_trails(const std::vector<Event>& events, const Consumed& consumed);
+  void begin_trail(const Command& command);
+  void end_trails();
+  Result<void> load_watermarks();
   // --- recovery.cc ---
   Result<void> open();
   Result<void> load();
@@ -133,6 +142,7 @@ struct Engine::Impl {
   const Clock& clock_;
   std::vector<Service> services_;
   Handlers handlers_;
+  Watermarks watermarks_;
   Host host_;
   TickTrace traces_;
   Workers preparers_, effect_workers_;
@@ -157,6 +167,7 @@ struct Engine::Impl {
   std::vector<std::pair<std::string, Waiter>> ended_waiters_;  // answered in this tick
 
   std::unordered_map<std::string, Waiter> waiters_;  // by event key
+  std::unordered_map<std::string, Marks> trails_;    // by correlation id, of commands without an answer
   std::set<std::tuple<Time, std::string>> timers_;   // due, encoded key
   std::map<Lane, std::map<uint64_t, DeliveryRecord>> lanes_;
   // What the present tick took from both, to be put back when its commit fails.
@@ -175,22 +186,7 @@ struct Engine::Impl {
   Time retry_commit_at_ = 0;
   Error store_error_;  // of the last commit that failed
 
-  struct Numbers {
-    Counter& ticks = counter("micropay_engine_ticks_total", "Ticks committed");
-    Counter& inputs = counter("micropay_engine_inputs_total", "Inputs handled");
-    Counter& events = counter("micropay_engine_events_total", "Events appended to the log");
-    Counter& overload =
-        counter("micropay_engine_overload_total", "Commands refused because the queue was full");
-    Counter& dead_letters = counter("micropay_engine_dead_letters_total", "Inputs that failed for good");
-    Counter& conflicts =
-        counter("micropay_engine_conflicts_total", "Ticks repeated because another instance wrote first");
-    Counter& retries = counter("micropay_engine_delivery_retries_total", "Deliveries of events tried again");
-    Histogram& handlers =
-        duration_histogram("micropay_engine_handlers_seconds", "Time in handlers, per tick");
-    Histogram& commits = duration_histogram("micropay_engine_commit_seconds", "Time of a commit");
-    Histogram& size = histogram("micropay_engine_tick_inputs", "Inputs of a tick", {},
-                                {1, 2, 4, 8, 16, 32, 64, 128, 256, 512});
-  } numbers_;
+  EngineNumbers numbers_;
   std::atomic<int64_t> handler_us_{0}, commit_us_{0};
   std::atomic<size_t> lag_{0}, effects_pending_{0}, deliveries_pending_{0}, timers_pending_{0};
 };

@@ -126,6 +126,7 @@ bool Engine::full() const {
   return yes;
 }
 
+Watermarks& Engine::watermarks() { return impl_->watermarks_; }
 Time Engine::next_due() const { return impl_->next_due(); }
 const std::vector<Service>& Engine::services() const { return impl_->services_; }
 

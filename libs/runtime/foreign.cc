@@ -25,6 +25,7 @@ void Engine::Impl::take_news() {
   bool taken = false;
   for (const auto& tick : store_.news()) {
     index_foreign(*tick);
+    if (options_.partition_of) follow_trails(tick->events, note_consumed(tick.get()));
     if (!waiters_.empty())
       for (const Event& event : tick->events) notice_waiters(*event, true);
     taken = true;

@@ -23,6 +23,7 @@ Result<void> Engine::Impl::load() {
   TRY(load_timers());
   TRY(load_effects());
   TRY(load_deliveries());
+  TRY(load_watermarks());
   return load_followers();
 }
 
@@ -148,6 +149,7 @@ void Engine::Impl::commit_failed(const Error& error) {
       again.push_back(std::move(input));
   }
   std::erase_if(waiters_, [](const auto& waiter) { return waiter.second.command->done == nullptr; });
+  if (waiters_.empty()) trails_.clear();
   for (EffectResult& result : results_)
     if (!ask_again(result)) again.push_back(std::move(result));
   results_.clear();

@@ -19,8 +19,12 @@ class RemoteBackend::IoLoop final : public rpc::Loop {
 };
 
 RemoteBackend::RemoteBackend(rpc::ClientOptions options, std::shared_ptr<rpc::Resolver> resolver,
-                             const Clock& clock, TraceSink* traces)
-    : client_(std::move(options), std::move(resolver), clock), traces_(traces) {}
+                             const Clock& clock, TraceSink* traces, RedisClient* redis)
+    : client_(std::move(options), std::move(resolver), clock),
+      everywhere_(client_),
+      writes_(clock),
+      keys_(redis == nullptr ? nullptr : std::make_unique<KeyNotes>(*redis)),
+      traces_(traces) {}
 
 RemoteBackend::~RemoteBackend() = default;
 
@@ -41,6 +45,51 @@ Command RemoteBackend::traced(Command command) const {
     done(std::move(answer));
   };
   return command;
+}
+
+bool RemoteBackend::full(const contract::Method& method) const {
+  return everywhere_.has(method) ? everywhere_.full() : client_.refuses(*method.service);
+}
+
+void RemoteBackend::query(Command ask) {
+  if (everywhere_.has(*ask.method)) return everywhere_.call(traced(std::move(ask)));
+  ask.after = writes_.before(ask);
+  client_.call(traced(std::move(ask)));
+}
+
+void RemoteBackend::submit(Command command) {
+  if (everywhere_.has(*command.method)) return everywhere_.call(traced(std::move(command)));
+  rpc::Loop* loop = keys_ && KeyNotes::concerns(command) ? loop_here() : nullptr;
+  if (loop == nullptr) return send(std::move(command));
+  check_key(*loop, std::move(command));
+}
+
+rpc::Loop* RemoteBackend::loop_here() const {
+  const auto at = std::ranges::find_if(loops_, [](const auto& loop) { return loop->here(); });
+  return at == loops_.end() ? nullptr : at->get();
+}
+
+void RemoteBackend::check_key(rpc::Loop& loop, Command command) {
+  auto waiting = std::make_shared<Command>(std::move(command));
+  keys_->note(*waiting, [this, &loop, waiting](bool same) {
+    const auto go_on = [this, waiting, same] {
+      if (same) return send(std::move(*waiting));
+      waiting->done({.result = fail(Code::kUnprocessable, "idempotency_key_reused",
+                                    "This Idempotency-Key was used with another request.")});
+    };
+    if (loop.here()) go_on();
+    else loop.post(go_on);
+  });
+}
+
+void RemoteBackend::send(Command command) {
+  command.after = writes_.before(command);
+  command.done = [this, keys = RecentWrites::keys_of(command),
+                  done = std::move(command.done)](Answer answer) mutable {
+    writes_.note(std::move(keys), answer);
+    done(std::move(answer));
+  };
+  client_.call(traced(std::move(command)));
 }
 
 Result<void> RemoteBackend::start(HttpServer& server) {

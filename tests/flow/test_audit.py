@@ -23,14 +23,17 @@ def trail(auditor, least=1, **filters):
     return wait_for(find, f"{least} entries with {filters}")
 
 
-def test_the_trail_of_a_payment(ada, payment, auditor):
+def test_the_trail_of_a_payment(platform, ada, payment, auditor):
     entries = trail(auditor, 8, subject=payment["id"])
-    assert [entry["action"] for entry in entries[::-1]] == ada.event_types(payment["id"], 8)
+    # Where services have logs of their own, each takes in the others' events in an order of its own.
+    order = list if platform.one_log else sorted
+    assert order(entry["action"] for entry in entries[::-1]) == order(ada.event_types(payment["id"], 8))
     assert {entry["actor"] for entry in entries} == {ada.id}
     assert {len(entry["hash"]) for entry in entries} == {43}, "BLAKE2b-256 as base64url"
     events = ada.items(f"payments/{payment['id']}/events")
-    assert [(entry["sequence"], entry["eventId"]) for entry in entries[::-1]] \
-        == [(event["position"], event["id"]) for event in events]
+    assert order(entry["eventId"] for entry in entries[::-1]) == order(event["id"] for event in events)
+    if platform.one_log:
+        assert [entry["sequence"] for entry in entries[::-1]] == [event["position"] for event in events]
 
 
 def test_filters(ada, payment, auditor):

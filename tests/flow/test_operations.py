@@ -12,14 +12,19 @@ def test_health(platform, path):
     assert answer.status_code == 200 and answer.json() == {"status": "UP"}
 
 
+def names_in(answer):
+    return set(re.findall(r"^# TYPE (\S+)", answer.text, re.M))
+
+
 def test_metrics(platform):
     platform.anonymous().request("GET", "users/me")
     answer = platform.ops("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
-    names = set(re.findall(r"^# TYPE (\S+)", answer.text, re.M))
+    names = names_in(answer)
     assert {"http_server_requests_total", "http_server_request_duration_seconds",
             "http_server_websockets"} <= names
-    assert {"micropay_engine_queued_inputs", "micropay_store_log_bytes"} <= names, names
+    engine = names_in(platform.engine_ops("/metrics"))
+    assert {"micropay_engine_queued_inputs", "micropay_store_cached_rows"} <= engine, engine
     sample = re.compile(r'[a-z_0-9]+({([a-z_]+="[^"]*",?)*})? -?[0-9.e+-]+|.* \+Inf')
     for line in answer.text.splitlines():
         assert line.startswith("#") or sample.fullmatch(line), line

@@ -74,6 +74,7 @@ def test_declined(held, support):
     decide(support, held, "DECLINE")
     outcome = held.outcome()
     assert (outcome["status"], outcome["failureReason"]) == ("FAILED", "declined")
+    wait_for(lambda: held.payer.reservations() == [], "release")
     held.assert_nothing_moved()
 
 

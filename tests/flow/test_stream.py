@@ -144,7 +144,8 @@ def test_others_cannot_ask_for_more(ada, bob, platform):
 
 def test_what_was_missed_comes_first(ada, bob):
     with ready(ada) as mine:
-        position = mine.ready["position"]
+        last = ada.pay(bob, "1.00")
+        position = mine.events_until("payment.completed", last["id"])[-1]["position"]
     missed = [ada.pay(bob, "1.00") for _ in range(3)]
     with ready(ada, f"?from={position}") as mine:
         live = ada.pay(bob, "1.00")

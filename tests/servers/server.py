@@ -2,8 +2,10 @@
 
 with.py, the fixtures of pytest and the development cluster start servers through this.
 """
+import contextlib
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -14,10 +16,20 @@ import time
 STOP_SECONDS = 15
 
 
+given_ports = set()  # of this process
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below those that connections out of this machine take: between now and the start of whoever listens there,
+    the many connections of a cluster that starts would take it, too."""
+    while True:
+        port = random.randrange(15_000, 32_000)
+        if port in given_ports:
+            continue
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            given_ports.add(port)
+            return port
 
 
 def accepts(port):

@@ -36,6 +36,7 @@ def main():
         cluster.create_admin(EMAIL, PASSWORD)
         code = subprocess.run(command, env=os.environ | {
             "MICROPAY_TEST_URL": cluster.gateway.url, "MICROPAY_TEST_OPS_URL": cluster.gateway.ops_url,
+            "MICROPAY_TEST_ENGINE_OPS_URL": f"http://127.0.0.1:{cluster['payment-1'].ops_port}",
             "MICROPAY_TEST_ADMIN": f"{EMAIL}:{PASSWORD}"}).returncode
         failed = cluster.stop()
         for name, ended in failed.items():
