@@ -8,7 +8,7 @@ export BUILD
 # ccache may use the precompiled header.
 export CCACHE_SLOPPINESS = pch_defines,time_macros,include_file_mtime,include_file_ctime
 
-.PHONY: run build build-all test soak soak-kills check tidy format bench bench-cluster bench-compare flame fuzz sanitize \
+.PHONY: run build build-all test soak soak-kills chaos check tidy format bench bench-cluster bench-compare flame fuzz sanitize \
   clean help setup setup-test setup-fuzz setup-bench setup-cluster cluster
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -30,6 +30,9 @@ soak: build  ## simulate fresh seeds with every invariant checked, SECONDS=600 l
 
 soak-kills: setup-test build  ## kill the platform with -9 under load, KILLS=500 times (ARGS="--seed 7")
 	@.venv/bin/python tests/reliability/kill_campaign.py --kills $(or $(KILLS),500) $(ARGS)
+
+chaos: setup-test setup-cluster build  ## hurt a whole cluster under payments, SECONDS=300 long (SEED=7): instances, Kafka, PostgreSQL, Redis
+	@.venv/bin/python tests/cluster/chaos.py --seconds $(or $(filter-out 60,$(SECONDS)),300) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 check: setup-test $(BUILD)/build.ninja  ## format, clang-tidy, include direction, sizes, determinism of services
 	@ninja -C $(BUILD) contract_headers

@@ -131,10 +131,9 @@ struct LogPass::Trail {
 LogPass::LogPass() : rows_(contract::model().tables().size()), trail_(std::make_unique<Trail>()) {}
 LogPass::~LogPass() = default;
 
-Result<void> LogPass::run(const TickLog& log, const std::optional<AuditHead>& known,
-                          const std::function<void(uint64_t)>& tell) {
+Result<void> LogPass::run(const Evidence& evidence, const LogPassOptions& options) {
   Pool pool;
-  std::vector<std::unique_ptr<Lane>> lanes = start_lanes(known);
+  std::vector<std::unique_ptr<Lane>> lanes = start_lanes(options);
   Lane parser("parse", [this, &lanes](const Pool::BatchPtr& batch) {
     for (const auto& event : batch->events) {
       if (event->type == nullptr || parse(*event)) continue;
@@ -148,7 +147,7 @@ Result<void> LogPass::run(const TickLog& log, const std::optional<AuditHead>& kn
   Result<void> result;
   std::thread reader([&] {
     pthread_setname_np(pthread_self(), "read");
-    result = read(log, pool, parser);
+    result = read(evidence, options, pool, parser);
     parser.finish();
     for (const auto& lane : lanes) lane->finish();
     done = true;
@@ -156,7 +155,7 @@ Result<void> LogPass::run(const TickLog& log, const std::optional<AuditHead>& kn
   });
   while (!done) {
     std::this_thread::sleep_for(kTellEvery);
-    if (tell) tell(events_);
+    if (options.tell) options.tell(events_);
   }
   reader.join();
   close_block();
@@ -168,13 +167,18 @@ Result<void> LogPass::run(const TickLog& log, const std::optional<AuditHead>& kn
 
 // The trail on one lane, the projections of the service with the most handlers on another, the rest on a
 // third.
-std::vector<std::unique_ptr<LogPass::Lane>> LogPass::start_lanes(const std::optional<AuditHead>& known) {
+std::vector<std::unique_ptr<LogPass::Lane>> LogPass::start_lanes(const LogPassOptions& options) {
+  const auto wanted = [&](const std::string& service) {
+    return options.service.empty() || options.service == service;
+  };
   std::vector<std::unique_ptr<Lane>> lanes;
-  lanes.push_back(std::make_unique<Lane>(
-      "trail", [this, known](const Pool::BatchPtr& batch) { extend_trail(*batch, known); }));
+  if (wanted(kTrailService))
+    lanes.push_back(std::make_unique<Lane>(
+        "trail",
+        [this, known = options.known](const Pool::BatchPtr& batch) { extend_trail(*batch, known); }));
   for (const bool heavy : {true, false}) {
-    auto projector = all_projections([heavy](const std::string& service) {
-      return service != kTrailService && (service == kHeavyService) == heavy;
+    auto projector = all_projections([&](const std::string& service) {
+      return wanted(service) && service != kTrailService && (service == kHeavyService) == heavy;
     });
     projections_.push_back(std::make_unique<ProjectionPass>(std::move(projector), hash_, rows_));
     lanes.push_back(std::make_unique<Lane>(
@@ -184,30 +188,37 @@ std::vector<std::unique_ptr<LogPass::Lane>> LogPass::start_lanes(const std::opti
   return lanes;
 }
 
-Result<void> LogPass::read(const TickLog& log, Pool& pool, Lane& parser) {
+Result<void> LogPass::read(const Evidence& evidence, const LogPassOptions& options, Pool& pool,
+                           Lane& parser) {
   TickRecord record;
   Pool::BatchPtr batch = pool.take();
   Result<void> decoded;
-  TRY(log.read_places(1,
-                      [&](const RecordHeader& header, std::string_view stored, const TickLog::Place& place) {
-                        if (!decode_record(header, stored, record)) {
-                          decoded = log_damaged(std::string(place.segment), place.byte, header.tick,
-                                                "a record that cannot be decoded");
-                          return false;
-                        }
-                        note_changes(record);
-                        for (Envelope& envelope : record.events)
-                          std::swap(batch->add(envelope.type()).envelope, envelope);
-                        ++ticks_;
-                        events_ += header.event_count;
-                        if (batch->events.size() >= kBatchEvents) {
-                          parser.push(std::exchange(batch, nullptr));
-                          batch = pool.take();
-                        }
-                        return true;
-                      }));
+  TRY(evidence.read_log(
+      1, [&](const RecordHeader& header, std::string_view stored, const TickLog::Place& place) {
+        if (!decode_record(header, stored, record)) {
+          decoded = log_damaged(std::string(place.segment), place.byte, header.tick,
+                                "a record that cannot be decoded");
+          return false;
+        }
+        take(record, options, *batch);
+        if (batch->events.size() >= kBatchEvents) {
+          parser.push(std::exchange(batch, nullptr));
+          batch = pool.take();
+        }
+        return true;
+      }));
   if (!batch->events.empty()) parser.push(std::move(batch));
   return decoded;
+}
+
+void LogPass::take(TickRecord& record, const LogPassOptions& options, Batch& batch) {
+  note_changes(record);
+  ++ticks_;
+  events_ += record.events.size();
+  for (Envelope& envelope : record.events) {
+    if (options.look) options.look(envelope);
+    if (record.tick <= options.projected_to) std::swap(batch.add(envelope.type()).envelope, envelope);
+  }
 }
 
 void LogPass::note_changes(const TickRecord& record) {

@@ -10,10 +10,10 @@
 #include <unordered_map>
 #include <vector>
 
+#include "app/evidence.h"
 #include "app/row_map.h"
 #include "libs/base/error.h"
 #include "libs/base/keyed_hash.h"
-#include "libs/store/log_segment.h"
 
 namespace micropay::app {
 
@@ -23,6 +23,15 @@ struct AuditHead {
   std::string hash;
 };
 
+struct LogPassOptions {
+  std::optional<AuditHead> known = {};  // its hash is compared when the chain comes by
+  std::string service = {};             // whose log it is, so whose projections are made; empty: of all
+  uint64_t projected_to = UINT64_MAX;   // tick up to which the projections are made there
+  // Of every event, in order, on a thread of the pass.
+  std::function<void(const Envelope& event)> look = {};
+  std::function<void(uint64_t events)> tell = {};  // now and then, on the caller's thread
+};
+
 class ProjectionPass;
 
 class LogPass {
@@ -30,10 +39,8 @@ class LogPass {
   LogPass();
   ~LogPass();
 
-  // `known`: its hash is compared when the chain comes by. Called once; a damaged log is the error. `tell` is
-  // called now and then with the events done so far, on the caller's thread.
-  Result<void> run(const TickLog& log, const std::optional<AuditHead>& known,
-                   const std::function<void(uint64_t events)>& tell);
+  // Called once; a damaged log is the error.
+  Result<void> run(const Evidence& evidence, const LogPassOptions& options);
 
   uint64_t ticks() const { return ticks_; }
   uint64_t events() const { return events_; }
@@ -51,11 +58,12 @@ class LogPass {
   struct Batch;
   class Pool;
   class Lane;
-  Result<void> read(const TickLog& log, Pool& pool, Lane& parser);
+  Result<void> read(const Evidence& evidence, const LogPassOptions& options, Pool& pool, Lane& parser);
+  void take(TickRecord& record, const LogPassOptions& options, Batch& batch);
   void note_changes(const TickRecord& record);
   void extend_trail(const Batch& batch, const std::optional<AuditHead>& known);
   void close_block();
-  std::vector<std::unique_ptr<Lane>> start_lanes(const std::optional<AuditHead>& known);
+  std::vector<std::unique_ptr<Lane>> start_lanes(const LogPassOptions& options);
 
   const KeyedHash hash_;
   std::vector<RowMap> rows_;  // by Table::id; each is written by one thread

@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <thread>
 #include <unordered_map>
@@ -35,14 +36,14 @@ struct Suspect {
 
 class Comparison {
  public:
-  Comparison(const EmbeddedStore& store, LogPass& log, const Table& table)
-      : store_(store), log_(log), table_(table), codec_(table) {
+  Comparison(const Evidence& evidence, LogPass& log, const Table& table)
+      : evidence_(evidence), log_(log), table_(table), codec_(table) {
     result_.table = &table;
   }
 
   void scan(const TablePassOptions& options, std::atomic<uint64_t>& done) {
     RowMap& expected = log_.rows(table_);
-    const auto read = store_.scan_values(table_, [&](const std::vector<Value>& values) {
+    const auto read = evidence_.scan_values(table_, [&](const std::vector<Value>& values) {
       ++result_.rows;
       if ((result_.rows & 1023) == 0) done += 1024;
       codec_.key(values, key_);
@@ -116,7 +117,7 @@ class Comparison {
     }
     if (ticks.empty()) return;
     TickRecord record;
-    (void)store_.log().read_places(
+    (void)evidence_.read_log(
         first, [&](const RecordHeader& header, std::string_view stored, const TickLog::Place& place) {
           const auto wanted = ticks.find(header.tick);
           if (wanted == ticks.end() || !decode_record(header, stored, record)) return true;
@@ -142,6 +143,9 @@ class Comparison {
     std::unique_ptr<google::protobuf::Message> row = table_.make();
     if (!row->ParseFromArray(change.row.data(), int(change.row.size()))) return;
     column_values(contract::column_plan(table_), *row, values_, scratch_);
+    std::deque<std::string> kept;
+    for (Value& value : values_)
+      if (value.kind == Value::Kind::kText) value.bytes = evidence_.as_kept(value.bytes, kept.emplace_back());
     if (suspect.kind == RowDifference::Kind::kChanged && codec_.encode(values_, bytes_) &&
         log_.hash()(bytes_) == suspect.row)
       suspect.equal = true;
@@ -171,7 +175,7 @@ class Comparison {
     return found;
   }
 
-  const EmbeddedStore& store_;
+  const Evidence& evidence_;
   LogPass& log_;
   const Table& table_;
   const StoredRow codec_;
@@ -184,14 +188,14 @@ class Comparison {
 
 }  // namespace
 
-std::vector<TableComparison> compare_tables(const EmbeddedStore& store, LogPass& log,
+std::vector<TableComparison> compare_tables(const Evidence& evidence, LogPass& log,
                                             const TablePassOptions& options) {
   std::vector<std::unique_ptr<Comparison>> comparisons;
   std::vector<std::pair<uint64_t, Comparison*>> largest;
-  comparisons.reserve(contract::model().tables().size());
-  largest.reserve(contract::model().tables().size());
-  for (const Table* table : contract::model().tables()) {
-    comparisons.push_back(std::make_unique<Comparison>(store, log, *table));
+  comparisons.reserve(evidence.tables().size());
+  largest.reserve(evidence.tables().size());
+  for (const Table* table : evidence.tables()) {
+    comparisons.push_back(std::make_unique<Comparison>(evidence, log, *table));
     largest.emplace_back(log.rows(*table).bytes() * (table->projection ? 8 : 1), comparisons.back().get());
   }
   std::ranges::sort(largest, std::greater(), &std::pair<uint64_t, Comparison*>::first);
@@ -219,17 +223,17 @@ std::vector<TableComparison> compare_tables(const EmbeddedStore& store, LogPass&
 std::string TableComparison::text() const {
   if (equal()) return {};
   if (!problem.empty()) return problem;
-  std::string out = fmt::format("{}: {} of {} rows differ from the log", table->sql_name, differences,
-                                std::max(rows, rows_in_log));
+  std::string out =
+      fmt::format("{}{}: {} of {} rows differ from the log", service.empty() ? "" : service + "'s database, ",
+                  table->sql_name, differences, std::max(rows, rows_in_log));
   if (first.empty()) return out;
   const RowDifference& at = first.front();
   static constexpr const char* kKinds[] = {"is another", "is missing", "is not in the log"};
   out += fmt::format("; first, the row with key {} {}", at.key, kKinds[size_t(at.kind)]);
   if (!at.fields.empty()) out += fmt::format(" in {}", at.fields);
-  if (at.tick != 0)
-    out += fmt::format(" (written by tick {}, log/{}, byte {}, event {} and on)", at.tick, at.segment,
-                       at.byte, at.first_event);
-  return out;
+  if (at.tick == 0) return out;
+  const std::string place = at.segment.empty() ? "" : fmt::format(" log/{}, byte {},", at.segment, at.byte);
+  return out + fmt::format(" (written by tick {},{} event {} and on)", at.tick, place, at.first_event);
 }
 
 }  // namespace micropay::app

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "app/log_pass.h"
-#include "libs/store/embedded.h"
 #include "libs/store/stored_row.h"
 
 namespace micropay::app {
@@ -18,7 +17,7 @@ struct RowDifference {
   std::string key;      // as text, its fields separated by ", "
   std::string fields;   // columns that differ, separated by ", "; of a changed row
   uint64_t tick = 0;    // that wrote it last, by the log; 0: a projection's row, or none did
-  std::string segment;  // where that tick lies: "00000003.log"
+  std::string segment;  // where that tick lies: "00000003.log"; empty in a database
   uint64_t byte = 0;
   uint64_t first_event = 0;  // of that tick
 };
@@ -30,6 +29,7 @@ struct TableComparison {
   uint64_t differences = 0;
   std::vector<RowDifference> first;  // a few of them
   std::string problem;               // it cannot be read
+  std::string service;               // whose database it is in, of a cluster
   bool equal() const { return differences == 0 && problem.empty(); }
   std::string text() const;  // of the first difference; empty when equal
 };
@@ -41,8 +41,8 @@ struct TablePassOptions {
   std::function<void(uint64_t rows)> tell = {};  // on the caller's thread
 };
 
-// Every table of the model, in its order. `log` has run over the log of this store.
-std::vector<TableComparison> compare_tables(const EmbeddedStore& store, LogPass& log,
+// Every table of the evidence, in its order. `log` has run over its log.
+std::vector<TableComparison> compare_tables(const Evidence& evidence, LogPass& log,
                                             const TablePassOptions& options);
 
 }  // namespace micropay::app

@@ -2,17 +2,15 @@
 // log, the tables that follow from it, the invariants of the money, the audit chain.
 #include "app/verify.h"
 
-#include <sys/resource.h>
-
 #include <thread>
 
 #include "app/data_folder.h"
 #include "app/instance.h"
 #include "app/invariants.h"
+#include "app/trail_check.h"
 #include "contracts/audit.pb.h"
 #include "contracts/runtime.pb.h"
 #include "libs/store/embedded.h"
-#include "services/audit/rules.h"
 
 namespace micropay::app {
 namespace {
@@ -26,17 +24,6 @@ constexpr char kInvestigate[] =
     "tables and log agree, so a service did this: stop payments, keep a copy of this folder, see the events "
     "of the "
     "account or payment (micropay events show)";
-
-class Stopwatch {
- public:
-  Duration lap() {
-    const Time now = system_clock().monotonic();
-    return now - std::exchange(started_, now);
-  }
-
- private:
-  Time started_ = system_clock().monotonic();
-};
 
 class Verification {
  public:
@@ -53,9 +40,7 @@ class Verification {
       TRY(add_notes());
     }
     report_.took = watch.lap();
-    rusage usage{};
-    ::getrusage(RUSAGE_SELF, &usage);
-    report_.memory_bytes = uint64_t(usage.ru_maxrss) * 1024;
+    report_.memory_bytes = most_memory();
     return std::move(report_);
   }
 
@@ -83,9 +68,11 @@ class Verification {
   bool check_log() {
     Stopwatch watch;
     const uint64_t end = store_->end().next_position;
-    const auto read = log_.run(store_->log(), options_.known_head, [&](uint64_t events) {
-      progress_.step(fmt::format("Reading the log: {} of {} events", grouped(events), grouped(end - 1)));
-    });
+    const auto read = log_.run(
+        *evidence_of(*store_),
+        {.known = options_.known_head, .tell = [&](uint64_t events) {
+           progress_.step(fmt::format("Reading the log: {} of {} events", grouped(events), grouped(end - 1)));
+         }});
     Check check{.name = "log is whole",
                 .count = log_.events(),
                 .unit = fmt::format("events in {} ticks", grouped(log_.ticks())),
@@ -109,7 +96,7 @@ class Verification {
       progress_.step(fmt::format("Comparing the tables: {} rows", grouped(rows)));
     };
     Check check{.name = "tables equal the log"};
-    for (TableComparison& table : compare_tables(*store_, log_, options)) {
+    for (TableComparison& table : compare_tables(*evidence_of(*store_), log_, options)) {
       check.count += table.rows;
       if (table.equal()) continue;
       if (check.problem.empty()) check.problem = table.text();
@@ -136,7 +123,7 @@ class Verification {
     const auto differs = std::ranges::find(tables.tables, &blocks, &TableComparison::table);
     Check chain{.name = "the audit chain is unbroken", .count = log_.events(), .unit = "entries"};
     if (differs != tables.tables.end()) {
-      chain.problem = broken_entry(blocks, chain.count);
+      chain.problem = broken_chain(*evidence_of(*store_), chain.count);
       if (chain.problem.empty()) chain.problem = differs->text();
     }
     chain.took = watch.lap();
@@ -152,23 +139,6 @@ class Verification {
                               "entry {} has another hash, or is not there: what lies before it was rewritten",
                               options_.known_head->sequence)},
         "keep a copy of this folder; compare it with a backup of that time");
-  }
-
-  // The first entry that its event in the log and the entry before do not make.
-  std::string broken_entry(const contract::Table& blocks, uint64_t& count) {
-    audit::ChainHead head;
-    std::string problem;
-    EventWindow log([this](uint64_t from, size_t limit) { return store_->read_events(from, limit); }, 1024);
-    const auto read = store_->scan(blocks, [&](const Row& row) {
-      if (const auto found = audit::broken_entry(static_cast<const AuditBlock&>(*row), log, head))
-        problem = fmt::format("entry {}: {}", found->sequence, found->text);
-      return problem.empty();
-    });
-    if (!read) problem = read.error().detail;
-    count = head.next_sequence - 1;
-    if (problem.empty() && head.next_sequence != store_->end().next_position)
-      problem = fmt::format("entry {} is missing", head.next_sequence);
-    return problem;
   }
 
   Result<uint64_t> count_rows(const google::protobuf::Descriptor* descriptor) {

@@ -32,11 +32,24 @@ struct VerifyReport {
   Duration took = 0;
   uint64_t memory_bytes = 0;       // the most that was in use
   AuditHead head;                  // of the chain as the log makes it
+  bool at_rest = true;             // of a cluster: nothing is under way between services
   std::vector<std::string> notes;  // worth knowing, and no fault: work that waits, dead letters
   bool ok() const;
   std::string text() const;  // a table
   std::string json() const;  // docs/cli.md has its shape
 };
+
+class Stopwatch {
+ public:
+  Duration lap() {
+    const Time now = system_clock().monotonic();
+    return now - std::exchange(started_, now);
+  }
+
+ private:
+  Time started_ = system_clock().monotonic();
+};
+uint64_t most_memory();  // bytes that this process has used at most
 
 struct VerifyOptions {
   std::string data;                          // a folder that no process holds

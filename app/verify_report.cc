@@ -1,4 +1,6 @@
 // A report of `micropay verify` as a table for people and as JSON for machines.
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <charconv>
 
@@ -31,14 +33,15 @@ std::string json_list(const std::vector<T>& items, F text) {
 std::string json_row(const RowDifference& row) {
   std::string out = fmt::format(R"({{"kind":"{}","key":{},"fields":{})", kind_text(row.kind),
                                 json_text(row.key), json_text(row.fields));
-  if (row.tick != 0)
-    out += fmt::format(R"(,"tick":{},"segment":"log/{}","byte":{},"event":{})", row.tick, row.segment,
-                       row.byte, row.first_event);
+  if (row.tick != 0 && !row.segment.empty())
+    out += fmt::format(R"(,"segment":"log/{}","byte":{})", row.segment, row.byte);
+  if (row.tick != 0) out += fmt::format(R"(,"tick":{},"event":{})", row.tick, row.first_event);
   return out + "}";
 }
 
 std::string json_table(const TableComparison& table) {
-  return fmt::format(R"({{"table":"{}","rows":{},"rowsInLog":{},"differences":{},"first":{}}})",
+  const std::string service = table.service.empty() ? "" : fmt::format(R"("service":"{}",)", table.service);
+  return fmt::format(R"({{{}"table":"{}","rows":{},"rowsInLog":{},"differences":{},"first":{}}})", service,
                      table.table->sql_name, table.rows, table.rows_in_log, table.differences,
                      json_list(table.first, json_row));
 }
@@ -54,6 +57,12 @@ std::string json_check(const Check& check) {
 }
 
 }  // namespace
+
+uint64_t most_memory() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return uint64_t(usage.ru_maxrss) * 1024;
+}
 
 bool VerifyReport::ok() const {
   return std::ranges::all_of(checks, [](const Check& check) { return check.ok; });
@@ -86,9 +95,9 @@ std::string VerifyReport::text() const {
 }
 
 std::string VerifyReport::json() const {
-  std::string out = fmt::format(R"({{"ok":{},"seconds":{:.3f},"memoryBytes":{},"checks":{},"notes":{})", ok(),
-                                double(took) / kSecond, memory_bytes, json_list(checks, json_check),
-                                json_list(notes, json_text));
+  std::string out = fmt::format(
+      R"({{"ok":{},"atRest":{},"seconds":{:.3f},"memoryBytes":{},"checks":{},"notes":{})", ok(), at_rest,
+      double(took) / kSecond, memory_bytes, json_list(checks, json_check), json_list(notes, json_text));
   if (head.sequence > 0) out += fmt::format(R"(,"auditHead":"{}")", audit_head_text(head));
   return out + "}\n";
 }

@@ -1,8 +1,5 @@
 #include "app/cluster/service_node.h"
 
-#include <algorithm>
-#include <set>
-
 #include "contracts/runtime.pb.h"
 #include "libs/base/log.h"
 #include "libs/base/slewed_clock.h"
@@ -13,35 +10,17 @@ namespace micropay::app {
 namespace {
 
 constexpr size_t kMostWaiting = 4'000;  // inputs of the engine, before events are left in their topics
-constexpr Duration kPatience = 50 * kMillisecond;     // of services that nobody waits for
-constexpr std::string_view kShipping = "(shipping)";  // the duty; no service has such a name
+constexpr Duration kPatience = 50 * kMillisecond;  // of services that nobody waits for
 
 }  // namespace
 
 ServiceNode::ServiceNode(const ClusterSettings& settings, Service service, Options options)
-    : settings_(settings), service_(std::move(service)), options_(std::move(options)) {
-  find_topics();
+    : settings_(settings), service_(std::move(service)), options_(std::move(options)), heard_(service_) {
+  for (const Service::EventHandler& reaction : service_.reactions)
+    reacts_ |= reaction.event != nullptr && reaction.event->service != service_.contract;
 }
 
 ServiceNode::~ServiceNode() { stop(0); }
-
-// The topics of the services whose events it has handlers for.
-void ServiceNode::find_topics() {
-  std::set<const contract::Event*> heard;
-  for (const auto* list : {&service_.reactions, &service_.followers, &service_.projections})
-    for (const Service::EventHandler& handler : *list)
-      if (handler.event == nullptr) hears_all_ = true;
-      else heard.insert(handler.event);
-  for (const Service::EventHandler& reaction : service_.reactions)
-    reacts_ |= reaction.event != nullptr && reaction.event->service != service_.contract;
-  std::set<std::string> topics;
-  for (const contract::Event* event : contract::model().events()) {
-    if (event->service == service_.contract || (!hears_all_ && !heard.contains(event))) continue;
-    topics.insert(kafka::topic_of(settings_.kafka, event->service->name));
-  }
-  heard_.assign(heard.begin(), heard.end());
-  topics_.assign(topics.begin(), topics.end());
-}
 
 Result<void> ServiceNode::open() {
   projector_ = Engine::make_projector({service_});
@@ -63,9 +42,9 @@ Result<void> ServiceNode::start() {
       settings_.kafka, *store_,
       kafka::ShipperOptions{
           .service = name(),
-          .load = [this]() -> Result<uint64_t> { return TRY(store_->duty_position(kShipping)) + 1; },
-          .save = [this](uint64_t next) { return store_->set_duty_position(kShipping, next - 1); },
-          .may_ship = [this] { return store_->has_duty(kShipping); }});
+          .load = [this]() -> Result<uint64_t> { return TRY(store_->duty_position(kShippingDuty)) + 1; },
+          .save = [this](uint64_t next) { return store_->set_duty_position(kShippingDuty, next - 1); },
+          .may_ship = [this] { return store_->has_duty(kShippingDuty); }});
   engine_->on_committed([this](const auto&) { shipper_->poke(); });
   engine_->on_foreign_commit([this] { shipper_->poke(); });
   server_ = std::make_unique<rpc::Server>(
@@ -73,7 +52,7 @@ Result<void> ServiceNode::start() {
       *engine_, system_clock());
   engine_->start();
   shipper_->start();
-  if (!topics_.empty()) TRY(open_subscriber());
+  if (!heard_.sources().empty()) TRY(open_subscriber());
   publish_gauges();
   return server_->start();
 }
@@ -94,11 +73,14 @@ void ServiceNode::publish_gauges() {
 }
 
 Result<void> ServiceNode::open_subscriber() {
+  std::vector<std::string> topics;
+  for (const contract::Service* source : heard_.sources())
+    topics.push_back(kafka::topic_of(settings_.kafka, source->name));
   subscriber_ = std::make_unique<kafka::Subscriber>(
       settings_.kafka,
       kafka::SubscriberOptions{
           .group = name(),
-          .topics = topics_,
+          .topics = std::move(topics),
           .start = [this](const kafka::Partition& partition) { return last_taken(partition); },
           .take = [this](const kafka::Consumed& consumed) { return take(consumed); },
           .failed =
@@ -125,8 +107,7 @@ Result<std::optional<kafka::LastTaken>> ServiceNode::last_taken(const kafka::Par
 }
 
 bool ServiceNode::take(const kafka::Consumed& consumed) {
-  const contract::Event* type = consumed.event->type;
-  if (!hears_all_ && !std::ranges::binary_search(heard_, type)) return true;
+  if (!heard_.has(consumed.event->type)) return true;
   if (engine_->stats().queued >= kMostWaiting) return false;
   engine_->deliver(consumed.event, consumed.partition, consumed.offset);
   return true;

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 
+#include "app/cluster/heard_events.h"
 #include "app/cluster/settings.h"
 #include "libs/base/metrics.h"
 #include "libs/kafka/shipper.h"
@@ -18,6 +19,9 @@
 #include "libs/runtime/engine.h"
 
 namespace micropay::app {
+
+// The duty of publishing the service's events, and how far that is; no service has such a name.
+constexpr std::string_view kShippingDuty = "(shipping)";
 
 class ServiceNode {
  public:
@@ -41,7 +45,6 @@ class ServiceNode {
   bool ready() const;
 
  private:
-  void find_topics();
   void publish_gauges();
   Result<std::optional<kafka::LastTaken>> last_taken(const kafka::Partition& partition) const;
   bool take(const kafka::Consumed& consumed);
@@ -51,10 +54,8 @@ class ServiceNode {
   const ClusterSettings& settings_;
   const Service service_;
   const Options options_;
-  bool hears_all_ = false;
-  bool reacts_ = false;                        // to events of others
-  std::vector<const contract::Event*> heard_;  // sorted
-  std::vector<std::string> topics_;
+  const HeardEvents heard_;
+  bool reacts_ = false;  // to events of others
   std::unique_ptr<Projector> projector_;
   std::unique_ptr<ServerStore> store_;
   std::unique_ptr<Engine> engine_;

@@ -2,10 +2,13 @@
 #include "app/verify.h"
 
 #include "app/call.h"
+#include "app/cluster/verify_cluster.h"
 #include "app/commands/commands.h"
 #include "app/data_folder.h"
 #include "app/instance.h"
+#include "app/modules.h"
 #include "app/table_pass.h"
+#include "libs/remote/remote_settings.h"
 
 namespace micropay::app {
 namespace {
@@ -23,17 +26,35 @@ Result<std::string> folder_at_rest(const std::string& data, std::optional<Scratc
   return copy;
 }
 
+Result<std::optional<AuditHead>> given_head(const Arguments& arguments) {
+  if (!arguments.has("--audit-head")) return std::nullopt;
+  auto head = parse_audit_head(arguments.text("--audit-head"));
+  if (!head)
+    return fail(Code::kInvalidArgument, "invalid_audit_head",
+                "give ENTRY:HASH as an earlier verify printed it", "--audit-head");
+  return head;
+}
+
+Result<VerifyReport> of_cluster(const Arguments& arguments, Progress& progress) {
+  const ClusterVerifyOptions options{.known_head = TRY(given_head(arguments)),
+                                     .topics = arguments.text("--kafka") != "off"};
+  Settings settings;
+  TRY(load_settings(settings, arguments.text("--config"), arguments.all("--set")));
+  const auto remote = TRY(RemoteSettings::load(settings, "micropay"));
+  const ClusterSettings cluster(settings);
+  if (!cluster.on)
+    return fail(Code::kInvalidArgument, "no_cluster",
+                "the settings are not those of a cluster: --config with profile: cluster", "--cluster");
+  const auto services = TRY(make_services({settings, arguments.text("--data")}, {}));
+  return verify_cluster(cluster, services, options, progress);
+}
+
 int verify(const Arguments& arguments) {
   Progress progress("Verifying");
   std::optional<ScratchFolder> scratch;
   const auto report = [&]() -> Result<VerifyReport> {
-    VerifyOptions options;
-    if (arguments.has("--audit-head")) {
-      options.known_head = parse_audit_head(arguments.text("--audit-head"));
-      if (!options.known_head)
-        return fail(Code::kInvalidArgument, "invalid_audit_head",
-                    "give ENTRY:HASH as an earlier verify printed it", "--audit-head");
-    }
+    if (arguments.has("--cluster")) return of_cluster(arguments, progress);
+    VerifyOptions options{.known_head = TRY(given_head(arguments))};
     options.data = TRY(folder_at_rest(arguments.text("--data"), scratch, progress));
     return verify_folder(options, progress);
   }();
@@ -52,11 +73,12 @@ Result<int> compare_with_log(const std::string& data, Progress& progress) {
   const auto store =
       TRY(EmbeddedStore::open({.folder = folder, .read_only = true}, contract::model(), projector.get()));
   LogPass log;
-  TRY(log.run(store->log(), {}, [&](uint64_t events) { progress.count(events, "events"); }));
+  const auto evidence = evidence_of(*store);
+  TRY(log.run(*evidence, {.tell = [&](uint64_t events) { progress.count(events, "events"); }}));
   std::vector<std::vector<std::string>> rows{{"", "table", "rows", "from the log"}};
   std::string differences;
   for (const TableComparison& table :
-       compare_tables(*store, log, {.tell = [&](uint64_t count) { progress.count(count, "rows"); }})) {
+       compare_tables(*evidence, log, {.tell = [&](uint64_t count) { progress.count(count, "rows"); }})) {
     rows.push_back({table.equal() ? "equal" : "DIFFERS",
                     table.table->sql_name + (table.table->projection ? " (projection)" : ""),
                     grouped(table.rows), grouped(table.rows_in_log)});
@@ -112,13 +134,35 @@ const CommandInfo kVerifyCommand{
         "rows, "
         "rowsInLog, differences and first: the first few rows, each with kind (changed, missing, extra), "
         "key, "
-        "fields and, for rows that a tick wrote, tick, segment, byte and event.",
+        "fields and, for rows that a tick wrote, tick, segment, byte and event.\n\n"
+        "--cluster takes the settings of a cluster's processes (--config, config server, --set) and reads "
+        "the "
+        "database of every service as it is at one moment, whoever writes meanwhile: every log is whole, "
+        "every "
+        "table is what its log says, every service has taken in each event of the others that it has "
+        "handlers "
+        "for, once and in order, as far as its watermarks say; the invariants of the money over all services "
+        "together; the audit chain; and the topics have what the logs published, as far as retention kept "
+        "it. "
+        "What is under way between services is told in notes, atRest of the JSON is false then, and what "
+        "fails "
+        "only because of it holds when the cluster is at rest.",
     .options = {kDataOption,
                 {.name = "--json", .help = "One JSON object instead of a table"},
                 {.name = "--audit-head",
                  .value = "ENTRY:HASH",
-                 .help = "The audit head that an earlier verify printed must be part of the chain"}},
-    .examples = "micropay verify --data data\nmicropay verify --data data --json | jq .ok",
+                 .help = "The audit head that an earlier verify printed must be part of the chain"},
+                {.name = "--cluster", .help = "Not a folder, but the databases and topics of all services"},
+                {.name = "--kafka",
+                 .value = "ON|OFF",
+                 .help = "Of a cluster: whether topics are read",
+                 .standard = "on",
+                 .choices = "on off"},
+                kConfigOption,
+                kSetOption},
+    .examples =
+        "micropay verify --data data\nmicropay verify --data data --json | jq .ok\n"
+        "micropay verify --cluster --config bootstrap.yaml",
     .exit_codes =
         "0 every check holds, 1 one fails or the folder is damaged (its first problem is printed), 2 it "
         "could "

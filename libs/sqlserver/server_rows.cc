@@ -69,26 +69,39 @@ void add_changes(SqlSession& session, std::span<const RowChange> changes) {
   }
 }
 
-Result<void> scan_rows(SqlSession& session, const Table& table, const std::function<bool(const Row&)>& each) {
-  TRY(session.execute(session.server() == SqlServer::kPostgres
-                          ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-                          : "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;"
-                            "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"));
+Result<void> begin_reading(SqlSession& session) {
+  return session.execute(session.server() == SqlServer::kPostgres
+                             ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+                             : "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;"
+                               "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY");
+}
+
+Result<void> scan_values(SqlSession& session, const Table& table,
+                         const std::function<bool(const std::vector<Value>&)>& each) {
+  const std::vector<size_t> keys = key_columns(table);
+  std::vector<Value> values(contract::column_plan(table).columns().size());
   std::vector<OwnedValue> after;
   while (true) {
     add_select(session, chunk_select(table, after, kChunkRows, session.server()));
-    auto answers = TRY(session.run());
+    const auto answers = TRY(session.run());
     const SqlRows& chunk = *answers[0];
-    Row row;
-    for (size_t i = 0; i < chunk.rows(); ++i) {
-      row = row_of(table, chunk, i);
-      if (!each(row)) return {};
+    for (size_t row = 0; row < chunk.rows(); ++row) {
+      for (size_t i = 0; i < values.size(); ++i) values[i] = chunk.value(row, i);
+      if (!each(values)) return {};
     }
     if (chunk.rows() < kChunkRows) return {};
-    auto key = key_values(table, table.key_of(*row));
-    CHECK(key.has_value());
-    after = std::move(*key);
+    after.clear();
+    for (const size_t key : keys) after.push_back(OwnedValue::of(values[key]));
   }
+}
+
+Result<void> scan_rows(SqlSession& session, const Table& table, const std::function<bool(const Row&)>& each) {
+  TRY(begin_reading(session));
+  return scan_values(session, table, [&](const std::vector<Value>& values) {
+    std::shared_ptr<google::protobuf::Message> row = table.make();
+    contract::column_plan(table).read(values, *row);
+    return each(row);
+  });
 }
 
 }  // namespace micropay

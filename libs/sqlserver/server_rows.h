@@ -23,6 +23,11 @@ Page page_of(const ListPlan& plan, const SqlRows& answer);
 // whoever writes the same rows does it in the same order.
 void add_changes(SqlSession& session, std::span<const RowChange> changes);
 
+// Begins a transaction that only reads, and sees one state of the database.
+Result<void> begin_reading(SqlSession& session);
+// The columns of the table's rows, in the order of its keys, until `each` returns false.
+Result<void> scan_values(SqlSession& session, const contract::Table& table,
+                         const std::function<bool(const std::vector<contract::Value>&)>& each);
 // One state of the table, in the order of its keys, until `each` returns false.
 Result<void> scan_rows(SqlSession& session, const contract::Table& table,
                        const std::function<bool(const Row&)>& each);

@@ -1,0 +1,115 @@
+// Two lists of ids walked side by side; what does not match is looked for, so that it can be named.
+#include "app/cluster/heard_check.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "libs/base/check.h"
+#include "libs/kafka/key_partition.h"
+
+namespace micropay::app {
+namespace {
+
+constexpr std::string_view kSource = "source:";
+
+std::string named(const std::string& service, const HeardCheck::Emitted& event) {
+  return fmt::format("event {} of {} ({})", event.position, service, event.type->type);
+}
+
+}  // namespace
+
+HeardCheck::HeardCheck(const std::vector<Service>& services, uint32_t partitions) : partitions_(partitions) {
+  for (const Service& service : services)
+    participants_.push_back({.name = service.name,
+                             .hears = HeardEvents(service),
+                             .emitted = std::vector<std::vector<Emitted>>(partitions)});
+}
+
+HeardCheck::Participant& HeardCheck::at(const std::string& service) {
+  const auto found = std::ranges::find(participants_, service, &Participant::name);
+  CHECK(found != participants_.end());
+  return *found;
+}
+
+void HeardCheck::event(const std::string& service, const Envelope& event) {
+  Participant& own = at(service);
+  const uint32_t partition = kafka::key_partition(event.key(), partitions_);
+  if (event.service() == service) {
+    if (const contract::Event* type = contract::model().event(event.type()))
+      own.emitted[partition].push_back({hash_(event.id()), event.position(), type});
+    return;
+  }
+  auto& heard = own.heard[event.service()];
+  heard.resize(partitions_);
+  heard[partition].ids.push_back(hash_(event.id()));
+}
+
+// "source:payment/3"
+void HeardCheck::watermark(const std::string& service, const ConsumerRecord& record) {
+  std::string_view name = record.service();
+  const size_t slash = name.rfind('/');
+  if (!name.starts_with(kSource) || slash == name.npos) return;
+  uint32_t partition = 0;
+  std::from_chars(name.data() + slash + 1, name.data() + name.size(), partition);
+  auto& heard = at(service).heard[std::string(name.substr(kSource.size(), slash - kSource.size()))];
+  heard.resize(partitions_);
+  if (partition < partitions_) heard[partition].watermark = record.position();
+}
+
+const std::vector<HeardCheck::Emitted>& HeardCheck::emitted(const std::string& service,
+                                                            uint32_t partition) const {
+  return std::ranges::find(participants_, service, &Participant::name)->emitted[partition];
+}
+
+HeardCheck::Outcome HeardCheck::compare() const {
+  Outcome outcome;
+  for (const Participant& consumer : participants_)
+    for (const Participant& source : participants_)
+      for (uint32_t i = 0; &consumer != &source && i < partitions_; ++i)
+        compare(consumer, source, i, outcome);
+  return outcome;
+}
+
+void HeardCheck::compare(const Participant& consumer, const Participant& source, uint32_t partition,
+                         Outcome& outcome) const {
+  static const Partition kNothing;
+  const auto of_source = consumer.heard.find(source.name);
+  const Partition& heard = of_source == consumer.heard.end() ? kNothing : of_source->second[partition];
+  const auto problem = [&](std::string text) {
+    if (outcome.problem.empty()) outcome.problem = consumer.name + " " + text;
+  };
+  size_t next = 0;  // of heard.ids
+  uint64_t last = 0;
+  for (const Emitted& event : source.emitted[partition]) {
+    if (!consumer.hears.has(event.type)) continue;
+    if (next < heard.ids.size() && heard.ids[next] == event.id) {
+      ++next;
+      last = event.position;
+      continue;
+    }
+    const auto seen = [&](auto from, auto to) { return std::find(from, to, event.id) != to; };
+    if (next < heard.ids.size() || event.position <= heard.watermark) {
+      // Another one stands in its place, or the watermark says that it was taken.
+      const auto here = heard.ids.begin() + ptrdiff_t(next);
+      const bool twice = next < heard.ids.size() && std::find(heard.ids.begin(), here, *here) != here;
+      if (twice)
+        return problem(
+            fmt::format("took one of {} twice, before {}", source.name, named(source.name, event)));
+      const bool late = seen(here, heard.ids.end());
+      return problem(
+          fmt::format("{} {}", late ? "took others before" : "did not take", named(source.name, event)));
+    }
+    if (outcome.waiting++ == 0)
+      outcome.first_waiting = fmt::format("{} for {}", named(source.name, event), consumer.name);
+  }
+  outcome.heard += next;
+  const size_t more = heard.ids.size() - next;
+  if (more > 0 && !source.went_on)
+    return problem(fmt::format("took {} events of {} (partition {}) that its log does not have, or twice",
+                               more, source.name, partition));
+  if (more == 0 && last != heard.watermark)
+    problem(fmt::format("has the watermark {} for partition {} of {}, and took event {} last",
+                        heard.watermark, partition, source.name, last));
+}
+
+}  // namespace micropay::app

@@ -1,0 +1,87 @@
+#include "app/cluster/topic_check.h"
+
+#include <algorithm>
+
+#include "libs/kafka/tail.h"
+#include "libs/kafka/topics.h"
+
+namespace micropay::app {
+namespace {
+
+using Emitted = HeardCheck::Emitted;
+
+constexpr Duration kSilence = 15 * kSecond;  // a broker that gives nothing for so long is away
+constexpr Duration kWait = 500 * kMillisecond;
+
+std::unexpected<Error> wrong(std::string text) {
+  return fail(Code::kFailedPrecondition, "topic_differs", std::move(text));
+}
+
+}  // namespace
+
+void TopicCheck::add(Log log) {
+  const auto emits = [&](const contract::Event* event) { return event->service->name == log.service; };
+  if (std::ranges::none_of(contract::model().events(), emits)) return;
+  std::string name = kafka::topic_of(settings_, log.service);
+  topics_.push_back({std::move(log), std::move(name), std::vector<Place>(logs_.partitions())});
+}
+
+Result<void> TopicCheck::run() {
+  kafka::Tail::Options options{.from = kafka::Tail::From::kBeginning};
+  for (const Topic& topic : topics_) options.topics.push_back(topic.name);
+  const auto tail = TRY(kafka::Tail::open(settings_, options));
+  Time heard_at = system_clock().monotonic();
+  while (!tail->at_end()) {
+    const auto consumed = tail->next(kWait);
+    const Time now = system_clock().monotonic();
+    if (!consumed && now - heard_at > kSilence)
+      return fail(Code::kUnavailable, "kafka_silent", "Kafka does not give the rest of the topics");
+    if (!consumed) continue;
+    heard_at = now;
+    TRY(take(*std::ranges::find(topics_, consumed->topic, &Topic::name), *consumed));
+  }
+  if (tail->unreadable() > 0) return wrong(fmt::format("{} records cannot be read", tail->unreadable()));
+  for (const Topic& topic : topics_) TRY(check_end(topic));
+  return {};
+}
+
+Result<void> TopicCheck::take(Topic& topic, const kafka::Consumed& consumed) {
+  const auto place_text = [&] { return fmt::format("{}, partition {}", topic.name, consumed.partition); };
+  if (consumed.partition >= topic.places.size())
+    return wrong(fmt::format("{} has more partitions than the settings say", topic.name));
+  const Envelope& event = consumed.event->envelope;
+  if (event.position() >= topic.log.next) {  // of after the log was read
+    const uint64_t now = TRY(topic.log.next_now());
+    if (event.position() < now) return {};
+  }
+  const auto& list = logs_.emitted(topic.log.service, consumed.partition);
+  Place& place = topic.places[consumed.partition];
+  if (!place.begun)
+    place.next =
+        size_t(std::ranges::lower_bound(list, event.position(), {}, &Emitted::position) - list.begin());
+  place.begun = true;
+  if (place.next < list.size() && event.position() > list[place.next].position)
+    return wrong(fmt::format("event {} ({}) is missing in {}", list[place.next].position,
+                             list[place.next].type->type, place_text()));
+  if (place.next == list.size() || list[place.next].position != event.position() ||
+      list[place.next].id != logs_.hash(event.id()))
+    return wrong(fmt::format("event {} in {} is not one of the log", event.position(), place_text()));
+  ++place.next;
+  ++events_;
+  return {};
+}
+
+// What was published is there; retention may have taken all.
+Result<void> TopicCheck::check_end(const Topic& topic) const {
+  for (uint32_t i = 0; i < topic.places.size(); ++i) {
+    const auto& list = logs_.emitted(topic.log.service, i);
+    if (!topic.places[i].begun || topic.places[i].next == list.size()) continue;
+    const Emitted& missing = list[topic.places[i].next];
+    if (missing.position <= topic.log.published)
+      return wrong(fmt::format("event {} ({}) was published, and is missing at the end of {}, partition {}",
+                               missing.position, missing.type->type, topic.name, i));
+  }
+  return {};
+}
+
+}  // namespace micropay::app

@@ -1,0 +1,52 @@
+// Whether the topics of services carry what their logs say: event by event, from the first that retention has
+// left on to the last that was published. Reads every topic from its beginning; joins no group.
+#pragma once
+
+#include <functional>
+
+#include "app/cluster/heard_check.h"
+#include "libs/kafka/settings.h"
+
+namespace micropay::kafka {
+struct Consumed;
+}
+
+namespace micropay::app {
+
+class TopicCheck {
+ public:
+  struct Log {
+    std::string service;
+    uint64_t published = 0;  // position up to which it says that its events were published
+    uint64_t next = 1;       // position behind what was read of it
+    std::function<Result<uint64_t>()> next_now;  // and at present
+  };
+  // Of logs whose events `logs` has seen.
+  TopicCheck(const kafka::KafkaSettings& settings, const HeardCheck& logs)
+      : settings_(settings), logs_(logs) {}
+  void add(Log log);
+
+  // The error says what is missing first, or that Kafka cannot be read.
+  Result<void> run();
+  uint64_t events() const { return events_; }
+
+ private:
+  struct Place {  // in the events that a log has for a partition
+    size_t next = 0;
+    bool begun = false;
+  };
+  struct Topic {
+    Log log;
+    std::string name;
+    std::vector<Place> places;
+  };
+  Result<void> take(Topic& topic, const kafka::Consumed& consumed);
+  Result<void> check_end(const Topic& topic) const;
+
+  const kafka::KafkaSettings& settings_;
+  const HeardCheck& logs_;
+  std::vector<Topic> topics_;
+  uint64_t events_ = 0;
+};
+
+}  // namespace micropay::app
