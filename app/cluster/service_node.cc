@@ -46,6 +46,7 @@ Result<void> ServiceNode::open() {
   keep_system_clock_after(store_->end().time);
   EngineOptions options = options_.engine;
   options.shared_store = true;
+  options.topic_of = [this](std::string_view service) { return kafka::topic_of(settings_.kafka, service); };
   engine_ = std::make_unique<Engine>(options, *store_, system_clock(), std::vector{service_});
   return engine_->open();
 }
@@ -57,7 +58,8 @@ Result<void> ServiceNode::start() {
           .service = name(),
           .load = [this]() -> Result<uint64_t> { return TRY(store_->duty_position(kShipping)) + 1; },
           .save = [this](uint64_t next) { return store_->set_duty_position(kShipping, next - 1); },
-          .may_ship = [this] { return store_->has_duty(kShipping); }});
+          .may_ship = [this] { return store_->has_duty(kShipping); },
+          .traces = options_.engine.traces});
   engine_->on_committed([this](const auto&) { shipper_->poke(); });
   server_ = std::make_unique<rpc::Server>(
       rpc::ServerOptions{.listen = options_.listen, .keys = options_.keys, .plaintext = settings_.plaintext},

@@ -58,6 +58,8 @@ struct EngineOptions {
   // run in the tick of their event.
   bool shared_store = false;
   TraceSink* traces = nullptr;  // told what is done for traces that are recorded; null: nobody
+  // The Kafka topic that a service's events came by, for their spans; none: nothing carries them.
+  std::function<std::string(std::string_view service)> topic_of = {};
   // Carries out preparations and effects in place of worker threads; a simulator decides when.
   std::function<void(std::function<void()>)> run_elsewhere = {};
 };

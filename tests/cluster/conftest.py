@@ -1,14 +1,18 @@
 """Real servers as fixtures, those of platforms are the ones of ../conftest.py; `edge(service, *settings)` starts a
-config or discovery service. All are stopped at the end.
+config or discovery service, `cluster` is all of a cluster on real servers, one for the session. All are stopped at
+the end.
 """
 import pathlib
+import shutil
 import sys
+import tempfile
 
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "servers"))
 
 from edge_process import EdgeProcess  # noqa: E402
+from whole_cluster import SharedCluster  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +35,18 @@ def edge(tmp_path):
     yield start
     for process in made:
         process.stop()
+
+
+@pytest.fixture(scope="session")
+def cluster(zipkin):
+    """Every service in processes of its own. A test leaves it as it was: all run, and answer."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="micropay-cluster-"))
+    folder.chmod(0o755)  # PostgreSQL's own user goes through it
+    shared = SharedCluster(folder, zipkin)
+    try:
+        yield shared.start()
+        ended = shared.stop()
+        assert not ended, f"did not stop in order: {ended}"
+    finally:
+        shared.kill()
+        shutil.rmtree(folder, ignore_errors=True)
