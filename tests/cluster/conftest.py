@@ -2,6 +2,7 @@
 config or discovery service, `cluster` is all of a cluster on real servers, one for the session. All are stopped at
 the end.
 """
+import os
 import pathlib
 import shutil
 import sys
@@ -49,4 +50,12 @@ def cluster(zipkin):
         assert not ended, f"did not stop in order: {ended}"
     finally:
         shared.kill()
+        if kept := os.environ.get("MICROPAY_TEST_KEEP_LOGS"):
+            shutil.copytree(folder / "logs", kept, dirs_exist_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "cluster" in item.fixturenames:  # the first of them waits for sixteen processes
+            item.add_marker(pytest.mark.timeout(300))

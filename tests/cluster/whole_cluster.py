@@ -25,17 +25,37 @@ class SharedCluster(SERVERS_CLUSTER.Cluster):
             "store.lease": "2s",
         })
 
+    def plan(self):
+        """Processes hear of new settings by config.changed and look for them by themselves once an hour; fraud looks often."""
+        super().plan()
+        self["config"].settings["config.watch_interval"] = "100ms"
+        for process in self.processes.values():
+            if not process.name.startswith(("config", "discovery")):
+                process.settings["config_client.interval"] = "500ms" if process.name == "fraud" else "1h"
+
+    def give(self, **settings):
+        """Serves these settings beside what all have; None takes one away."""
+        for key, value in settings.items():
+            key = key.replace("__", ".")
+            if value is None:
+                self.more_settings.pop(key, None)
+            else:
+                self.more_settings[key] = value
+        self.write_settings()
+
     def start(self):
         super().start()
         self.create_admin(EMAIL, PASSWORD)
         self.platform = RemotePlatform(self.gateway.url, self.gateway.ops_url, f"{EMAIL}:{PASSWORD}")
+        self.make_people()
         return self
 
-    def people(self, value="500.00"):
-        """Two users, the first with money."""
-        ada, bob = self.platform.register("ada"), self.platform.register("bob")
-        ada.top_up(value)
-        return ada, bob
+    def make_people(self):
+        """Two users, the first with money: made once, because passwords are hashed when nothing else runs."""
+        self.ada, self.bob = self.platform.register("ada"), self.platform.register("bob")
+        self.ada.top_up("5000.00")
+        self.bob.wallet()
+        self.platform.staff("AUDITOR")
 
     def instances(self, service):
         """The processes of a service."""

@@ -2,8 +2,10 @@
 
 with.py, the fixtures of pytest and the development cluster start servers through this.
 """
+import contextlib
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -15,9 +17,14 @@ STOP_SECONDS = 15
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below those that the system gives to outgoing connections: one of these may take it before its server does."""
+    ephemeral = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.randrange(10_000, max(ephemeral, 20_000))
+        with socket.socket() as probe:
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
 
 
 def accepts(port):
