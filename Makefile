@@ -9,7 +9,7 @@ export BUILD
 export CCACHE_SLOPPINESS = pch_defines,time_macros,include_file_mtime,include_file_ctime
 
 .PHONY: run build build-all test soak soak-kills chaos check tidy format bench bench-cluster bench-compare flame fuzz sanitize \
-  clean help setup setup-test setup-fuzz setup-bench setup-cluster cluster
+  mixed release-contracts clean help setup setup-test setup-fuzz setup-bench setup-cluster cluster
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -57,6 +57,12 @@ sanitize: setup-test  ## the unit tests with address, undefined and leak checks,
 
 cluster: setup-cluster build  ## the cluster profile on this machine: Kafka, PostgreSQL, Redis, every service a process (ARGS="--data FOLDER")
 	@tools/cluster.py $(ARGS)
+
+mixed: setup-cluster build  ## a release (REF, or the one of contracts/baseline.txt) and the working tree side by side on one cluster
+	@tools/mixed.py $(REF)
+
+release-contracts: setup  ## hold contracts to what they say now, from here on (REF: the release's commit)
+	@tools/contracts.py release $(REF)
 
 bench: setup-bench build  ## measure, each figure beside its floor (BENCH="payments single" for some rows)
 	@ninja -C $(BUILD) bench

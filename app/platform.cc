@@ -232,7 +232,7 @@ EdgeStart declare_all_settings(Settings& settings) {
   const InstanceSettings instance(settings);
   const auto services = make_services({settings, ""}, {});
   (void)ConfigClientSettings::read(settings, "micropay");
-  return {declared.edge, declared.log};
+  return {declared.edge, declared.log, declared.cluster.on, declared.cluster.kafka};
 }
 
 }  // namespace micropay::app

@@ -16,6 +16,7 @@
 
 #include "app/edge_services.h"
 #include "app/instance.h"
+#include "libs/kafka/settings.h"
 
 namespace micropay::app {
 
@@ -53,6 +54,8 @@ class Platform {
 struct EdgeStart {
   EdgeSettings edge;
   LogOptions log;
+  bool cluster = false;
+  kafka::KafkaSettings kafka;  // of a cluster
 };
 EdgeStart declare_all_settings(Settings& settings);
 

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 
+import contracts
 from check_cpp import code_only, functions
 
 LAYERS = {"contracts": 0, "libs": 1, "services": 2, "app": 3, "bench": 4, "fuzz": 4, "tests": 4}
@@ -147,6 +148,11 @@ def check_money(tree):
                 yield path, number, f"{match[0]}: money is int64_t minor units (libs/base/money.h)"
 
 
+def check_contracts(tree):
+    """Processes of the last release and of this tree understand each other."""
+    yield from contracts.check(tree.root)
+
+
 def check_format(tree, fix=False):
     """clang-format; `make format` repairs."""
     ours = [path for path in tree.cpp if not path.startswith("contracts/")]
@@ -230,7 +236,7 @@ def check_tidy(tree, everything=False):
 
 
 CHECKS = {"includes": check_includes, "sizes": check_sizes, "heads": check_heads, "purity": check_purity,
-          "money": check_money, "format": check_format, "tidy": check_tidy}
+          "money": check_money, "contracts": check_contracts, "format": check_format, "tidy": check_tidy}
 
 
 def main():

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 build=${BUILD:-build}
 kind=${1:-run}
 
-packages=(g++ make cmake ninja-build ccache mold pkg-config curl jq
+packages=(g++ make python3 cmake ninja-build ccache mold pkg-config curl jq
   libboost-dev libboost-system-dev libssl-dev libsodium-dev libprotobuf-dev libprotoc-dev protobuf-compiler
   libsqlite3-dev sqlite3 libsimdjson-dev libspdlog-dev libfmt-dev libyaml-cpp-dev libcli11-dev libre2-dev
   libzstd-dev zlib1g-dev libabsl-dev libjemalloc-dev libgtest-dev libgmock-dev

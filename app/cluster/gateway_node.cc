@@ -53,8 +53,9 @@ GatewayNode::GatewayNode(const ClusterSettings& settings, gateway::GatewaySettin
   ApiKeyLookup lookup = [this](const std::string& id) { return find_api_key(id); };
   open_redis();
   if (key_facts_) lookup = cached_api_keys(*key_facts_, std::move(lookup));
-  authenticator_ = std::make_unique<TokenAuthenticator>(ring_, std::move(lookup), system_clock());
-  backend_ = std::make_unique<gateway::RemoteBackend>(options, parts.make_resolver(), system_clock(), nullptr,
+  authenticator_ = std::make_unique<TokenAuthenticator>(ring_, std::move(lookup), system_clock(),
+                                                        TokenAuthenticator::Options{.lookup_waits = true});
+  backend_ = std::make_unique<gateway::RemoteBackend>(options, parts.make_resolver(), system_clock(), parts.traces,
                                                       redis_.get());
   feed_ = std::make_unique<TopicFeed>(settings.kafka, all_topics(settings.kafka),
                                       system_clock().now() - kLongestTokenLife);
@@ -114,12 +115,14 @@ Result<void> GatewayNode::fetch_keys() {
   return ring_->show(TRY((ask<SigningKeys>(*client_, GetSigningKeysRequest()))).jwks());
 }
 
-// On the thread that checks a token; a key is asked for once in a while (TokenAuthenticator::Options).
-std::optional<ApiKeyFacts> GatewayNode::find_api_key(const std::string& id) {
+// On a thread of gateway::Callers; a key is asked for once in a while (TokenAuthenticator::Options).
+Result<std::optional<ApiKeyFacts>> GatewayNode::find_api_key(const std::string& id) {
   FindApiKeyRequest request;
   request.set_id(id);
   const auto grant = ask<ApiKeyGrant>(*client_, std::move(request));
-  return grant ? std::optional(facts_of(*grant)) : std::nullopt;
+  if (grant) return facts_of(*grant);
+  if (grant.error().code == Code::kNotFound) return std::nullopt;
+  return std::unexpected(grant.error());
 }
 
 void GatewayNode::stop(Duration grace) {

@@ -37,7 +37,7 @@ class GatewayNode {
  private:
   void follow_keys();
   Result<void> fetch_keys();
-  std::optional<ApiKeyFacts> find_api_key(const std::string& id);
+  Result<std::optional<ApiKeyFacts>> find_api_key(const std::string& id);
   void open_redis();
 
   const ClusterSettings& settings_;

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "app/call.h"
+#include "app/cluster/config_news.h"
 #include "app/cluster/gateway_node.h"
 #include "app/cluster/instances.h"
 #include "app/cluster/service_node.h"
@@ -80,6 +81,7 @@ struct ClusterProcess::Impl {
   std::unique_ptr<GatewayNode> gateway;
   std::unique_ptr<HttpServer> operations;
   std::unique_ptr<ControlServer> control;
+  std::unique_ptr<ConfigFollower> config_news;  // before what it tells ends
   std::atomic<bool> running{false}, refusing{false};
   std::mutex mutex;
   std::condition_variable wake;
@@ -110,6 +112,10 @@ Result<void> ClusterProcess::Impl::start() {
   if (has_gateway()) TRY(start_gateway());
   TRY(start_control());
   remote->start();
+  if (remote->on()) {
+    config_news = std::make_unique<ConfigFollower>(cluster.kafka, *remote);
+    config_news->start();
+  }
   house = std::thread([this] { keep_house(); });
   running = true;
   log_info("process.started", "The process serves",
@@ -238,6 +244,7 @@ void ClusterProcess::Impl::drain() {
   if (house.joinable()) house.join();
   log_info("process.draining", "Finishing what runs");
   control.reset();
+  config_news.reset();
   remote->stop();
   if (directory) directory->set_up(false);
   if (gateway) gateway->refuse_new(), gateway->stop(drain_timeout);

@@ -33,6 +33,7 @@ Result<void> ServiceNode::open() {
   options.partition_of = [partitions = settings_.kafka.partitions](std::string_view key) {
     return kafka::key_partition(key, partitions);
   };
+  options.topic_of = [this](std::string_view service) { return kafka::topic_of(settings_.kafka, service); };
   engine_ = std::make_unique<Engine>(options, *store_, system_clock(), std::vector{service_});
   return engine_->open();
 }
@@ -44,7 +45,8 @@ Result<void> ServiceNode::start() {
           .service = name(),
           .load = [this]() -> Result<uint64_t> { return TRY(store_->duty_position(kShippingDuty)) + 1; },
           .save = [this](uint64_t next) { return store_->set_duty_position(kShippingDuty, next - 1); },
-          .may_ship = [this] { return store_->has_duty(kShippingDuty); }});
+          .may_ship = [this] { return store_->has_duty(kShippingDuty); },
+          .traces = options_.engine.traces});
   engine_->on_committed([this](const auto&) { shipper_->poke(); });
   engine_->on_foreign_commit([this] { shipper_->poke(); });
   server_ = std::make_unique<rpc::Server>(

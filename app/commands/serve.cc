@@ -4,6 +4,7 @@
 
 #include <thread>
 
+#include "app/cluster/config_news.h"
 #include "app/cluster/process.h"
 #include "app/cluster/settings.h"
 #include "app/commands/commands.h"
@@ -117,7 +118,13 @@ int serve_edge(const Arguments& arguments, const std::vector<std::string>& names
     return kOk;
   }
   start_log(start.log);
-  auto running = EdgeServices::start(start.edge, names, arguments.text("--ops"));
+  std::function<void(const config::Changed&)> on_config_changed;
+  if (start.cluster && std::ranges::count(names, "config") != 0)
+    on_config_changed = [announcer = std::make_shared<ConfigAnnouncer>(start.kafka)](const auto& changed) {
+      announcer->tell(changed);
+    };
+  auto running =
+      EdgeServices::start(start.edge, names, arguments.text("--ops"), std::move(on_config_changed));
   if (!running) return refuse(running.error(), {});
   fmt::print("MicroPay {} serves\n\n{}\n", kVersion, (*running)->text());
   std::fflush(stdout);

@@ -131,13 +131,15 @@ void EventWriter::add(std::string_view name, std::string_view value) {
   message_.headers.push_back({name, value});
 }
 
-const EventMessage& EventWriter::write(const EventRecord& event, uint64_t previous) {
+const EventMessage& EventWriter::write(const EventRecord& event, uint64_t previous,
+                                       std::string_view traceparent) {
   const Envelope& envelope = event.envelope;
   CHECK(envelope.position() != 0);
   source_.assign("/").append(envelope.service());
   time_.clear();
   append_time(time_, envelope.time());
   sequence_ = std::to_string(envelope.position());
+  traceparent_ = traceparent.empty() ? envelope.traceparent() : traceparent;
   previous_ = previous == 0 ? "" : std::to_string(previous);
   message_.key = envelope.key();
   message_.value = envelope.data();
@@ -146,20 +148,10 @@ const EventMessage& EventWriter::write(const EventRecord& event, uint64_t previo
     message_.value = data_;
   }
   message_.headers.clear();
-  const std::string_view values[kAttributes] = {envelope.id(),
-                                                source_,
-                                                "1.0",
-                                                envelope.type(),
-                                                time_,
-                                                envelope.key(),
-                                                envelope.key(),
-                                                sequence_,
-                                                kProtobuf,
-                                                envelope.correlation_id(),
-                                                envelope.causation_id(),
-                                                envelope.actor(),
-                                                envelope.traceparent(),
-                                                previous_};
+  const std::string_view values[kAttributes] = {
+      envelope.id(),           source_,          "1.0",        envelope.type(), time_,
+      envelope.key(),          envelope.key(),   sequence_,    kProtobuf,       envelope.correlation_id(),
+      envelope.causation_id(), envelope.actor(), traceparent_, previous_};
   for (size_t i = 0; i < kAttributes; ++i)
     if (i < kRequired || !values[i].empty()) add(kNames[i], values[i]);
   return message_;

@@ -39,13 +39,14 @@ class EventWriter {
  public:
   // Valid until the next call, and as long as the event lives. Its position has to be set. `previous`:
   // position of the source's event before it in its partition, so that a reader sees when one is missing; 0:
-  // not known.
-  const EventMessage& write(const EventRecord& event, uint64_t previous = 0);
+  // not known. `traceparent`: of the span that publishes it, in place of the event's own.
+  const EventMessage& write(const EventRecord& event, uint64_t previous = 0,
+                            std::string_view traceparent = {});
 
  private:
   void add(std::string_view name, std::string_view value);
   EventMessage message_;
-  std::string source_, time_, sequence_, previous_, data_;
+  std::string source_, time_, sequence_, previous_, traceparent_, data_;
 };
 
 constexpr std::string_view kUnknownType = "unknown_event_type";  // well-formed, of a service of ours

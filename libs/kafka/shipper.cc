@@ -7,6 +7,7 @@
 #include "libs/base/check.h"
 #include "libs/base/log.h"
 #include "libs/base/metrics.h"
+#include "libs/base/span_names.h"
 #include "libs/kafka/key_partition.h"
 #include "libs/kafka/publisher.h"
 #include "libs/kafka/topics.h"
@@ -27,6 +28,7 @@ struct Shipment {
   size_t bytes = 0;
   Time handed_over = 0;
   bool acknowledged = false;
+  Span span = {};  // until it is acknowledged
 };
 
 }  // namespace
@@ -175,21 +177,32 @@ Result<bool> Shipper::Impl::hand_over(const EventRecord& event) {
     shipment.acknowledged = true;
   } else {
     const uint32_t partition = key_partition(event.envelope.key(), settings_.partitions);
-    const EventMessage& message = writer_.write(event, last_[partition]);
+    Span span = begin_span(options_.traces, {.name = topic_,
+                                             .service = options_.service,
+                                             .kind = SpanKind::kProducer,
+                                             .parent = event.envelope.traceparent(),
+                                             .may_begin_trace = false});
+    name_message(span, {.operation = "send",
+                        .topic = topic_,
+                        .event_type = event.envelope.type(),
+                        .event_id = event.envelope.id()});
+    const EventMessage& message = writer_.write(event, last_[partition], span.traceparent());
     if (message.value.size() > kMaxValueBytes || message.key.size() > kMaxKeyBytes)
       return fail(Code::kTooLarge, "record_too_large",
                   fmt::format("the event at {} is larger than what topics carry", shipment.position));
     if (const auto done = publisher_->publish({topic_, int32_t(partition)}, message, shipment.position);
         !done) {
+      span.drop();
       if (done.error().code == Code::kResourceExhausted) return false;
       return std::unexpected(done.error());
     }
     last_[partition] = shipment.position;
     shipped_at_ = shipment.handed_over;
     shipment.bytes = message.value.size();
+    shipment.span = std::move(span);
   }
   bytes_under_way_ += shipment.bytes;
-  under_way_.push_back(shipment);
+  under_way_.push_back(std::move(shipment));
   return true;
 }
 
@@ -203,6 +216,7 @@ void Shipper::Impl::take_acknowledgements() {
     const auto at = std::ranges::lower_bound(under_way_, position, {}, &Shipment::position);
     CHECK(at != under_way_.end() && at->position == position);
     at->acknowledged = true;
+    if (at->span.recorded()) at->span.end();
     careful_ = false;
     published_.add();
     seconds_.observe(now - at->handed_over);
@@ -239,6 +253,7 @@ void Shipper::Impl::back_off(const Error& error) {
              {"error.message", error.detail}});
   failures_.add();
   careful_ = true;
+  for (Shipment& shipment : under_way_) shipment.span.fail(error.reason);
   if (publisher_) {
     save_if_due(true);
     publisher_.reset();

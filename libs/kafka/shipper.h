@@ -14,6 +14,7 @@
 #include <memory>
 #include <string>
 
+#include "libs/base/trace.h"
 #include "libs/kafka/settings.h"
 #include "libs/store/store.h"
 
@@ -31,6 +32,7 @@ struct ShipperOptions {
   std::function<bool()> may_ship = [] { return true; };
   Duration save_interval = kSecond;
   Duration look_interval = kSecond;  // for events that nobody poked for
+  TraceSink* traces = nullptr;       // a span of each event that is published for a trace that is recorded
   size_t max_unacknowledged = 5'000;
   size_t max_unacknowledged_bytes = 16 << 20;
 };

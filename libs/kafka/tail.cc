@@ -30,13 +30,8 @@ Result<ConfPtr> conf_of(const KafkaSettings& settings) {
 }
 
 int64_t offset_of(const Tail::Options& options) {
-  switch (options.from) {
-    case Tail::From::kBeginning: return RD_KAFKA_OFFSET_BEGINNING;
-    case Tail::From::kLast: return RD_KAFKA_OFFSET_TAIL(int64_t(options.last));
-    case Tail::From::kTime: return options.since / kMillisecond;  // see offsets_for_times
-    case Tail::From::kEnd: break;
-  }
-  return RD_KAFKA_OFFSET_END;
+  return options.from == Tail::From::kLast ? RD_KAFKA_OFFSET_TAIL(int64_t(options.last))
+                                           : RD_KAFKA_OFFSET_BEGINNING;
 }
 
 }  // namespace
@@ -53,6 +48,8 @@ struct Tail::Impl {
   ClientPtr client;
 
   Result<void> find_partitions(const KafkaSettings& settings, const Options& options, Duration timeout);
+  Result<PartitionListPtr> offsets_at(int64_t time_ms, Duration timeout) const;
+  Result<PartitionListPtr> starts_of(const Options& options, Duration timeout) const;
   Result<void> assign(const Options& options, Duration timeout);
   void reached_end(const rd_kafka_message_t& message);
   std::optional<Consumed> read(const rd_kafka_message_t& message);
@@ -72,16 +69,38 @@ Result<void> Tail::Impl::find_partitions(const KafkaSettings& settings, const Op
   return {};
 }
 
-Result<void> Tail::Impl::assign(const Options& options, Duration timeout) {
-  const PartitionListPtr list(rd_kafka_topic_partition_list_new(int(partitions.size())));
+// Of each partition the offset of a time in milliseconds; of -1 its end.
+Result<PartitionListPtr> Tail::Impl::offsets_at(int64_t time_ms, Duration timeout) const {
+  PartitionListPtr list(rd_kafka_topic_partition_list_new(int(partitions.size())));
+  for (const auto& [partition, state] : partitions)
+    rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), int32_t(partition.number))
+        ->offset = time_ms;
+  auto response = rd_kafka_offsets_for_times(client.get(), list.get(), int(timeout / kMillisecond));
+  for (int i = 0; i < list->cnt && response == RD_KAFKA_RESP_ERR_NO_ERROR; ++i) response = list->elems[i].err;
+  if (response != RD_KAFKA_RESP_ERR_NO_ERROR)
+    return std::unexpected(error_of(response, "finding the offsets of a time"));
+  return list;
+}
+
+// The end is where it is now: what comes before the first fetch is not passed over.
+Result<PartitionListPtr> Tail::Impl::starts_of(const Options& options, Duration timeout) const {
+  if (options.from == From::kEnd || options.from == From::kTime) {
+    PartitionListPtr ends = TRY(offsets_at(RD_KAFKA_OFFSET_END, timeout));
+    if (options.from == From::kEnd) return ends;
+    PartitionListPtr list = TRY(offsets_at(options.since / kMillisecond, timeout));
+    for (int i = 0; i < list->cnt; ++i)
+      if (list->elems[i].offset < 0) list->elems[i].offset = ends->elems[i].offset;
+    return list;
+  }
+  PartitionListPtr list(rd_kafka_topic_partition_list_new(int(partitions.size())));
   for (const auto& [partition, state] : partitions)
     rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), int32_t(partition.number))
         ->offset = offset_of(options);
-  if (options.from == From::kTime) {
-    const auto response = rd_kafka_offsets_for_times(client.get(), list.get(), int(timeout / kMillisecond));
-    if (response != RD_KAFKA_RESP_ERR_NO_ERROR)
-      return std::unexpected(error_of(response, "finding the offsets of a time"));
-  }
+  return list;
+}
+
+Result<void> Tail::Impl::assign(const Options& options, Duration timeout) {
+  const PartitionListPtr list = TRY(starts_of(options, timeout));
   for (int i = 0; i < list->cnt; ++i) {
     rd_kafka_topic_partition_t& element = list->elems[i];
     const auto given = options.offsets.find({element.topic, uint32_t(element.partition)});

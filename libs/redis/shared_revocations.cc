@@ -240,15 +240,19 @@ bool RevocationFollower::wait_complete(Duration timeout) const {
 // The facts as text: the user, a line; the scopes, a line; the digest of the secret, which may be any bytes.
 ApiKeyLookup cached_api_keys(RedisClient& client, ApiKeyLookup ask) {
   auto reads = std::make_shared<CachedReads>(client, key_cache());
-  return [reads, ask = std::move(ask)](const std::string& id) -> std::optional<ApiKeyFacts> {
+  return [reads, ask = std::move(ask)](const std::string& id) -> Result<std::optional<ApiKeyFacts>> {
+    std::optional<Error> nobody_says;
     const auto read = [&]() -> std::optional<CachedReads::Fresh> {
-      const auto facts = ask(id);
-      if (!facts) return {};
+      const auto asked = ask(id);
+      if (!asked) nobody_says = asked.error();
+      if (!asked || !*asked) return {};
+      const auto& facts = *asked;
       return CachedReads::Fresh{
           fmt::format("{}\n{}\n{}", facts->user_id, fmt::join(facts->scopes, " "), facts->secret_hash),
           {"key:" + id, "user:" + facts->user_id}};
     };
     const auto bytes = reads->get(id, read);
+    if (nobody_says) return std::unexpected(*nobody_says);
     return bytes ? parse_facts(*bytes) : std::nullopt;
   };
 }

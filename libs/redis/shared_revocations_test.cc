@@ -163,7 +163,7 @@ class ApiKeys : public testing::Test {
     });
   }
   std::string scopes() {
-    const auto facts = lookup_("k1");
+    const auto facts = lookup_("k1").value();
     return facts ? fmt::format("{} {} {}", facts->user_id, facts->secret_hash, fmt::join(facts->scopes, ","))
                  : "none";
   }

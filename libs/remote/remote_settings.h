@@ -24,6 +24,7 @@ class RemoteSettings {
   static Result<std::unique_ptr<RemoteSettings>> load(Settings& settings, const std::string& application);
   ~RemoteSettings();
 
+  bool on() const { return client_ != nullptr; }
   void start();
   void look_now();
   void stop();

@@ -60,6 +60,7 @@ void Engine::Impl::run_command(PreparedCommand& input) {
                                     .may_begin_trace = false}),
       .actor = actor,
       .prepared = input.prepared.get()};
+  if (options_.shared_store) traces_.serves_call(command.method->full_name);
   const size_t first_event = host_.emitted().size();
   Result<MessagePtr> response =
       host_.run(frame, [&](Context& ctx) { return entry.handler->handle(ctx, *command.request); });

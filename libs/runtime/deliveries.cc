@@ -63,6 +63,8 @@ Result<void> Engine::Impl::run_reaction(const Reaction& reaction, const EventRec
                          .actor = envelope.actor(),
                          .envelope = &envelope};
   traces_.set("event.key", envelope.key());
+  if (options_.topic_of && traces_.recording() && envelope.service() != reaction.service->name)
+    traces_.processes(options_.topic_of(envelope.service()), envelope);
   auto result = host_.run(frame, [&](Context& ctx) { return reaction.handler->handle(ctx, event); });
   traces_.end(result);
   return result;
@@ -137,7 +139,24 @@ void Engine::Impl::accept_foreign(const ForeignEvent& foreign) {
   mark.set_offset(foreign.offset);
   host_.put(mark);
   host_.adopt(*foreign.event);
+  note_taken_in(*foreign.event);
   drain();
+}
+
+// What an event of a topic causes has spans of its own; one that is only kept, for a projection to read, has
+// this.
+void Engine::Impl::note_taken_in(const EventRecord& event) {
+  if (!options_.topic_of || !handlers_.reactions(*event.type).empty() ||
+      !handlers_.followers(*event.type).empty())
+    return;
+  const Envelope& envelope = event.envelope;
+  traces_.begin({.name = envelope.type(),
+                 .service = services_.front().name,
+                 .kind = SpanKind::kConsumer,
+                 .parent = envelope.traceparent(),
+                 .may_begin_trace = false});
+  traces_.processes(options_.topic_of(envelope.service()), envelope);
+  traces_.end(Result<void>(), TickTrace::Until::kDurable);
 }
 
 void Engine::Impl::follow(size_t budget) {

@@ -68,6 +68,8 @@ struct EngineOptions {
   // Where a key is in the topic of its service: answers carry marks then. None: there are no topics.
   std::function<uint32_t(std::string_view key)> partition_of = {};
   TraceSink* traces = nullptr;  // told what is done for traces that are recorded; null: nobody
+  // The Kafka topic that a service's events came by, for their spans; none: nothing carries them.
+  std::function<std::string(std::string_view service)> topic_of = {};
   // Carries out preparations and effects in place of worker threads; a simulator decides when.
   std::function<void(std::function<void()>)> run_elsewhere = {};
 };

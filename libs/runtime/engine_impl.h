@@ -96,6 +96,7 @@ struct Engine::Impl {
   void retry_deliveries();
   bool retry_head(std::map<uint64_t, DeliveryRecord>& lane);
   void accept_foreign(const ForeignEvent& foreign);
+  void note_taken_in(const EventRecord& event);
   void follow(size_t budget);
   void fire_timers();
   void run_effect_result(EffectResult& result);

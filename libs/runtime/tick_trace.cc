@@ -1,5 +1,8 @@
 #include "libs/runtime/tick_trace.h"
 
+#include "libs/base/span_names.h"
+#include "libs/store/envelope.h"
+
 namespace micropay {
 
 std::string_view TickTrace::begin_recorded(const SpanStart& start) {
@@ -9,6 +12,17 @@ std::string_view TickTrace::begin_recorded(const SpanStart& start) {
   spans_.push_back(std::move(span));
   open_ = true;
   return traceparent_;
+}
+
+void TickTrace::serves_call(std::string_view full_name) {
+  if (open_) name_rpc(spans_.back(), full_name);
+}
+
+void TickTrace::processes(std::string_view topic, const Envelope& envelope) {
+  if (!open_) return;
+  name_message(
+      spans_.back(),
+      {.operation = "process", .topic = topic, .event_type = envelope.type(), .event_id = envelope.id()});
 }
 
 void TickTrace::end_recorded(const Error* error, Until until) {

@@ -10,6 +10,8 @@
 
 namespace micropay {
 
+class Envelope;
+
 class TickTrace {
  public:
   explicit TickTrace(TraceSink* sink) : sink_(sink) {}
@@ -23,6 +25,10 @@ class TickTrace {
   void set(std::string_view key, std::string_view value) {
     if (open_) spans_.back().set(key, value);
   }
+  bool recording() const { return open_; }
+  // The open span in OpenTelemetry's words: it serves a call of another process, or an event of a topic.
+  void serves_call(std::string_view full_name);  // "micropay.payment.Payments/CreatePayment"
+  void processes(std::string_view topic, const Envelope& envelope);
   enum class Until : uint8_t { kHandled, kDurable };
   template <typename T>
   void end(const Result<T>& result, Until until = Until::kHandled) {

@@ -4,6 +4,7 @@
 // said about why.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,7 +22,12 @@ struct Identity {
 class Authenticator {
  public:
   virtual ~Authenticator() = default;
+  // May wait for another process, for a bounded time; kUnavailable when it does not answer.
   virtual Result<Identity> authenticate(std::string_view bearer_token) = 0;
+  // Never waits; none: authenticate() would have to.
+  virtual std::optional<Result<Identity>> known(std::string_view bearer_token) {
+    return authenticate(bearer_token);
+  }
   // The public keys as a JSON Web Key Set (RFC 7517), for /.well-known/jwks.json.
   virtual std::string jwks() const = 0;
 };

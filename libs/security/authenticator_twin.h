@@ -1,8 +1,11 @@
 // An Authenticator for tests: tokens are words that the test hands out, each with the identity behind it.
 #pragma once
 
+#include <atomic>
+#include <condition_variable>
 #include <map>
 #include <mutex>
+#include <set>
 
 #include "libs/security/authenticator.h"
 
@@ -18,8 +21,29 @@ class AuthenticatorTwin final : public Authenticator {
     std::scoped_lock lock(mutex_);
     identities_.erase(token);
   }
-  Result<Identity> authenticate(std::string_view bearer_token) override {
+  // authenticate() of this token waits until the test lets it go on; known() does not know it.
+  void hold(const std::string& token) {
     std::scoped_lock lock(mutex_);
+    held_.insert(token);
+  }
+  void let_go() {
+    std::scoped_lock lock(mutex_);
+    held_.clear();
+    changed_.notify_all();
+  }
+  size_t waiting() const { return waiting_; }
+  std::optional<Result<Identity>> known(std::string_view bearer_token) override {
+    {
+      std::scoped_lock lock(mutex_);
+      if (held_.contains(std::string(bearer_token))) return {};
+    }
+    return authenticate(bearer_token);
+  }
+  Result<Identity> authenticate(std::string_view bearer_token) override {
+    std::unique_lock lock(mutex_);
+    ++waiting_;
+    changed_.wait(lock, [&] { return !held_.contains(std::string(bearer_token)); });
+    --waiting_;
     auto found = identities_.find(std::string(bearer_token));
     if (bearer_token == "expired") return fail(Code::kUnauthenticated, "token_expired");
     if (found == identities_.end()) return fail(Code::kUnauthenticated, "invalid_token");
@@ -29,6 +53,9 @@ class AuthenticatorTwin final : public Authenticator {
 
  private:
   std::mutex mutex_;
+  std::condition_variable changed_;
+  std::set<std::string> held_;
+  std::atomic<size_t> waiting_{0};
   std::map<std::string, Identity> identities_;
 };
 

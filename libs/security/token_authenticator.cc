@@ -14,6 +14,14 @@ std::unexpected<Error> invalid() {
   return fail(Code::kUnauthenticated, "invalid_token", "The token is not valid.");
 }
 
+// Of "mk_<id>_<secret>"; none: it is no API key.
+std::optional<std::string_view> key_id_of(std::string_view token) {
+  const std::string_view rest = token.substr(kApiKeyPrefix.size());
+  if (rest.size() <= kUuidText + 1 || rest[kUuidText] != '_' || !is_uuid(rest.substr(0, kUuidText)))
+    return {};
+  return rest.substr(0, kUuidText);
+}
+
 }  // namespace
 
 TokenAuthenticator::TokenAuthenticator(std::shared_ptr<KeyRing> keys, ApiKeyLookup lookup, const Clock& clock)
@@ -36,25 +44,36 @@ TokenAuthenticator::Digest TokenAuthenticator::digest_of(std::string_view token)
   return digest;
 }
 
+std::optional<Identity> TokenAuthenticator::cached(const Digest& digest) {
+  const Time now = clock_.now();
+  Shard& shard = shard_of(digest);
+  std::scoped_lock lock(shard.mutex);
+  const auto found = shard.entries.find(digest);
+  if (found == shard.entries.end()) return {};
+  Entry& entry = found->second;
+  const uint64_t generation = generation_.load(std::memory_order_acquire);
+  const bool current = entry.generation == generation || !revoked(entry);
+  if (current && now < entry.until) {
+    entry.generation = generation;
+    return entry.identity;
+  }
+  shard.entries.erase(found);  // it is looked at afresh, which also finds the right reason
+  return {};
+}
+
 Result<Identity> TokenAuthenticator::authenticate(std::string_view token) {
   if (token.size() > kMaxTokenBytes) return invalid();
   const Digest digest = digest_of(token);
-  const Time now = clock_.now();
-  {
-    Shard& shard = shard_of(digest);
-    std::scoped_lock lock(shard.mutex);
-    if (auto found = shard.entries.find(digest); found != shard.entries.end()) {
-      Entry& entry = found->second;
-      const uint64_t generation = generation_.load(std::memory_order_acquire);
-      const bool current = entry.generation == generation || !revoked(entry);
-      if (current && now < entry.until) {
-        entry.generation = generation;
-        return entry.identity;
-      }
-      shard.entries.erase(found);  // looked at afresh below, which also finds the right reason
-    }
-  }
+  if (auto found = cached(digest)) return *std::move(found);
   return token.starts_with(kApiKeyPrefix) ? check_api_key(token, digest) : check_token(token, digest);
+}
+
+std::optional<Result<Identity>> TokenAuthenticator::known(std::string_view token) {
+  if (!options_.lookup_waits || !token.starts_with(kApiKeyPrefix) || token.size() > kMaxTokenBytes)
+    return authenticate(token);
+  if (auto found = cached(digest_of(token))) return *std::move(found);
+  if (!key_id_of(token)) return invalid();
+  return {};
 }
 
 Result<Identity> TokenAuthenticator::check_token(std::string_view token, const Digest& digest) {
@@ -76,13 +95,14 @@ Result<Identity> TokenAuthenticator::check_token(std::string_view token, const D
 }
 
 Result<Identity> TokenAuthenticator::check_api_key(std::string_view token, const Digest& digest) {
-  const std::string_view rest = token.substr(kApiKeyPrefix.size());
-  if (rest.size() <= kUuidText + 1 || rest[kUuidText] != '_' || !is_uuid(rest.substr(0, kUuidText)))
-    return invalid();
-  const std::string key_id(rest.substr(0, kUuidText));
+  const auto named = key_id_of(token);
+  if (!named) return invalid();
+  const std::string key_id(*named);
+  const std::string_view secret = token.substr(kApiKeyPrefix.size() + kUuidText + 1);
   const uint64_t generation = generation_.load(std::memory_order_acquire);
-  std::optional<ApiKeyFacts> facts = lookup_ ? lookup_(key_id) : std::nullopt;
-  if (!facts || !same_secret(facts->secret_hash, secret_digest(rest.substr(kUuidText + 1)))) return invalid();
+  std::optional<ApiKeyFacts> facts;
+  if (lookup_) facts = TRY(lookup_(key_id));
+  if (!facts || !same_secret(facts->secret_hash, secret_digest(secret))) return invalid();
   Entry entry{.identity = {.principal = {.kind = Principal::Kind::kApiKey,
                                          .user_id = std::move(facts->user_id),
                                          .session_id = key_id,

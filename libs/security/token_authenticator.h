@@ -28,20 +28,23 @@ struct ApiKeyFacts {
   std::vector<std::string> scopes;
   std::string secret_hash;  // secret_digest of the secret
 };
-// None when there is no such key or it is revoked. Called without a lock held; may ask another service.
-using ApiKeyLookup = std::function<std::optional<ApiKeyFacts>(const std::string& key_id)>;
+// None when there is no such key or it is revoked; an error when nobody can say. Called without a lock held;
+// may ask another service.
+using ApiKeyLookup = std::function<Result<std::optional<ApiKeyFacts>>(const std::string& key_id)>;
 
 class TokenAuthenticator final : public Authenticator, public RevocationSink {
  public:
   struct Options {
     size_t max_cached = 64'000;
     Duration api_key_ttl = 10 * kSecond;  // how long a key's facts are believed
+    bool lookup_waits = false;            // for another process: known() leaves it alone
   };
   TokenAuthenticator(std::shared_ptr<KeyRing> keys, ApiKeyLookup lookup, const Clock& clock, Options options);
   TokenAuthenticator(std::shared_ptr<KeyRing> keys, ApiKeyLookup lookup, const Clock& clock);
 
   // An API key's principal has no roles: it may do what its scopes say and nothing else.
   Result<Identity> authenticate(std::string_view bearer_token) override;
+  std::optional<Result<Identity>> known(std::string_view bearer_token) override;
   std::string jwks() const override { return keys_->jwks(); }
 
   // Tokens of the session are refused from now on; of the user, those issued up to `issued_until`; a key is
@@ -75,6 +78,7 @@ class TokenAuthenticator final : public Authenticator, public RevocationSink {
   };
 
   Digest digest_of(std::string_view token) const;
+  std::optional<Identity> cached(const Digest& digest);
   Result<Identity> check_token(std::string_view token, const Digest& digest);
   Result<Identity> check_api_key(std::string_view token, const Digest& digest);
   void remember(const Digest& digest, Entry entry);

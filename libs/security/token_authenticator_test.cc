@@ -166,6 +166,32 @@ TEST_F(Authenticating, ARoleChangeAsksForApiKeysAgain) {
   EXPECT_TRUE(authenticator.authenticate(bearer).value().principal.scopes.empty());
 }
 
+TEST_F(Authenticating, WhatAnotherProcessHasToBeAskedForIsNotKnown) {
+  const std::string bearer = give_api_key();
+  int asked = 0;
+  bool away = false;
+  TokenAuthenticator remote(keys,
+                            [&](const std::string& id) -> Result<std::optional<ApiKeyFacts>> {
+                              ++asked;
+                              if (away) return fail(Code::kUnavailable, "upstream_unavailable");
+                              return api_keys.contains(id) ? std::optional(api_keys[id]) : std::nullopt;
+                            },
+                            clock, {.lookup_waits = true});
+  EXPECT_TRUE(remote.known(token()).value());  // a token needs nobody
+  EXPECT_EQ(remote.known("mk_short").value().error().reason, "invalid_token");
+  EXPECT_FALSE(remote.known(bearer).has_value());
+  EXPECT_EQ(asked, 0);
+  EXPECT_TRUE(remote.authenticate(bearer));
+  EXPECT_TRUE(remote.known(bearer).value());
+  EXPECT_EQ(asked, 1);
+  clock.advance(10 * kSecond);
+  away = true;  // not known, and nobody can say: that is no refusal
+  EXPECT_FALSE(remote.known(bearer).has_value());
+  EXPECT_EQ(remote.authenticate(bearer).error().reason, "upstream_unavailable");
+  away = false;
+  EXPECT_TRUE(remote.authenticate(bearer));
+}
+
 TEST_F(Authenticating, WhatIsNoApiKeyIsRefused) {
   const std::string good = give_api_key();
   std::string wrong = good;

@@ -11,21 +11,20 @@ Result<std::optional<std::string_view>> bearer_token(const HttpRequest& request)
   return std::optional(value.substr(7));
 }
 
-Result<Principal> authenticate(Authenticator& authenticator, const contract::Method& method,
-                               const HttpRequest& request) {
-  bool open = method.options.access().public_();
+Result<Principal> principal_of(const contract::Method& method, const HttpRequest& request,
+                               Result<Identity> identity) {
+  if (!identity && !method.options.access().public_()) return std::unexpected(std::move(identity).error());
   Principal principal;
-  auto token = bearer_token(request);
-  if (token && *token) {
-    auto identity = authenticator.authenticate(**token);
-    if (identity) principal = std::move(identity->principal);
-    else if (!open) return std::unexpected(std::move(identity).error());
-  } else if (!open) {
-    if (!token) return std::unexpected(std::move(token).error());
-    return fail(Code::kUnauthenticated, "unauthenticated", "Sign in: this needs a token.");
-  }
+  if (identity) principal = std::move(identity->principal);
   principal.address = request.remote_address;
   return principal;
+}
+
+Result<Principal> without_token(const contract::Method& method, const HttpRequest& request,
+                                const Result<std::optional<std::string_view>>& token) {
+  if (!token) return principal_of(method, request, std::unexpected(token.error()));
+  return principal_of(method, request,
+                      fail(Code::kUnauthenticated, "unauthenticated", "Sign in: this needs a token."));
 }
 
 }  // namespace micropay::gateway

@@ -15,8 +15,10 @@ Result<std::optional<std::string_view>> bearer_token(const HttpRequest& request)
 
 // The caller of a method. Public methods take anybody, and a token that is not valid counts as none: a client
 // whose token has expired must be able to refresh it. Else the errors are unauthenticated, token_expired,
-// invalid_token.
-Result<Principal> authenticate(Authenticator& authenticator, const contract::Method& method,
-                               const HttpRequest& request);
+// invalid_token; and what Authenticator::authenticate says when nobody knows.
+Result<Principal> principal_of(const contract::Method& method, const HttpRequest& request,
+                               Result<Identity> identity);
+Result<Principal> without_token(const contract::Method& method, const HttpRequest& request,
+                                const Result<std::optional<std::string_view>>& token);
 
 }  // namespace micropay::gateway

@@ -33,10 +33,10 @@ bool names_its_record(const contract::Method& method) {
 
 }  // namespace
 
-Api::Api(const GatewaySettings& settings, Backend& backend, Authenticator& authenticator, const Clock& clock,
+Api::Api(const GatewaySettings& settings, Backend& backend, Callers& callers, const Clock& clock,
          const contract::Model& model)
     : backend_(backend),
-      authenticator_(authenticator),
+      callers_(callers),
       clock_(clock),
       router_(model.methods()),
       limits_(settings.rate_limits),
@@ -80,7 +80,25 @@ void Api::handle(const ExchangePtr& exchange) {
   }
   const contract::Method& method = *exchange->match.route->method;
   if (!method.query && backend_.full(method)) return exchange->refuse(overloaded());
-  auto principal = authenticate(authenticator_, method, request);
+  identify(exchange);
+}
+
+void Api::identify(const ExchangePtr& exchange) {
+  const contract::Method& method = *exchange->match.route->method;
+  const HttpRequest& request = exchange->request();
+  const auto token = bearer_token(request);
+  if (!token || !*token) return identified(exchange, without_token(method, request, token));
+  if (auto known = callers_.known(**token))
+    return identified(exchange, principal_of(method, request, *std::move(known)));
+  callers_.ask(**token, exchange->responder().loop(), [this, exchange, &method](Result<Identity> identity) {
+    guarded(*exchange,
+            [&] { identified(exchange, principal_of(method, exchange->request(), std::move(identity))); });
+  });
+}
+
+void Api::identified(const ExchangePtr& exchange, Result<Principal> principal) {
+  const HttpRequest& request = exchange->request();
+  const contract::Method& method = *exchange->match.route->method;
   if (!principal) {
     // Guessing tokens costs the address what a request of a user costs the user.
     if (limits_.on() && !take(*exchange, method.options.rate(), request.remote_address)) return;

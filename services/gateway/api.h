@@ -2,8 +2,8 @@
 // (point reads of this process), later (lists, commands), or from another process.
 #pragma once
 
-#include "libs/security/authenticator.h"
 #include "services/gateway/backend.h"
+#include "services/gateway/callers.h"
 #include "services/gateway/cors.h"
 #include "services/gateway/exchange.h"
 #include "services/gateway/rate_limits.h"
@@ -13,13 +13,15 @@ namespace micropay::gateway {
 
 class Api {
  public:
-  Api(const GatewaySettings& settings, Backend& backend, Authenticator& authenticator, const Clock& clock,
+  Api(const GatewaySettings& settings, Backend& backend, Callers& callers, const Clock& clock,
       const contract::Model& model);
 
   void handle(const ExchangePtr& exchange);
   RateLimits& limits() { return limits_; }
 
  private:
+  void identify(const ExchangePtr& exchange);
+  void identified(const ExchangePtr& exchange, Result<Principal> principal);
   bool pass_limits(Exchange& exchange);
   // False: refused and answered.
   bool take(Exchange& exchange, RateClass rate_class, std::string_view caller);
@@ -32,7 +34,7 @@ class Api {
   Command call_of(const Exchange& exchange, const contract::Method& method, MessagePtr message) const;
 
   Backend& backend_;
-  Authenticator& authenticator_;
+  Callers& callers_;
   const Clock& clock_;
   Router router_;
   RateLimits limits_;

@@ -121,4 +121,15 @@ void Exchange::log(const HttpResponse& response, Duration took) const {
              {"client.address", request_.remote_address}});
 }
 
+void guarded(Exchange& exchange, const std::function<void()>& handle) {
+  try {
+    handle();
+  } catch (const std::exception& problem) {
+    log_error("gateway.failed", "A request met an exception",
+              {{"error.message", problem.what()}, {"correlation_id", exchange.correlation_id()}});
+    exchange.refuse(
+        {.code = Code::kInternal, .reason = "internal", .detail = "The request met an unexpected state."});
+  }
+}
+
 }  // namespace micropay::gateway

@@ -73,6 +73,9 @@ class Exchange {
   Span span_;
 };
 
+// A handler that throws is a defect of ours; it must not take the others' connections with it.
+void guarded(Exchange& exchange, const std::function<void()>& handle);
+
 // Header lines that every answer carries, those to malformed requests included.
 std::string_view common_headers();
 // The client's when it is 1 to 64 visible characters, else a new one.

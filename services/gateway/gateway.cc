@@ -34,9 +34,11 @@ struct Gateway::Impl {
         parts(std::move(with)),
         rules{settings, parts.clock, parts.traces},
         replays(kReplayThreads, kMaxQueuedReplays),
-        api(settings, parts.backend, parts.authenticator, parts.clock, contract::model()),
+        callers(parts.authenticator, parts.clock,
+                [this](size_t loop, std::function<void()> job) { server->post(loop, std::move(job)); }),
+        api(settings, parts.backend, callers, parts.clock, contract::model()),
         pages(contract::model(), parts.version, parts.authenticator),
-        live({parts.events, parts.authenticator, replays, parts.clock,
+        live({parts.events, callers, replays, parts.clock,
               [this](size_t loop, std::function<void()> job) { server->post(loop, std::move(job)); },
               settings.max_streams_per_user},
              settings.io_threads) {
@@ -55,6 +57,7 @@ struct Gateway::Impl {
   ExchangeRules rules;
   RouteMetrics malformed_metrics{"malformed"};
   WorkerPool replays;
+  Callers callers;
   Api api;
   Pages pages;
   LiveStreams live;
@@ -87,17 +90,9 @@ Result<void> Gateway::Impl::start() {
   return {};
 }
 
-// A handler that throws is a defect of ours; it must not take the others' connections with it.
 void Gateway::Impl::handle(HttpRequest&& request, Responder&& responder) {
   auto exchange = std::make_shared<Exchange>(rules, std::move(request), std::move(responder));
-  try {
-    route(exchange);
-  } catch (const std::exception& problem) {
-    log_error("gateway.failed", "A request met an exception",
-              {{"error.message", problem.what()}, {"correlation_id", exchange->correlation_id()}});
-    exchange->refuse(
-        {.code = Code::kInternal, .reason = "internal", .detail = "The request met an unexpected state."});
-  }
+  guarded(*exchange, [&] { route(exchange); });
 }
 
 void Gateway::Impl::route(const ExchangePtr& exchange) {
@@ -148,6 +143,7 @@ void Gateway::stop(Duration grace) {
   if (impl_->shared_rates) impl_->shared_rates->stop();
   impl_->parts.backend.stop();
   impl_->replays.stop();
+  impl_->callers.stop();
   if (impl_->operations) impl_->operations->stop(0);
 }
 

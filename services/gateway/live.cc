@@ -14,6 +14,7 @@ constexpr Duration kRecheckEvery = 10 * kSecond;
 constexpr uint16_t kUnauthenticated = 4401;
 constexpr uint16_t kPolicy = 1008;
 constexpr uint32_t kUpgradeRequired = 426;
+constexpr size_t kMostUnread = 16;  // messages of a stream that is being authenticated
 
 EventText event_text(const EventRecord& event) {
   std::string text = R"({"type":"event","event":)";
@@ -71,10 +72,21 @@ void LiveStreams::handle(const ExchangePtr& exchange) {
     }
     session->replay_from = std::max<uint64_t>(*from + 1, 1);
   }
-  if (!session->token.empty()) {
-    auto identity = parts_.authenticator.authenticate(session->token);
-    if (!identity) return exchange->refuse(identity.error());
-  }
+  if (session->token.empty()) return accept(exchange, session);
+  identify(session->token, exchange->responder().loop(),
+           [this, exchange, session](const Result<Identity>& identity) {
+             if (!identity) return exchange->refuse(identity.error());
+             accept(exchange, session);
+           });
+}
+
+void LiveStreams::identify(std::string_view token, size_t loop, Callers::Found found) {
+  if (auto known = parts_.callers.known(token)) return found(*std::move(known));
+  parts_.callers.ask(token, loop, std::move(found));
+}
+
+void LiveStreams::accept(const ExchangePtr& exchange, const LiveSessionPtr& session) {
+  const HttpRequest& request = exchange->request();
   session->authenticate_by = parts_.clock.now() + kAuthenticateWithin;
   bool offered = has_token(request.header("sec-websocket-protocol"), "micropay.json");
   exchange->responder().accept(
@@ -102,6 +114,11 @@ void LiveStreams::closed(const LiveSessionPtr& session) {
 }
 
 void LiveStreams::on_message(const LiveSessionPtr& session, std::string_view text) {
+  if (session->asking) {  // who it is: what it says waits for that
+    if (session->unread.size() >= kMostUnread) return session->socket->close(kPolicy, "Wait for ready.");
+    session->unread.emplace_back(text);
+    return;
+  }
   ClientMessage message = parse_client_message(text);
   if (message.type == "authenticate") return authenticate(session, message.access_token);
   if (message.type == "ping") return session->send(R"({"type":"pong"})");
@@ -113,7 +130,19 @@ void LiveStreams::on_message(const LiveSessionPtr& session, std::string_view tex
 
 // Also while it runs: with a fresh token of the same user the stream lives on.
 void LiveStreams::authenticate(const LiveSessionPtr& session, std::string_view token) {
-  auto identity = parts_.authenticator.authenticate(token);
+  session->asking = true;
+  identify(token, session->socket->loop(),
+           [this, session, token = std::string(token)](const Result<Identity>& identity) {
+             session->asking = false;
+             if (!session->socket) return;  // it has ended meanwhile
+             identified(session, token, identity);
+             for (const std::string& text : std::exchange(session->unread, {}))
+               if (session->socket) on_message(session, text);
+           });
+}
+
+void LiveStreams::identified(const LiveSessionPtr& session, const std::string& token,
+                             const Result<Identity>& identity) {
   bool other_user =
       identity && session->authenticated() && identity->principal.user_id != session->principal.user_id;
   if (!identity || other_user) {
@@ -183,23 +212,30 @@ void LiveStreams::deliver(LiveLoop& loop, const EventBatch& events) {
 
 void LiveStreams::on_second(size_t index) {
   Time now = parts_.clock.now();
-  std::vector<std::shared_ptr<LiveSession>> ending;  // closing may change the index
+  std::vector<std::shared_ptr<LiveSession>> ending, rechecked;  // closing may change the index
   for (auto& [key, session] : loops_[index]->sessions) {
     if (!session->authenticated()) {
       if (now >= session->authenticate_by) ending.push_back(session);
       continue;
     }
-    bool expired = session->expires_at != 0 && now >= session->expires_at;
-    if (!expired && now >= session->recheck_at) {
-      session->recheck_at = now + kRecheckEvery;
-      expired = !parts_.authenticator.authenticate(session->token);
-    }
-    if (expired) ending.push_back(session);
+    if (session->expires_at != 0 && now >= session->expires_at) ending.push_back(session);
+    else if (now >= session->recheck_at) rechecked.push_back(session);
   }
-  for (auto& session : ending) {
-    session->send_error(session->authenticated() ? "token_expired" : "unauthenticated", "The stream ends.");
-    session->socket->close(kUnauthenticated, "Authenticate again.");
-  }
+  for (auto& session : ending) end(*session);
+  for (auto& session : rechecked) recheck(session);
+}
+
+// When nobody can say, it lives on: it was good ten seconds ago.
+void LiveStreams::recheck(const LiveSessionPtr& session) {
+  session->recheck_at = parts_.clock.now() + kRecheckEvery;
+  identify(session->token, session->socket->loop(), [this, session](const Result<Identity>& identity) {
+    if (!identity && identity.error().code == Code::kUnauthenticated && session->socket) end(*session);
+  });
+}
+
+void LiveStreams::end(LiveSession& session) {
+  session.send_error(session.authenticated() ? "token_expired" : "unauthenticated", "The stream ends.");
+  session.socket->close(kUnauthenticated, "Authenticate again.");
 }
 
 }  // namespace micropay::gateway

@@ -21,8 +21,8 @@
 
 #include "libs/base/metrics.h"
 #include "libs/http/worker_pool.h"
-#include "libs/security/authenticator.h"
 #include "services/gateway/backend.h"
+#include "services/gateway/callers.h"
 #include "services/gateway/exchange.h"
 
 namespace micropay::gateway {
@@ -35,7 +35,7 @@ class LiveStreams {
  public:
   struct Parts {
     EventFeed& events;
-    Authenticator& authenticator;
+    Callers& callers;
     WorkerPool& pool;
     const Clock& clock;
     std::function<void(size_t loop, std::function<void()>)> post;  // to an I/O thread
@@ -53,7 +53,13 @@ class LiveStreams {
   void opened(const LiveSessionPtr& session, std::shared_ptr<WebSocket> socket);
   void closed(const LiveSessionPtr& session);
   void on_message(const LiveSessionPtr& session, std::string_view text);
+  // Calls `found` with whose the token is, now or later, on the I/O thread.
+  void identify(std::string_view token, size_t loop, Callers::Found found);
+  void accept(const ExchangePtr& exchange, const LiveSessionPtr& session);
   void authenticate(const LiveSessionPtr& session, std::string_view token);
+  void identified(const LiveSessionPtr& session, const std::string& token, const Result<Identity>& identity);
+  void recheck(const LiveSessionPtr& session);
+  void end(LiveSession& session);
   bool admit(const LiveSessionPtr& session, const Identity& identity);
   void subscribe(LiveSession& session, std::vector<std::string> patterns);
   void deliver(LiveLoop& loop, const EventBatch& events);

@@ -20,6 +20,8 @@ struct LiveSession {
   Principal principal;  // kAnonymous until authenticated
   Time expires_at = 0;
   Time authenticate_by = 0;           // while anonymous
+  bool asking = false;                // who it is
+  std::vector<std::string> unread;    // what it said meanwhile
   Time recheck_at = 0;                // the token may have been revoked meanwhile
   bool wide = false;                  // staff: events of everybody
   std::vector<std::string> patterns;  // "payment.completed", "payment.*"; empty: every type

@@ -1,6 +1,6 @@
 #include "services/gateway/remote_backend.h"
 
-#include "libs/base/trace.h"
+#include "libs/base/span_names.h"
 #include "libs/http/server.h"
 
 namespace micropay::gateway {
@@ -36,7 +36,7 @@ Command RemoteBackend::traced(Command command) const {
                                    .parent = command.traceparent,
                                    .may_begin_trace = false});
   if (!span.recorded()) return command;
-  span.set("rpc.service", command.method->service->name);
+  name_rpc(span, command.method->full_name);
   command.traceparent = span.traceparent();
   command.done = [span = std::make_shared<Span>(std::move(span)),
                   done = std::move(command.done)](Answer answer) {

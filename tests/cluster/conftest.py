@@ -1,9 +1,11 @@
 """Real servers as fixtures, those of platforms are the ones of ../conftest.py; `edge(service, *settings)` starts a
-config or discovery service. All are stopped at the end.
+config or discovery service, `cluster` is all of a cluster on real servers, one for the session. All are stopped at
+the end.
 """
 import importlib.util
 import os
 import pathlib
+import shutil
 import sys
 import tempfile
 
@@ -13,6 +15,7 @@ SERVERS = pathlib.Path(__file__).resolve().parents[1] / "servers"
 sys.path.insert(0, str(SERVERS))
 
 from edge_process import EdgeProcess  # noqa: E402
+from whole_cluster import SharedCluster  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -57,3 +60,26 @@ def edge(tmp_path):
     yield start
     for process in made:
         process.stop()
+
+
+@pytest.fixture(scope="session")
+def cluster(zipkin):
+    """Every service in processes of its own. A test leaves it as it was: all run, and answer."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="micropay-cluster-"))
+    folder.chmod(0o755)  # PostgreSQL's own user goes through it
+    shared = SharedCluster(folder, zipkin)
+    try:
+        yield shared.start()
+        ended = shared.stop()
+        assert not ended, f"did not stop in order: {ended}"
+    finally:
+        shared.kill()
+        if kept := os.environ.get("MICROPAY_TEST_KEEP_LOGS"):
+            shutil.copytree(folder / "logs", kept, dirs_exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "cluster" in item.fixturenames:  # the first of them waits for sixteen processes
+            item.add_marker(pytest.mark.timeout(300))

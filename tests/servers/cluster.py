@@ -210,7 +210,8 @@ class Cluster:
         self.config_url = f"http://127.0.0.1:{config_port}"
         self.discovery_urls = ",".join(f"http://127.0.0.1:{port}/eureka" for port in found)
         add("config", ["config"], config_port, **{"config.listen": f"127.0.0.1:{config_port}",
-                                                  "config.directory": self.folder / "config"})
+                                                  "config.directory": self.folder / "config",
+                                                  "kafka.brokers": f"127.0.0.1:{self.servers['kafka'].port}"})
         for number, port in enumerate(found):
             others = [f"http://127.0.0.1:{other}/eureka" for other in found if other != port]
             add(f"discovery-{number + 1}", ["discovery"], port,
