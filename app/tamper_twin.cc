@@ -78,6 +78,14 @@ std::string keys(const Table& table) {
   return list;
 }
 
+// All of the contract; a store may have columns of its own beside them.
+std::string names(const Table& table) {
+  std::string list;
+  for (const Column& column : Tables::columns(table))
+    list += fmt::format("{}\"{}\"", list.empty() ? "" : ",", column.name);
+  return list;
+}
+
 }  // namespace
 
 // ---- rows through SQL ----
@@ -92,8 +100,8 @@ const std::vector<Column>& Tables::columns(const Table& table) {
 }
 
 std::vector<Stored> Tables::rows(const Table& table, size_t limit) {
-  auto statement = sql_->prepare(fmt::format("SELECT * FROM \"{}\" ORDER BY {} LIMIT {}", table.sql_name,
-                                             keys(table), limit),
+  auto statement = sql_->prepare(fmt::format("SELECT {} FROM \"{}\" ORDER BY {} LIMIT {}", names(table),
+                                             table.sql_name, keys(table), limit),
                                  "")
                        .value();
   std::vector<Stored> found;
@@ -120,7 +128,9 @@ void Tables::insert(const Table& table, const Stored& row) {
   std::string marks;
   for (size_t i = 0; i < row.values.size(); ++i) marks += i == 0 ? "?" : ",?";
   auto statement =
-      sql_->prepare(fmt::format("INSERT INTO \"{}\" VALUES({})", table.sql_name, marks), "").value();
+      sql_->prepare(fmt::format("INSERT INTO \"{}\" ({}) VALUES({})", table.sql_name, names(table), marks),
+                    "")
+          .value();
   for (size_t i = 0; i < row.values.size(); ++i) statement->bind(int(i) + 1, row.values[i].view());
   const auto done = statement->run();
   EXPECT_TRUE(done) << table.sql_name << ": " << done.error().detail;

@@ -55,8 +55,8 @@ GatewayNode::GatewayNode(const ClusterSettings& settings, gateway::GatewaySettin
   if (key_facts_) lookup = cached_api_keys(*key_facts_, std::move(lookup));
   authenticator_ = std::make_unique<TokenAuthenticator>(ring_, std::move(lookup), system_clock(),
                                                         TokenAuthenticator::Options{.lookup_waits = true});
-  backend_ = std::make_unique<gateway::RemoteBackend>(options, parts.make_resolver(), system_clock(), parts.traces,
-                                                      redis_.get());
+  backend_ = std::make_unique<gateway::RemoteBackend>(options, parts.make_resolver(), system_clock(),
+                                                      parts.traces, redis_.get());
   feed_ = std::make_unique<TopicFeed>(settings.kafka, all_topics(settings.kafka),
                                       system_clock().now() - kLongestTokenLife);
   feed_->on_any([this](const gateway::EventBatch& events) { tell_revocations(events, *authenticator_); });

@@ -134,7 +134,7 @@ bool SimulatedWorld::settle(Random& random, Duration horizon) {
 
 // Clients that do not know what became of their request ask until they do.
 void SimulatedWorld::answer_open(Random& random) {
-  for (int rounds = 0; rounds < 5; ++rounds) {
+  for (int rounds = 0; rounds < 20; ++rounds) {
     size_t open = 0;
     for (Request& request : clients_->requests()) {
       if (request.key.empty() || request.state == Request::State::kAnswered) continue;

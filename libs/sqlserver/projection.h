@@ -63,7 +63,7 @@ class ProjectionRunner {
   mutable std::mutex mutex_;
   std::condition_variable work_, done_;
   bool stopping_ = false;
-  bool nudged_ = false, urgent_ = false;  // there are new ticks; somebody waits for them
+  bool nudged_ = false, urgent_ = false;       // there are new ticks; somebody waits for them
   std::map<std::string, uint64_t> made_here_;  // tick, of those that are made here
   std::thread thread_;
 
