@@ -36,6 +36,7 @@ const std::set<std::string, std::less<>> kCommonReasons = {"required",
 // the id of a key that nobody is told.
 const std::set<std::string, std::less<>> kSeldom = {"command CreateTransfers answers transfer_in_progress",
                                                     "command CreatePayment answers expired",
+                                                    "command ReverseTransaction answers account_not_found",
                                                     "query FindApiKey succeeds"};
 
 std::string handler_name(const Service& service, std::string_view kind,

@@ -12,6 +12,7 @@ namespace {
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
+constexpr size_t kMostAskedAgain = 10'000;
 constexpr Duration kAnswerMargin = 2 * kSecond;  // for clocks, and for a commit that takes its time
 
 std::string text_of(const Message& row, const std::string& field_name) {
@@ -83,9 +84,19 @@ Result<void> Engine::Impl::check_match(const Command& command) {
               "The record has changed since it was read: read it again.");
 }
 
-bool Engine::Impl::waits_elsewhere(const IdempotencyRecord& record) const {
+// Wall clocks may stand still for an hour, when one was ahead: so nobody waits longer for it than since he
+// was first told to.
+bool Engine::Impl::waits_elsewhere(const IdempotencyRecord& record) {
+  const Time now = clock_.monotonic();
   const Duration age = host_.now() - record.created_at(), limit = options_.wait_timeout + kAnswerMargin;
-  return age < limit && age > -limit;
+  if (asked_again_.size() >= kMostAskedAgain)
+    std::erase_if(asked_again_, [&](const auto& asked) { return now - asked.second >= limit; });
+  const Time since = asked_again_.size() < kMostAskedAgain
+                         ? asked_again_.try_emplace(record.key(), now).first->second
+                         : now - limit;
+  const bool waits = age < limit && age > -limit && now - since < limit;
+  if (!waits) asked_again_.erase(record.key());
+  return waits;
 }
 
 Answer Engine::Impl::replay(const Command& command, const IdempotencyRecord& record) {

@@ -76,7 +76,7 @@ struct Engine::Impl {
   static std::string idempotency_id(const Command& command);
   void run_command(PreparedCommand& input);
   Answer replay(const Command& command, const IdempotencyRecord& record);
-  bool waits_elsewhere(const IdempotencyRecord& record) const;
+  bool waits_elsewhere(const IdempotencyRecord& record);
   Waiter::Found outcome_of(const contract::Method& method, const EventRecord& event) const;
   void settle(const CommandPtr& command, std::string idempotency_id, const MessagePtr& response,
               size_t first_event);
@@ -180,6 +180,7 @@ struct Engine::Impl {
   std::vector<std::function<void(const std::vector<Event>&)>> listeners_;
   std::vector<std::function<void()>> foreign_listeners_;
   std::vector<ExpectedRow> expected_;
+  std::unordered_map<std::string, Time> asked_again_;     // by idempotency record: when, monotonic
   Time last_commit_ = 0;                                  // monotonic
   Time last_start_ = 0;                                   // of a tick
   std::unordered_map<std::string, Time> foreign_timers_;  // due of those that another instance set
