@@ -30,6 +30,7 @@ namespace {
 
 constexpr std::string_view kGateway = "gateway";
 constexpr Duration kHousekeeping = 5 * kSecond;
+constexpr Duration kClockTolerance = kMinute;
 
 // Whoever starts first makes the topics of all, so that nobody waits for another's.
 std::vector<std::string> services_with_events() {
@@ -54,6 +55,7 @@ struct ClusterProcess::Impl {
   Result<void> start_control();
   Result<ControlReply> answer(const ControlRequest& request);
   void keep_house();
+  void look_at_clock();
   void drain();
   Health health() const;
   Result<void> publish_revocations(ServiceNode& node);
@@ -86,6 +88,8 @@ struct ClusterProcess::Impl {
   std::mutex mutex;
   std::condition_variable wake;
   bool stopping = false;  // guarded by mutex
+  bool clock_wrong = false;
+  GaugeCallback clock_offset;
   std::thread house;
 };
 
@@ -116,6 +120,9 @@ Result<void> ClusterProcess::Impl::start() {
     config_news = std::make_unique<ConfigFollower>(cluster.kafka, *remote);
     config_news->start();
   }
+  clock_offset = gauge_callback("micropay_clock_offset_seconds",
+                                "How far the wall clock is ahead of the one that the platform goes by", {},
+                                [] { return double(wall_clock_offset()) / kSecond; });
   house = std::thread([this] { keep_house(); });
   running = true;
   log_info("process.started", "The process serves",
@@ -230,8 +237,21 @@ Result<ControlReply> ClusterProcess::Impl::answer(const ControlRequest& request)
 
 void ClusterProcess::Impl::keep_house() {
   std::unique_lock lock(mutex);
-  while (!wake.wait_for(lock, std::chrono::microseconds(kHousekeeping), [this] { return stopping; }))
+  do {
     if (keys) keys->reload_when_changed();
+    look_at_clock();
+  } while (!wake.wait_for(lock, std::chrono::microseconds(kHousekeeping), [this] { return stopping; }));
+}
+
+// Ours never goes behind what a log has; the machine's may be behind that because it is wrong, or because that
+// of another instance was.
+void ClusterProcess::Impl::look_at_clock() {
+  const Duration offset = wall_clock_offset();
+  const bool wrong = offset > kClockTolerance || offset < -kClockTolerance;
+  if (std::exchange(clock_wrong, wrong) == wrong) return;
+  if (!wrong) return log_info("clock.agrees", "The clocks agree again");
+  log_warn("clock.disagrees", "The clock of this machine is far from the times that others have written",
+           {{"offset_seconds", offset / kSecond}});
 }
 
 void ClusterProcess::Impl::drain() {

@@ -17,15 +17,29 @@ Reading PartitionReader::read(const EventMessage& message, uint64_t offset) {
   }
   if (!place) return reading;  // of somebody else: it has no place among the events
   reading.position = place->position;
+  reading.loose = !reading.event && place->previous == 0;
+  if (reading.loose) {
+    const bool before = passed_.contains(place->position) || (last_ && place->position <= *last_);
+    if (before) reading.kind = Reading::Kind::kRepeated;
+    return reading;
+  }
   if (!last_) last_ = offset == 0 ? 0 : place->position - 1;
   if (place->position <= *last_) reading.kind = Reading::Kind::kRepeated;
-  else if (place->previous > *last_) reading.kind = Reading::Kind::kAhead;
+  else if (place->previous > *last_ && !passed_.contains(place->previous))
+    reading.kind = Reading::Kind::kAhead;
   else if (reading.event) reading.kind = Reading::Kind::kNext;
   return reading;
 }
 
 void PartitionReader::taken(const Reading& reading) {
-  if (reading.position != 0) last_ = reading.position;
+  if (reading.position == 0) return;
+  if (!reading.loose) {
+    last_ = reading.position;
+    passed_.erase(passed_.begin(), passed_.upper_bound(reading.position));
+    return;
+  }
+  passed_.insert(reading.position);
+  if (passed_.size() > kMostPassed) passed_.erase(passed_.begin());
 }
 
 }  // namespace micropay::kafka

@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "libs/kafka/event_message.h"
@@ -19,6 +20,7 @@ struct Reading {
   std::shared_ptr<const EventRecord> event;  // of kNext; and of others, when it could be read
   uint64_t position = 0;                     // 0: not known
   Error error;                               // of kPoison
+  bool loose = false;                        // unreadable, and does not say what was before it
 };
 
 class PartitionReader {
@@ -36,6 +38,11 @@ class PartitionReader {
  private:
   std::string service_;  // that the topic is of
   std::optional<uint64_t> last_;
+  // Positions of loose ones. Where such a record says that it stands is nothing to go by, since anybody can
+  // write that: events behind it are not taken for older ones. But it may be an event of ours, which the next
+  // one says was before it.
+  std::set<uint64_t> passed_;
+  static constexpr size_t kMostPassed = 16;
 };
 
 }  // namespace micropay::kafka

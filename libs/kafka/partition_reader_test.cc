@@ -67,6 +67,35 @@ TEST_F(PartitionReaderTest, AnEventThatCannotBeReadHasItsPlace) {
   EXPECT_EQ(read(reader, 13, 12), Kind::kNext);
 }
 
+// A record of a foreign schema under our headers, at a position far ahead: what came behind it was taken for
+// events that had been there before, and lost.
+TEST_F(PartitionReaderTest, WhereAnUnreadableOneSaysItStandsMovesNothing) {
+  for (const std::optional<uint64_t> last : {std::optional<uint64_t>(10), std::optional<uint64_t>()}) {
+    PartitionReader reader("payment", last);
+    const auto event = initiated(1'000'000, 1);
+    EventMessage foreign = writer.write(*event);
+    foreign.value = "foreign";
+    const Reading reading = reader.read(foreign, 5);
+    EXPECT_EQ(reading.kind, Kind::kPoison);
+    reader.taken(reading);
+    EXPECT_EQ(reader.read(foreign, 6).kind, Kind::kRepeated);
+    EXPECT_EQ(read(reader, 12, last ? 10 : 0, 7), Kind::kNext);
+    EXPECT_EQ(read(reader, 13, 12, 8), Kind::kNext);
+  }
+}
+
+// It may have been one of ours: the first that an instance published.
+TEST_F(PartitionReaderTest, ALooseOneMayHaveBeenBeforeTheNext) {
+  PartitionReader reader("payment", 10);
+  const auto event = initiated(12, 1);
+  EventMessage damaged = writer.write(*event);
+  damaged.value = "damaged";
+  reader.taken(reader.read(damaged, 1));
+  EXPECT_EQ(read(reader, 15, 14), Kind::kAhead);
+  EXPECT_EQ(read(reader, 13, 12), Kind::kNext);
+  EXPECT_EQ(read(reader, 14, 13), Kind::kNext);
+}
+
 TEST_F(PartitionReaderTest, WhatIsNotOursHasNoPlace) {
   PartitionReader reader("account", 10);
   const auto event = initiated(99, 1);

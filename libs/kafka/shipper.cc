@@ -22,6 +22,7 @@ constexpr Duration kLongestBackoff = 10 * kSecond;
 // Between two rounds of publishing: each request makes work for the broker and for every consumer.
 constexpr Duration kPace = 4 * kMillisecond;
 constexpr Duration kAwaitingLease = 200 * kMillisecond;
+constexpr Duration kStalledAfter = 5 * kSecond;  // brokers that are there and take nothing
 
 struct Shipment {
   uint64_t position = 0;
@@ -49,6 +50,7 @@ struct Shipper::Impl {
   Result<bool> hand_over(const EventRecord& event);
   void take_acknowledgements();
   void advance();
+  void say_when_stalled();
   void save_if_due(bool at_once);
   void back_off(const Error& error);
   Duration until_next() const;
@@ -61,6 +63,7 @@ struct Shipper::Impl {
   Wakeup wakeup_;
   std::thread thread_;
   std::atomic<bool> stopping_{false}, shipping_{false};
+  std::atomic<bool> ours_{false};  // to ship; also while it cannot be done
   std::atomic<uint64_t> position_{0};
 
   // Of the thread.
@@ -78,11 +81,14 @@ struct Shipper::Impl {
   uint64_t saved_ = 0;
   Time shipped_at_ = 0, saved_at_ = 0, blocked_until_ = 0;
   Duration backoff_ = kFirstBackoff;
+  bool stalled_ = false;
 
   Counter& published_ =
       counter("micropay_kafka_published_total", "Events acknowledged by Kafka", {{"topic", topic_}});
   Counter& failures_ = counter("micropay_kafka_publish_failures_total",
                                "Times that publishing broke off and began again", {{"topic", topic_}});
+  Counter& stalls_ = counter("micropay_kafka_publish_stalls_total",
+                             "Times that a topic took no event for seconds", {{"topic", topic_}});
   Histogram& seconds_ =
       duration_histogram("micropay_kafka_publish_seconds",
                          "From handing an event over to its acknowledgement", {{"topic", topic_}});
@@ -114,7 +120,7 @@ void Shipper::Impl::finish(Duration timeout) {
 void Shipper::Impl::step() {
   if (clock_.monotonic() < blocked_until_) return;
   if (!options_.may_ship()) {
-    if (publisher_) end("the lease is another's now");
+    if (publisher_ || ours_) end("the lease is another's now");
     return;
   }
   if (!publisher_)
@@ -125,7 +131,20 @@ void Shipper::Impl::step() {
     if (const auto filled = fill(); !filled) return back_off(filled.error());
     advance();
   } while (publisher_->unacknowledged() == 0 && more_);
+  say_when_stalled();
   save_if_due(false);
+}
+
+// A topic that is read-only for now (too few replicas in sync), a disk that is full there, a broker that is
+// away: the client tries on and on, and says nothing.
+void Shipper::Impl::say_when_stalled() {
+  const bool now = !under_way_.empty() && clock_.monotonic() - under_way_.front().handed_over > kStalledAfter;
+  if (std::exchange(stalled_, now) == now) return;
+  if (!now)
+    return log_info("kafka.publishing_resumed", "Events get to their topic again", {{"topic", topic_}});
+  stalls_.add();
+  log_warn("kafka.publishing_stalled", "The topic takes no events; they wait for it",
+           {{"topic", topic_}, {"position", position_.load()}, {"waiting", under_way_.size()}});
 }
 
 Result<void> Shipper::Impl::begin() {
@@ -138,7 +157,7 @@ Result<void> Shipper::Impl::begin() {
   under_way_.clear();
   bytes_under_way_ = 0;
   last_.assign(settings_.partitions, 0);
-  shipping_ = true;
+  shipping_ = ours_ = true;
   log_info("kafka.shipping", "This instance publishes the service's events",
            {{"topic", topic_}, {"position", next_}});
   return {};
@@ -146,7 +165,7 @@ Result<void> Shipper::Impl::begin() {
 
 void Shipper::Impl::end(std::string_view why) {
   log_info("kafka.shipping_ended", why, {{"topic", topic_}, {"position", position_.load()}});
-  shipping_ = false;
+  shipping_ = ours_ = false;
   publisher_.reset();
 }
 
@@ -300,7 +319,7 @@ void Shipper::stop(Duration timeout) {
 uint64_t Shipper::position() const { return impl_->position_; }
 bool Shipper::shipping() const { return impl_->shipping_; }
 uint64_t Shipper::lag() const {
-  if (!impl_->shipping_) return 0;
+  if (!impl_->ours_) return 0;
   const uint64_t next = impl_->store_.end().next_position, position = impl_->position_;
   return next > position ? next - position : 0;
 }

@@ -48,7 +48,7 @@ class Shipper {
 
   uint64_t position() const;  // all before it is acknowledged
   bool shipping() const;      // this instance has the lease
-  // Events of the log that are not acknowledged, while shipping; else 0.
+  // Events of the log that are not acknowledged, where it is this instance's to ship; else 0.
   uint64_t lag() const;
 
  private:

@@ -58,6 +58,7 @@ class Process:
         self.log = cluster.folder / "logs" / f"{name}.log"
         self.process = None
         self.binary = BINARY
+        self.surroundings = {}  # variables of its own
 
     def command(self):
         words = [str(self.binary), "serve", "--services", ",".join(self.services), "--data", str(self.data),
@@ -71,7 +72,8 @@ class Process:
         with open(self.log, "a") as out:
             # A group of its own: Ctrl-C is for whoever started the cluster, who stops it in order.
             self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=out,
-                                            stderr=subprocess.STDOUT, env=self.cluster.environment(),
+                                            stderr=subprocess.STDOUT,
+                                            env=self.cluster.environment() | self.surroundings,
                                             process_group=0)
         return self
 

@@ -124,6 +124,35 @@ class Server(Base):
                                 for part in (self.tls.key, self.tls.certificate)))
         return path
 
+    def configure(self, topic, **settings):
+        """Changes settings of a topic, which begins to live by them within a second; None is the broker's again."""
+        words = [*JAVA, *LIBRARIES, "kafka.admin.ConfigCommand", "--bootstrap-server", f"127.0.0.1:{self.port}",
+                 "--alter", "--entity-type", "topics", "--entity-name", topic]
+        given = {key.replace("_", "."): value for key, value in settings.items()}
+        if added := ",".join(f"{key}={value}" for key, value in given.items() if value is not None):
+            words += ["--add-config", added]
+        if removed := ",".join(key for key, value in given.items() if value is None):
+            words += ["--delete-config", removed]
+        done = subprocess.run(words, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def kcat(self, *words, text=""):
+        done = subprocess.run(["kcat", "-b", f"127.0.0.1:{self.port}", *words], input=text, capture_output=True,
+                              text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def publish(self, topic, value, key="", partition=0, headers=None):
+        """A record of anybody's."""
+        words = [word for name, text in (headers or {}).items() for word in ("-H", f"{name}={text}")]
+        self.kcat("-P", "-t", topic, "-p", str(partition), *words, "-K", "\x02", "-D", "\x01",
+                  text=f"{key}\x02{value}")
+
+    def headers_of(self, topic):
+        """Of every record of a topic, {name: value}."""
+        lines = self.kcat("-C", "-q", "-e", "-o", "beginning", "-t", topic, "-f", "%h\n").splitlines()
+        return [dict(each.split("=", 1) for each in line.split(",") if "=" in each) for line in lines]
+
     def command(self):
         return [*JAVA, *self.java_options, *LIBRARIES, "kafka.Kafka", "server.properties"]
 
