@@ -38,24 +38,28 @@ Result<void> TopicCheck::run() {
       return fail(Code::kUnavailable, "kafka_silent", "Kafka does not give the rest of the topics");
     if (!consumed) continue;
     heard_at = now;
-    TRY(take(*std::ranges::find(topics_, consumed->topic, &Topic::name), *consumed));
+    TRY(take(consumed->topic, consumed->partition, consumed->event->envelope));
   }
   if (tail->unreadable() > 0) return wrong(fmt::format("{} records cannot be read", tail->unreadable()));
+  return finish();
+}
+
+Result<void> TopicCheck::finish() const {
   for (const Topic& topic : topics_) TRY(check_end(topic));
   return {};
 }
 
-Result<void> TopicCheck::take(Topic& topic, const kafka::Consumed& consumed) {
-  const auto place_text = [&] { return fmt::format("{}, partition {}", topic.name, consumed.partition); };
-  if (consumed.partition >= topic.places.size())
+Result<void> TopicCheck::take(std::string_view name, uint32_t partition, const Envelope& event) {
+  Topic& topic = *std::ranges::find(topics_, name, &Topic::name);
+  const auto place_text = [&] { return fmt::format("{}, partition {}", topic.name, partition); };
+  if (partition >= topic.places.size())
     return wrong(fmt::format("{} has more partitions than the settings say", topic.name));
-  const Envelope& event = consumed.event->envelope;
   if (event.position() >= topic.log.next) {  // of after the log was read
     const uint64_t now = TRY(topic.log.next_now());
     if (event.position() < now) return {};
   }
-  const auto& list = logs_.emitted(topic.log.service, consumed.partition);
-  Place& place = topic.places[consumed.partition];
+  const auto& list = logs_.emitted(topic.log.service, partition);
+  Place& place = topic.places[partition];
   if (!place.begun)
     place.next =
         size_t(std::ranges::lower_bound(list, event.position(), {}, &Emitted::position) - list.begin());

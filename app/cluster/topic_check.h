@@ -7,10 +7,6 @@
 #include "app/cluster/heard_check.h"
 #include "libs/kafka/settings.h"
 
-namespace micropay::kafka {
-struct Consumed;
-}
-
 namespace micropay::app {
 
 class TopicCheck {
@@ -30,6 +26,10 @@ class TopicCheck {
   Result<void> run();
   uint64_t events() const { return events_; }
 
+  // Its parts: the events of the topics, in the order of each partition; and what must have come by then.
+  Result<void> take(std::string_view topic, uint32_t partition, const Envelope& event);
+  Result<void> finish() const;
+
  private:
   struct Place {  // in the events that a log has for a partition
     size_t next = 0;
@@ -40,7 +40,6 @@ class TopicCheck {
     std::string name;
     std::vector<Place> places;
   };
-  Result<void> take(Topic& topic, const kafka::Consumed& consumed);
   Result<void> check_end(const Topic& topic) const;
 
   const kafka::KafkaSettings& settings_;
