@@ -12,8 +12,8 @@ const contract::Table& consumers() {
 
 }  // namespace
 
-// How far the tick that was committed, here or by another instance, and with it this service, is in the topics
-// of others.
+// How far the tick that was committed, here or by another instance, and with it this service, is in the
+// topics of others.
 Engine::Impl::Consumed Engine::Impl::note_consumed(const Tick* foreign) {
   Consumed consumed;
   const auto note = [&](const Row& row) {

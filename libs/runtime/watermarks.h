@@ -1,6 +1,6 @@
 // How far a service has taken in the topics of others, and the calls that wait for more of them
-// (decisions/0010). The engine tells it after each commit, the dispatch of calls asks it and waits here without
-// a thread; a call that waits too long goes on as it is.
+// (decisions/0010). The engine tells it after each commit, the dispatch of calls asks it and waits here
+// without a thread; a call that waits too long goes on as it is.
 #pragma once
 
 #include <functional>

@@ -116,9 +116,9 @@ class ServerStoreImpl final : public ServerStore {
   ReadSet reads_;
   std::vector<ExpectedRow> wanted_;
   std::unordered_set<std::string> expected_keys_;  // those without a table
-  std::vector<const contract::Table*> looked_in_;   // tables where such keys have been looked for
-  std::vector<TickPtr> since_begin_, news_;         // ticks of others, taken in
-  bool stale_ = false;                              // one of them has changed what the tick has read
+  std::vector<const contract::Table*> looked_in_;  // tables where such keys have been looked for
+  std::vector<TickPtr> since_begin_, news_;        // ticks of others, taken in
+  bool stale_ = false;                             // one of them has changed what the tick has read
   uint64_t fence_ = 0;
   uint32_t cautious_ = 0;  // commits that lock first, because others were seen to commit
   LogRow log_row_;
