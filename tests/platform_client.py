@@ -215,6 +215,11 @@ class Platform:
     def ops(self, path):
         return self.client.get(self.ops_url + path)
 
+    def order(self, items):
+        """Of events of several services, as far as it is one: with logs of their own, whoever hears two services
+        hears them in an order of its own."""
+        return list(items) if self.one_log else sorted(items)
+
     def engine_ops(self, path):
         return self.client.get((self.engine_ops_url or self.ops_url) + path)
 

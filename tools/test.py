@@ -27,8 +27,6 @@ SERVER_SECONDS = 900
 # The flow tests once more, against Kafka, PostgreSQL, Redis and every service in processes of its own.
 ON_CLUSTER = ["tests/servers/with_cluster.py", "--keep-logs", LOGS / "cluster", "--"]
 CLUSTER_SECONDS = 1200
-# Lean on how fast the machine is: run by hand until they do not.
-UNSTEADY = "-*Trouble.*"
 
 
 def count_junit(path):
@@ -93,7 +91,7 @@ def main():
         results += [future.result() for future in waiting]
     for unit in units:  # one by one: servers and their clients want both cores
         if unit.name in SERVERS:
-            beside = ["tests/servers/with.py", *SERVERS[unit.name], "--", unit, *gtest, f"--gtest_filter={UNSTEADY}"]
+            beside = ["tests/servers/with.py", *SERVERS[unit.name], "--", unit, *gtest]
             results.append(run(unit.name, beside, SERVER_SECONDS))
     if not units:
         print(f"FAILED  no *_test binary in {BUILD}")

@@ -1,7 +1,6 @@
 // The engine's parts in one place; engine.cc (threads, inbox, the tick), commands.cc (idempotency, waiting),
-// deliveries.cc (events, timers, effects, dead letters), foreign.cc (other instances), trails.cc (what a
-// caller has to find elsewhere) and recovery.cc (opening, ticks that failed) implement it. Nobody else
-// includes this.
+// deliveries.cc (events, timers, effects, dead letters), foreign.cc (other instances), trails.cc (marks), and
+// recovery.cc (opening, ticks that failed) implement it. Nobody else includes this.
 #pragma once
 
 #include <atomic>

@@ -85,7 +85,11 @@ Result<void> know_changed_user(Context& ctx, const UserUpdated& event) {
 
 // A later wallet of the same user is no reason to greet again, nor is this event a second time.
 Result<void> welcome(Context& ctx, const AccountCreated& event) {
-  if (!event.first()) return {};
+  if (!event.first() || event.user_id().empty()) return {};
+  // Users and wallets come from two services: the wallet may be heard of first, and nobody can be greeted
+  // yet.
+  if (ctx.table<NotificationUser>().find(event.user_id()) == nullptr)
+    return fail(Code::kUnavailable, "user_not_found", event.user_id());
   NotificationUser& user = user_row(ctx, event.user_id());
   if (user.welcomed()) return {};
   user.set_welcomed(true);

@@ -25,8 +25,7 @@ def trail(auditor, least=1, **filters):
 
 def test_the_trail_of_a_payment(platform, ada, payment, auditor):
     entries = trail(auditor, 8, subject=payment["id"])
-    # Where services have logs of their own, each takes in the others' events in an order of its own.
-    order = list if platform.one_log else sorted
+    order = platform.order
     assert order(entry["action"] for entry in entries[::-1]) == order(ada.event_types(payment["id"], 8))
     assert {entry["actor"] for entry in entries} == {ada.id}
     assert {len(entry["hash"]) for entry in entries} == {43}, "BLAKE2b-256 as base64url"
