@@ -78,4 +78,5 @@ def wrk(url, connections, seconds, script=None, env=None):
     rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
     if not rate:
         raise BenchFailed("wrk said: " + output)
-    return {"rate": float(rate[1]), "p50": latency(50), "p99": latency(99)}
+    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", output)
+    return {"rate": float(rate[1]), "p50": latency(50), "p99": latency(99), "refused": int(refused[1]) if refused else 0}

@@ -34,10 +34,9 @@ const std::set<std::string, std::less<>> kCommonReasons = {"required",
 
 // What random runs may reach or not: a race of a millisecond, a payment that outlives its caller's patience,
 // the id of a key that nobody is told.
-const std::set<std::string, std::less<>> kSeldom = {"command CreateTransfers answers transfer_in_progress",
-                                                    "command CreatePayment answers expired",
-                                                    "command ReverseTransaction answers account_not_found",
-                                                    "query FindApiKey succeeds"};
+const std::set<std::string, std::less<>> kSeldom = {
+    "command CreateTransfers answers transfer_in_progress", "command CreatePayment answers expired",
+    "command ReverseTransaction answers account_not_found", "query FindApiKey succeeds"};
 
 std::string handler_name(const Service& service, std::string_view kind,
                          const Service::EventHandler& handler) {

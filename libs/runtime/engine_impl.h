@@ -25,9 +25,7 @@
 namespace micropay {
 
 using Event = std::shared_ptr<const EventRecord>;
-
 using CommandPtr = std::shared_ptr<Command>;
-
 struct PreparedCommand {
   CommandPtr command;
   MessagePtr prepared;
