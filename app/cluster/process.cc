@@ -121,7 +121,7 @@ Result<void> ClusterProcess::Impl::start() {
     config_news->start();
   }
   clock_offset = gauge_callback("micropay_clock_offset_seconds",
-                                "How far the wall clock is ahead of the one that the platform goes by", {},
+                                "How far the wall clock is ahead of the platform's clock", {},
                                 [] { return double(wall_clock_offset()) / kSecond; });
   house = std::thread([this] { keep_house(); });
   running = true;
@@ -243,8 +243,8 @@ void ClusterProcess::Impl::keep_house() {
   } while (!wake.wait_for(lock, std::chrono::microseconds(kHousekeeping), [this] { return stopping; }));
 }
 
-// Ours never goes behind what a log has; the machine's may be behind that because it is wrong, or because that
-// of another instance was.
+// Ours never goes behind what a log has; the machine's may be behind that because it is wrong, or because
+// that of another instance was.
 void ClusterProcess::Impl::look_at_clock() {
   const Duration offset = wall_clock_offset();
   const bool wrong = offset > kClockTolerance || offset < -kClockTolerance;
