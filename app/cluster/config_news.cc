@@ -8,7 +8,6 @@
 #include "libs/base/ids.h"
 #include "libs/base/log.h"
 #include "libs/base/metrics.h"
-#include "libs/kafka/key_partition.h"
 #include "libs/kafka/publisher.h"
 #include "libs/kafka/topics.h"
 
@@ -87,10 +86,7 @@ void ConfigAnnouncer::run() {
 }
 
 Result<void> ConfigAnnouncer::publish(const ConfigChanged& change) {
-  if (!publisher_) {
-    TRY(kafka::make_topics(settings_, {std::string(kConfig)}, kPause));
-    publisher_ = TRY(kafka::Publisher::open(settings_, "micropay-config"));
-  }
+  if (!publisher_) publisher_ = TRY(kafka::Publisher::open(settings_, "micropay-config"));
   // One that was handed over and is not acknowledged is waited for: to hand it over again could double it.
   if (publisher_->unacknowledged() == 0) TRY(hand_over(change));
   std::optional<Error> refused;
@@ -120,9 +116,8 @@ Result<void> ConfigAnnouncer::hand_over(const ConfigChanged& change) {
   envelope.set_position(position_);
   envelope.set_data(change.SerializeAsString());
   kafka::EventWriter writer;
-  const auto partition = int32_t(kafka::key_partition(change.application(), settings_.partitions));
-  return publisher_->publish({kafka::topic_of(settings_, kConfig), partition}, writer.write(event),
-                             position_);
+  // Services make the topic, with as many partitions as they are told: settings of theirs, not known here.
+  return publisher_->publish({kafka::topic_of(settings_, kConfig)}, writer.write(event), position_);
 }
 
 ConfigFollower::ConfigFollower(const kafka::KafkaSettings& settings, RemoteSettings& remote)

@@ -38,7 +38,7 @@ class ConfigAnnouncer {
   Result<void> hand_over(const ConfigChanged& change);
 
   const kafka::KafkaSettings settings_;
-  std::unique_ptr<kafka::Publisher> publisher_;  // of the thread; made when the topic is there
+  std::unique_ptr<kafka::Publisher> publisher_;  // of the thread
   uint64_t position_ = 0;                        // of the thread
   std::mutex mutex_;
   std::condition_variable wake_;

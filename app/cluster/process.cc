@@ -121,7 +121,7 @@ Result<void> ClusterProcess::Impl::start() {
     config_news->start();
   }
   clock_offset = gauge_callback("micropay_clock_offset_seconds",
-                                "How far the wall clock is ahead of the one that the platform goes by", {},
+                                "How far the wall clock is ahead of the platform's clock", {},
                                 [] { return double(wall_clock_offset()) / kSecond; });
   house = std::thread([this] { keep_house(); });
   running = true;

@@ -8,7 +8,9 @@ import pwd
 import re
 import urllib.request
 
-from platform_client import wait_for
+import httpx
+
+from platform_client import new_uuid, told, wait_for
 from platform_process import RemotePlatform
 
 # By its path: for pytest, "cluster" is this folder.
@@ -29,6 +31,27 @@ def people(platform, value):
     ada.top_up(value)
     bob.wallet()
     return ada, bob
+
+
+def pay_patiently(payer, payee, value, seconds=60):
+    """A payment that completes, as a client makes one in bad times: sent with one key until it is answered, then looked
+    at until it is final. The payment.
+    """
+    key = new_uuid()
+
+    def answered():
+        with contextlib.suppress(httpx.TransportError):
+            answer = payer.try_pay(payee, value, key=key)
+            assert answer.status_code in (201, 202, 409, 500, 502, 503, 504), told(answer, "expected a payment")
+            return answer.status_code in (201, 202) and answer.json()["id"]
+
+    def final():
+        answer = payer.request("GET", f"payments/{payment}")
+        return answer.status_code == 200 and answer.json()["status"] not in ("PENDING", "PROCESSING") and answer.json()
+    payment = wait_for(answered, "an answer", seconds)
+    made = wait_for(final, f"payment {payment}", seconds)
+    assert made["status"] == "COMPLETED", made
+    return made
 
 
 class SharedCluster(SERVERS_CLUSTER.Cluster):

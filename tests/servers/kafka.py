@@ -12,6 +12,7 @@ The folder keeps topics and identity: killed and started again on it, the broker
 """
 import collections
 import ctypes
+import json
 import os
 import pathlib
 import shutil
@@ -141,6 +142,10 @@ class Server(Base):
                               text=True, timeout=60)
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    def partitions(self, topic):
+        """How many it has."""
+        return len(json.loads(self.kcat("-L", "-J", "-t", topic))["topics"][0]["partitions"])
 
     def publish(self, topic, value, key="", partition=0, headers=None):
         """A record of anybody's."""
