@@ -1,5 +1,5 @@
-// What fraud took of balance's log, against what balance emitted: whole it is clean; an event that is missing, taken
-// twice, out of order or of nobody, and a watermark that does not fit are named.
+// What fraud took of balance's log, against what balance emitted: whole it is clean; an event that is
+// missing, taken twice, out of order or of nobody, and a watermark that does not fit are named.
 #include "app/cluster/heard_check.h"
 
 #include <gmock/gmock.h>

@@ -1,5 +1,5 @@
-// A topic against the log of its service: what is missing in the middle or at the end, and what nobody emitted, is named;
-// what retention took at the beginning is not missed.
+// A topic against the log of its service: what is missing in the middle or at the end, and what nobody
+// emitted, is named; what retention took at the beginning is not missed.
 #include "app/cluster/topic_check.h"
 
 #include <gmock/gmock.h>
@@ -37,7 +37,8 @@ class TopicCheckTest : public testing::Test {
   // What is said of a topic with these, one after another; empty when nothing is.
   std::string problem(std::initializer_list<uint64_t> numbers) {
     for (const uint64_t number : numbers)
-      if (const auto taken = topics_.take(kTopic, kafka::key_partition(kKey, kPartitions), event(number)); !taken)
+      if (const auto taken = topics_.take(kTopic, kafka::key_partition(kKey, kPartitions), event(number));
+          !taken)
         return taken.error().detail;
     const auto finished = topics_.finish();
     return finished ? "" : finished.error().detail;
@@ -60,7 +61,8 @@ TEST_F(TopicCheckTest, WhatRetentionTookIsNotMissed) { EXPECT_EQ(problem({3, 4})
 TEST_F(TopicCheckTest, AnEmptyTopicHasNothingLeft) { EXPECT_EQ(problem({}), ""); }
 
 TEST_F(TopicCheckTest, AnEventThatIsMissingInTheMiddleIsNamed) {
-  EXPECT_THAT(problem({1, 3, 4}), HasSubstr("event 4 (account.balance.reserved) is missing in balance-events"));
+  EXPECT_THAT(problem({1, 3, 4}),
+              HasSubstr("event 4 (account.balance.reserved) is missing in balance-events"));
 }
 
 TEST_F(TopicCheckTest, APublishedEventThatIsMissingAtTheEndIsNamed) {

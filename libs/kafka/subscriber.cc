@@ -13,7 +13,8 @@ namespace {
 
 constexpr int kPollMs = 100;
 // How long a group waits for members that do not join it again. After a broker's crash these can be its own
-// members' former selves, whom the new coordinator has not given up: with a minute, a group stood still for a minute.
+// members' former selves, whom the new coordinator has not given up: with a minute, a group stood still for a
+// minute.
 constexpr Duration kRebalance = 15 * kSecond;
 constexpr Duration kOfferAgain = kMillisecond;
 // Shorter fullness than this is sat out: pausing throws away what was fetched.

@@ -1,5 +1,5 @@
-// One state of a database, read while others write: log, events and rows belong together, and a log that is not whole
-// says where.
+// One state of a database, read while others write: log, events and rows belong together, and a log that is
+// not whole says where.
 #include "libs/sqlserver/database_snapshot.h"
 
 #include <gtest/gtest.h>
