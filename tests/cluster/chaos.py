@@ -11,7 +11,6 @@ Prints the seed, which blows fell, how long nobody was served, and what was answ
 """
 import argparse
 import collections
-import importlib.util
 import json
 import pathlib
 import random
@@ -28,8 +27,8 @@ from chaos_blows import BLOWS, Hand  # noqa: E402
 from chaos_load import FIRST_LOAD, Connection, Load  # noqa: E402
 from platform_client import wait_for  # noqa: E402
 from platform_process import RemotePlatform  # noqa: E402
+from whole_cluster import EMAIL, PASSWORD, SERVERS_CLUSTER  # noqa: E402
 
-ADMIN, PASSWORD = "admin@example.org", "correct horse battery"
 SETTINGS = {"gateway.rate_limits": "off", "account.limits": "off", "fraud.mode": "shadow"}
 SERVED_SECONDS = 60  # after a blow's end, until every customer is served
 REST_SECONDS = 120
@@ -38,26 +37,18 @@ NOT_FINAL = {"payment": ("payment_payment", "('PENDING','IN_REVIEW','PROCESSING'
              "refund": ("payment_refund", "('PENDING','PROCESSING')")}
 
 
-def cluster_class():
-    """Of servers/cluster.py; this folder has the same name for pytest."""
-    spec = importlib.util.spec_from_file_location("whole_cluster", HERE.parent / "servers/cluster.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.Cluster
-
-
 class Chaos:
     def __init__(self, folder, seed, tell):
         self.seed, self.random = seed, random.Random(seed)
         self.tell = tell
-        self.cluster = cluster_class()(folder, settings=SETTINGS)
+        self.cluster = SERVERS_CLUSTER.Cluster(folder, settings=SETTINGS)
         self.blows = collections.defaultdict(list)  # by name: (away, first answer, silence, all served)
         self.load = None
 
     def begin(self):
         self.cluster.start()
-        self.cluster.create_admin(ADMIN, PASSWORD)
-        self.platform = RemotePlatform(self.cluster.gateway.url, self.cluster.gateway.ops_url, f"{ADMIN}:{PASSWORD}")
+        self.cluster.create_admin(EMAIL, PASSWORD)
+        self.platform = RemotePlatform(self.cluster.gateway.url, self.cluster.gateway.ops_url, f"{EMAIL}:{PASSWORD}")
         wait_for(lambda: self.platform.client.get("/.well-known/jwks.json").status_code == 200, "the gateway", 60)
         self.load = Load(self.platform, self.seed)
         self.load.start()

@@ -80,23 +80,38 @@ def database_stopped_at_once(postgres):
     start_patiently(postgres)
 
 
+def postmaster_of(postgres):
+    return int((postgres.folder / "data/postmaster.pid").read_text().split()[0])
+
+
 @contextlib.contextmanager
 def postmaster_killed(postgres):
-    postmaster = int((postgres.folder / "data/postmaster.pid").read_text().split()[0])
-    os.kill(postmaster, signal.SIGKILL)
+    os.kill(postmaster_of(postgres), signal.SIGKILL)
     postgres.process.wait()
     yield
     start_patiently(postgres)
 
 
+def stand_still(pids):
+    states = []
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            states.append(pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0])
+    return "T" in states
+
+
 @contextlib.contextmanager
-def server_paused(server):
+def paused(server):
     pids = tree_of(server.process.pid)
     signal_all(pids, signal.SIGSTOP)
     try:
         yield
     finally:
-        signal_all(reversed(pids), signal.SIGCONT)
+        # Whoever started another one (runuser) stops itself when it finds that one stopped, perhaps only now.
+        for _ in range(5):
+            signal_all(reversed(pids), signal.SIGCONT)
+            time.sleep(0.05)
+        assert not stand_still(pids), f"{server.name} does not go on"
 
 
 @contextlib.contextmanager
@@ -153,8 +168,8 @@ BLOWS = {
     "kill redis": (2, (0, 3), lambda hand: server_killed(hand.server("redis"))),
     "stop an instance past its lease": (4, (LEASE_SECONDS + 1, LEASE_SECONDS + 4),
                                         lambda hand: stood_still(hand.instance())),
-    "pause the broker": (2, (0.2, 3), lambda hand: server_paused(hand.server("kafka"))),
-    "pause the database": (2, (0.2, 3), lambda hand: server_paused(hand.server("postgres"))),
+    "pause the broker": (2, (0.2, 3), lambda hand: paused(hand.server("kafka"))),
+    "pause the database": (2, (0.2, 3), lambda hand: paused(hand.server("postgres"))),
     "kill broker and an instance": (1, (0, 3), lambda hand: both(server_killed(hand.server("kafka")),
                                                                  hand.instance())),
     "kill database and an instance": (1, (0, 2), lambda hand: both(

@@ -2,7 +2,6 @@
 config or discovery service, `cluster` is all of a cluster on real servers, one for the session. All are stopped at
 the end.
 """
-import importlib.util
 import os
 import pathlib
 import shutil
@@ -26,28 +25,6 @@ def zipkin():
         yield server.start()
     finally:
         server.stop()
-
-
-def cluster_class():
-    """Of servers/cluster.py, whose name is this folder's, too, for pytest."""
-    spec = importlib.util.spec_from_file_location("whole_cluster", SERVERS / "cluster.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.Cluster
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    """The whole cluster profile, every service in processes of its own."""
-    Cluster = cluster_class()
-    with tempfile.TemporaryDirectory(prefix="micropay-cluster-") as folder:
-        os.chmod(folder, 0o755)  # PostgreSQL's own user goes through it
-        made = Cluster(folder, settings={"gateway.rate_limits": "off"})
-        try:
-            yield made.start()
-            assert made.stop() == {}
-        finally:
-            made.kill()
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import subprocess
 import pytest
 
 from platform_client import wait_for
-from platform_process import RemotePlatform
 
 
 def verify(cluster, *more):
@@ -35,12 +34,9 @@ def at_rest(cluster):
 @pytest.fixture(scope="module")
 def paid(cluster):
     """Some payments were made."""
-    platform = RemotePlatform(cluster.gateway.url, cluster.gateway.ops_url, "")
-    wait_for(lambda: platform.client.get("/.well-known/jwks.json").json()["keys"], "all to find each other", 60)
-    ada, bob = platform.register("ada"), platform.register("bob")
-    ada.top_up("100.00")
     for _ in range(5):
-        ada.pay(bob, "3.00")
+        cluster.ada.pay(cluster.bob, "3.00")
+    at_rest(cluster)
     return cluster
 
 
