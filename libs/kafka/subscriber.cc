@@ -12,10 +12,9 @@ namespace micropay::kafka {
 namespace {
 
 constexpr int kPollMs = 100;
-// How long a group waits for members that do not join it again. After a broker's crash these can be its own
-// members' former selves, whom the new coordinator has not given up: with a minute, a group stood still for a
-// minute.
-constexpr Duration kRebalance = 15 * kSecond;
+// How long an answer of the broker is waited for: one that was just started may never answer what it got before it
+// knew its groups, and a member whose commit waits cannot join again. The client's own standard is a minute.
+constexpr Duration kAnswer = 10 * kSecond;
 constexpr Duration kOfferAgain = kMillisecond;
 // Shorter fullness than this is sat out: pausing throws away what was fetched.
 constexpr Duration kPauseAfter = 50 * kMillisecond;
@@ -33,7 +32,8 @@ Result<ConfPtr> conf_of(const KafkaSettings& settings, const SubscriberOptions& 
                                 {"partition.assignment.strategy", settings.assignment},
                                 {"session.timeout.ms", ms(session)},
                                 {"heartbeat.interval.ms", ms(heartbeat)},
-                                {"max.poll.interval.ms", ms(std::max(session, kRebalance))},
+                                {"max.poll.interval.ms", ms(std::max<Duration>(session, kMinute))},
+                                {"socket.timeout.ms", ms(std::max(session, kAnswer))},
                                 {"enable.auto.commit", "false"},
                                 {"enable.auto.offset.store", "false"},
                                 {"auto.offset.reset", "earliest"},
