@@ -3,7 +3,6 @@
 BUILD ?= build
 DATA ?= data
 ARGS ?=
-SECONDS ?= 60
 export BUILD
 # ccache may use the precompiled header.
 export CCACHE_SLOPPINESS = pch_defines,time_macros,include_file_mtime,include_file_ctime
@@ -32,7 +31,7 @@ soak-kills: setup-test build  ## kill the platform with -9 under load, KILLS=500
 	@.venv/bin/python tests/reliability/kill_campaign.py --kills $(or $(KILLS),500) $(ARGS)
 
 chaos: setup-test setup-cluster build  ## hurt a whole cluster under payments, SECONDS=300 long (SEED=7): instances, Kafka, PostgreSQL, Redis
-	@.venv/bin/python tests/cluster/chaos.py --seconds $(or $(filter-out 60,$(SECONDS)),300) $(if $(SEED),--seed $(SEED)) $(ARGS)
+	@.venv/bin/python tests/cluster/chaos.py --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 check: setup-test $(BUILD)/build.ninja  ## format, clang-tidy, include direction, sizes, determinism of services
 	@ninja -C $(BUILD) contract_headers
@@ -50,7 +49,7 @@ fuzz: setup-fuzz  ## libFuzzer on every parser of outside bytes, each for SECOND
 	@cmake -S . -B build-fuzz -G Ninja -DMICROPAY_FUZZ=ON -DMICROPAY_TESTS=OFF \
 	  -DCMAKE_CXX_COMPILER=clang++-19 > build-fuzz/configure.log 2>&1 || { cat build-fuzz/configure.log; exit 1; }
 	@ninja -C build-fuzz fuzz
-	@tools/fuzz.py $(SECONDS) $(TARGETS)
+	@tools/fuzz.py $(or $(SECONDS),60) $(TARGETS)
 
 sanitize: setup-test  ## the unit tests with address, undefined and leak checks, the concurrent ones with thread's
 	@tools/sanitize.sh

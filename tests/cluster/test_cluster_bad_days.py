@@ -54,11 +54,12 @@ def pay(cluster, value="1.00"):
     return pay_patiently(cluster.ada, cluster.bob, value)
 
 
-def said(cluster, service, code):
-    """A function that waits for the next log line with this code and gives it."""
-    before = len(cluster.log_lines(service, code))
-    return lambda seconds=30: wait_for(lambda: cluster.log_lines(service, code)[before:],
-                                       f"{code} of {service}", seconds)[-1]
+def said(cluster, service, code, reason=None):
+    """A function that waits for the next log line with this code, and reason if one is wanted, and gives it."""
+    def lines():
+        return [line for line in cluster.log_lines(service, code) if reason in (None, line.get("error.code"))]
+    before = len(lines())
+    return lambda seconds=30: wait_for(lambda: lines()[before:], f"{code} of {service}", seconds)[-1]
 
 
 def counted(cluster, service, name, **labels):
@@ -106,7 +107,7 @@ def attributes(key, **others):
 def test_messages_of_a_foreign_schema_go_to_the_dead_letters(cluster, money, others, reason):
     kafka = cluster.servers["kafka"]
     partitions = kafka.partitions("payment-events")
-    words = {service: said(cluster, service, "kafka.poison") for service in READERS}
+    words = {service: said(cluster, service, "kafka.poison", reason) for service in READERS}
     grown = {service: counted(cluster, service, "micropay_kafka_poison_total", reason=reason) for service in READERS}
     for partition in range(partitions):
         key = new_uuid()

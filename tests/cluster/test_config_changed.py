@@ -55,7 +55,8 @@ def test_live_settings_come_at_once_and_others_are_named(settings):
     assert cluster.metric("micropay_config_announcements_total", "config", outcome="published") >= 1
     # The event is one of ours: whoever reads topics sees it, and it is part of the audit trail.
     shown = subprocess.run(
-        [cluster.binary, "events", "tail", "--kafka", f"127.0.0.1:{cluster.servers['kafka'].port}", "--json"],
+        [cluster.binary, "events", "tail", "--kafka", f"127.0.0.1:{cluster.servers['kafka'].port}", "--json",
+         "--topic", "config-events"],
         capture_output=True, text=True, timeout=60)
     told = [json.loads(line) for line in shown.stdout.splitlines() if '"config.changed"' in line]
     assert told and told[-1]["source"] == "/config" and told[-1]["data"]["application"] == "*", shown
