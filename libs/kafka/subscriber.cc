@@ -12,8 +12,9 @@ namespace micropay::kafka {
 namespace {
 
 constexpr int kPollMs = 100;
-// How long an answer of the broker is waited for: one that was just started may never answer what it got before it
-// knew its groups, and a member whose commit waits cannot join again. The client's own standard is a minute.
+// How long an answer of the broker is waited for: one that was just started may never answer what it got
+// before it knew its groups, and a member whose commit waits cannot join again. The client's own standard is
+// a minute.
 constexpr Duration kAnswer = 10 * kSecond;
 constexpr Duration kOfferAgain = kMillisecond;
 // Shorter fullness than this is sat out: pausing throws away what was fetched.

@@ -63,7 +63,8 @@ class Process:
     def command(self):
         words = [str(self.binary), "serve", "--services", ",".join(self.services), "--data", str(self.data),
                  "--config", str(self.cluster.folder / "bootstrap.yaml"), "--ops", f"127.0.0.1:{self.ops_port}"]
-        for key, value in self.settings.items():
+        # Last known settings: two clusters on one machine have each their own.
+        for key, value in {"config_client.cache": self.data / "config-cache.json", **self.settings}.items():
             words += ["--set", f"{key}={value}"]
         return words
 
