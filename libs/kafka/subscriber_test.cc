@@ -146,11 +146,13 @@ TEST(Subscriber, UnknownTypesAreSkippedOnlyWhereThatIsWanted) {
     ASSERT_TRUE(subscriber.open().has_value());
     EXPECT_TRUE(becomes_true([&] { return consumer.size() == 10; })) << consumer.size();
     EXPECT_TRUE(!skip || becomes_true([&] { return skipped.value() == 1; }));
+    if (skip) continue;
+    // While the subscriber is there: a letter that is on its way when it ends is written by the next one.
+    const auto letters = read_raw(settings, dead_letter_topic_of(source.topic), 1);
+    ASSERT_EQ(letters.size(), 1u);
+    EXPECT_EQ(letters[0].headers.at("dlt_group"), "keeps");
+    EXPECT_EQ(letters[0].headers.at("dlt_reason"), "unknown_event_type");
   }
-  const auto letters = read_raw(settings, dead_letter_topic_of(source.topic), 1);
-  ASSERT_EQ(letters.size(), 1u);
-  EXPECT_EQ(letters[0].headers.at("dlt_group"), "keeps");
-  EXPECT_EQ(letters[0].headers.at("dlt_reason"), "unknown_event_type");
 }
 
 // A topic that was deleted and made anew has other events at the old offsets: all are taken, in order.
@@ -224,8 +226,12 @@ TEST(Subscriber, ANamedMemberComesBackToItsPartitions) {
   Source source(settings);
   Consumer consumer;
   std::atomic<int> assignments{0};
+  std::atomic<size_t> told{0};
   SubscriberOptions options = consumer.options("balance", {source.topic});
-  options.assigned = [&](const std::vector<Partition>&) { ++assignments; };
+  options.assigned = [&](const std::vector<Partition>& partitions) {
+    ++assignments;
+    told = partitions.size();
+  };
   options.member = "balance-0";
   Subscriber stays(settings, options);
   ASSERT_TRUE(stays.open().has_value());
@@ -233,8 +239,7 @@ TEST(Subscriber, ANamedMemberComesBackToItsPartitions) {
   other.member = "balance-1";
   auto leaves = std::make_unique<Subscriber>(settings, other);
   ASSERT_TRUE(leaves->open().has_value());
-  EXPECT_TRUE(
-      becomes_true([&] { return leaves->partitions().size() == 2 && stays.partitions().size() == 2; }));
+  EXPECT_TRUE(becomes_true([&] { return leaves->partitions().size() == 2 && told == 2; }));
   const std::vector<Partition> had = leaves->partitions();
   const int before = assignments;
   leaves = std::make_unique<Subscriber>(settings, other);
