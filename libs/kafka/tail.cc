@@ -21,9 +21,7 @@ Result<ConfPtr> conf_of(const KafkaSettings& settings) {
                     {"auto.offset.reset", "earliest"},
                     {"allow.auto.create.topics", "false"},
                     {"enable.partition.eof", "true"},
-                    // Nobody waits for a single event here, and portions cost the broker less.
-                    {"fetch.min.bytes", "65536"},
-                    {"fetch.wait.max.ms", "50"},
+                    {"fetch.min.bytes", "1"},
                     {"fetch.error.backoff.ms", "50"},
                     {"queued.min.messages", "5000"},
                     {"queued.max.messages.kbytes", "16384"}});

@@ -18,7 +18,7 @@ namespace {
 using contract::Table;
 
 constexpr uint64_t kBatchTicks = 128;
-constexpr Duration kPace = 50 * kMillisecond;
+constexpr Duration kPace = 3 * kMillisecond;
 constexpr Duration kIdlePause = 500 * kMillisecond;  // when nobody nudges: a call may get lost
 constexpr Duration kFirstPoll = 2 * kMillisecond, kLongestPoll = 20 * kMillisecond;
 constexpr std::string_view kAdvance =
