@@ -79,15 +79,6 @@ def run(name, command, seconds):
     return passed, failed
 
 
-def run_beside_servers(name, command, seconds):
-    """The same for suites over real servers, whose timing is not ours: a failure is shown, and has to repeat itself once."""
-    passed, failed = run(name, command, seconds)
-    if failed == 0:
-        return passed, failed
-    print(f"{'again':8}{name}: what failed above counts when it does so a second time", flush=True)
-    return run(f"{name}-again", command, seconds)
-
-
 def main():
     LOGS.mkdir(parents=True, exist_ok=True)
     pytest = [ROOT / ".venv/bin/pytest", "-q", "--color=no", "-p", "no:cacheprovider", "--junitxml={result}"]
@@ -101,16 +92,15 @@ def main():
     for unit in units:  # one by one: servers and their clients want both cores
         if unit.name in SERVERS:
             beside = ["tests/servers/with.py", *SERVERS[unit.name], "--", unit, *gtest]
-            results.append(run_beside_servers(unit.name, beside, SERVER_SECONDS))
+            results.append(run(unit.name, beside, SERVER_SECONDS))
     if not units:
         print(f"FAILED  no *_test binary in {BUILD}")
         results.append((0, 1))
     results.append(run("checks", ["tools/check.py"], FLOW_SECONDS))
     results.append(run("tools", pytest + ["tools"], UNIT_SECONDS))
     for suite, folders in SUITES.items():
-        look = run_beside_servers if suite == "cluster" else run
-        results.append(look(suite, pytest + folders, FLOW_SECONDS))
-    results.append(run_beside_servers("flows-on-the-cluster", ON_CLUSTER + pytest + ["tests/flow"], CLUSTER_SECONDS))
+        results.append(run(suite, pytest + folders, FLOW_SECONDS))
+    results.append(run("flows-on-the-cluster", ON_CLUSTER + pytest + ["tests/flow"], CLUSTER_SECONDS))
     passed, failed = (sum(counts) for counts in zip(*results))
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0

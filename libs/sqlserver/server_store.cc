@@ -138,7 +138,14 @@ ServerStoreStats ServerStoreImpl::stats() const {
 
 // ---- reading by everybody ----
 
+// A projection's row as of all that anybody was told: another instance may have committed it, or makes it.
 Row ServerStoreImpl::get(const Table& table, const std::string& key) const {
+  if (table.projection)
+    if (const auto made = catch_up(); !made) throw StoreUnavailable{made.error()};
+  return stored_row(table, key);
+}
+
+Row ServerStoreImpl::stored_row(const Table& table, const std::string& key) const {
   if (!key_values(table, key)) return nullptr;
   Row row;
   const auto read = readers_.read([&](SqlSession& session) -> Result<void> {

@@ -74,6 +74,7 @@ class ServerStoreImpl final : public ServerStore {
   bool has(const std::string& service) const;
   void called();
   Result<void> prepare_schema();
+  Row stored_row(const contract::Table& table, const std::string& key) const;
   Result<void> join();
   void set_end(const LogEnd& end);
   Result<void> read_stored(SqlSession& session, uint64_t position, size_t limit, Events& events) const;

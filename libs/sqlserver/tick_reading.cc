@@ -94,7 +94,7 @@ Result<bool> ServerStoreImpl::take_in_all() {
 
 Row ServerStoreImpl::get_in_tick(const Table& table, const std::string& key) {
   if (!key_values(table, key)) return nullptr;
-  if (table.projection) return get(table, key);  // the log says nothing of its rows
+  if (table.projection) return stored_row(table, key);  // the log says nothing of its rows
   if (auto known = known_.find(table, key)) {
     reads_.row(table, key);
     numbers_.hits.add();
