@@ -45,12 +45,15 @@ Result<void> ServiceNode::start() {
           .service = name(),
           .load = [this]() -> Result<uint64_t> { return TRY(store_->duty_position(kShippingDuty)) + 1; },
           .save = [this](uint64_t next) { return store_->set_duty_position(kShippingDuty, next - 1); },
-          .may_ship = [this] { return store_->has_duty(kShippingDuty); },
+          .may_ship = [this] { return store_->has_duty(kShippingDuty, !away()); },
           .traces = options_.engine.traces});
   engine_->on_committed([this](const auto&) { shipper_->poke(); });
   engine_->on_foreign_commit([this] { shipper_->poke(); });
   server_ = std::make_unique<rpc::Server>(
-      rpc::ServerOptions{.listen = options_.listen, .keys = options_.keys, .plaintext = settings_.plaintext},
+      rpc::ServerOptions{.listen = options_.listen,
+                         .keys = options_.keys,
+                         .plaintext = settings_.plaintext,
+                         .away = [this] { return away(); }},
       *engine_, system_clock());
   engine_->start();
   shipper_->start();
@@ -85,6 +88,8 @@ Result<void> ServiceNode::open_subscriber() {
           .topics = std::move(topics),
           .start = [this](const kafka::Partition& partition) { return last_taken(partition); },
           .take = [this](const kafka::Consumed& consumed) { return take(consumed); },
+          .assigned = [this](const auto& gained) { partitions_ += gained.size(); },
+          .revoked = [this](const auto& gone, bool) { partitions_ -= gone.size(); },
           .failed =
               [this](const Error& error) {
                 log_error("events.stopped", error.detail, {{"service", name()}, {"reason", error.reason}});
@@ -114,6 +119,9 @@ bool ServiceNode::take(const kafka::Consumed& consumed) {
   engine_->deliver(consumed.event, consumed.partition, consumed.offset);
   return true;
 }
+
+// No event comes here: what it commits, others have to hear of before anything follows (decisions/0011).
+bool ServiceNode::away() const { return !heard_.sources().empty() && partitions_ == 0; }
 
 bool ServiceNode::ready() const { return engine_ != nullptr && engine_->state() == Engine::State::kRunning; }
 

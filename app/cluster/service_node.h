@@ -7,6 +7,7 @@
 //   node.stop(grace);      // what runs is answered, then all is closed
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -48,6 +49,7 @@ class ServiceNode {
   void publish_gauges();
   Result<std::optional<kafka::LastTaken>> last_taken(const kafka::Partition& partition) const;
   bool take(const kafka::Consumed& consumed);
+  bool away() const;
   void open_shipper();
   Result<void> open_subscriber();
 
@@ -55,7 +57,8 @@ class ServiceNode {
   const Service service_;
   const Options options_;
   const HeardEvents heard_;
-  bool reacts_ = false;  // to events of others
+  bool reacts_ = false;                // to events of others
+  std::atomic<size_t> partitions_{0};  // of others' topics, that come here
   std::unique_ptr<Projector> projector_;
   std::unique_ptr<ServerStore> store_;
   std::unique_ptr<Engine> engine_;

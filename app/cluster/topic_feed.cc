@@ -12,6 +12,7 @@ namespace {
 
 constexpr size_t kRemembered = 50'000;  // events
 constexpr size_t kMostAtOnce = 500;
+constexpr Duration kPatience = 15 * kMillisecond;  // live streams are for people
 constexpr Duration kWait = 100 * kMillisecond, kRetry = kSecond;
 
 using Lanes = std::map<kafka::Partition, std::deque<std::shared_ptr<const EventRecord>>>;
@@ -55,7 +56,10 @@ void TopicFeed::run() {
   while (!stopping_) {
     if (!tail) {
       auto opened = kafka::Tail::open(settings_,
-                                      {.topics = topics_, .from = kafka::Tail::From::kTime, .since = since_});
+                                      {.topics = topics_,
+                                       .from = kafka::Tail::From::kTime,
+                                       .since = since_,
+                                       .patience = kPatience});
       if (opened) {
         tail = std::move(*opened);
       } else {

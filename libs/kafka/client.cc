@@ -64,6 +64,10 @@ void Release::operator()(rd_kafka_topic_partition_list_s* list) const {
 void Release::operator()(rd_kafka_message_s* message) const { rd_kafka_message_destroy(message); }
 void Release::operator()(rd_kafka_headers_s* headers) const { rd_kafka_headers_destroy(headers); }
 
+Fetching::Fetching(Duration patience)
+    : min_bytes(patience > 0 ? "524288" : "1"),
+      wait_ms(patience > 0 ? std::to_string(patience / kMillisecond) : "500") {}
+
 Result<ConfPtr> make_conf(const KafkaSettings& settings, std::string_view client_id, Properties properties) {
   ConfPtr conf(rd_kafka_conf_new());
   char why[512] = "";

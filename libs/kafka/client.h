@@ -41,6 +41,11 @@ using HeadersPtr = std::unique_ptr<rd_kafka_headers_s, Release>;
 using Properties = std::initializer_list<std::pair<const char*, std::string>>;
 
 // What every client needs, then `properties`. kInvalidArgument kafka_settings for a value that cannot be.
+// A consumer's: with patience, records wait at the broker until there are many or the time is over.
+struct Fetching {
+  explicit Fetching(Duration patience);
+  std::string min_bytes, wait_ms;
+};
 Result<ConfPtr> make_conf(const KafkaSettings& settings, std::string_view client_id, Properties properties);
 enum class Role : uint8_t { kProducer, kConsumer };
 // Connects behind the scenes, and again when brokers were away; fails only for what can never work (a TLS

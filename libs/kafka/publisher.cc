@@ -8,6 +8,7 @@
 namespace micropay::kafka {
 namespace {
 
+constexpr int kNoticeMs = 2;
 constexpr size_t kMaxQueued = 20'000;  // whoever publishes has a bound of its own, below
 constexpr size_t kMaxQueuedKilobytes = 32 << 10;
 
@@ -37,8 +38,8 @@ Result<std::unique_ptr<Publisher>> Publisher::open(const KafkaSettings& settings
   ConfPtr conf = TRY(make_conf(settings, client_id,
                                {{"enable.idempotence", "true"},
                                 {"acks", "all"},
-                                // What is handed over together goes out together.
-                                {"linger.ms", "0.5"},
+                                // What is handed over together goes out together, at send().
+                                {"linger.ms", "5"},
                                 {"message.timeout.ms", "0"},  // never
                                 {"retry.backoff.ms", "50"},
                                 {"partitioner", "murmur2"},  // that of Kafka's own clients
@@ -94,6 +95,9 @@ bool Publisher::poll(const Acknowledged& acknowledged, Duration wait) {
   }
   return any;
 }
+
+// The client's flush ends what lingers; its thread has to notice before the flush is over.
+void Publisher::send() { rd_kafka_flush(impl_->client.get(), kNoticeMs); }
 
 bool Publisher::flush(const Acknowledged& acknowledged, Duration timeout) {
   const Time deadline = system_clock().monotonic() + timeout;

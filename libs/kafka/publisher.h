@@ -3,6 +3,7 @@
 //
 //   auto publisher = TRY(Publisher::open(settings, "payment", [&] { wakeup.notify(); }));
 //   TRY(publisher->publish({"payment-events"}, message, 42));
+//   publisher->send();
 //   publisher->poll([](uint64_t tag, const Error* error) {...});
 //
 // A broker that is away is waited for without end. What can never be published (too large, no such topic)
@@ -31,6 +32,9 @@ class Publisher {
     int32_t partition = -1;  // by the key
   };
   Result<void> publish(const Destination& to, const EventMessage& message, uint64_t tag);
+  // What was published since the last call goes out together, now; without it, within milliseconds. Takes up
+  // to two.
+  void send();
   using Acknowledged = std::function<void(uint64_t tag, const Error* error)>;
   // Calls for each outcome that is there; true when there were any.
   bool poll(const Acknowledged& acknowledged, Duration wait = 0);

@@ -20,7 +20,7 @@ constexpr size_t kReadAtOnce = 1'000;
 constexpr Duration kFirstBackoff = 100 * kMillisecond;
 constexpr Duration kLongestBackoff = 10 * kSecond;
 // Between two rounds of publishing: each request makes work for the broker and for every consumer.
-constexpr Duration kPace = 4 * kMillisecond;
+constexpr Duration kPace = 8 * kMillisecond;
 constexpr Duration kAwaitingLease = 200 * kMillisecond;
 constexpr Duration kStalledAfter = 5 * kSecond;  // brokers that are there and take nothing
 
@@ -128,7 +128,12 @@ void Shipper::Impl::step() {
   do {
     take_acknowledgements();
     if (refused_) return back_off(*std::exchange(refused_, {}));
-    if (const auto filled = fill(); !filled) return back_off(filled.error());
+    // One round at a time: beyond five records in flight, an idempotent client of librdkafka cannot send, and
+    // spins until it may.
+    if (publisher_->unacknowledged() == 0) {
+      if (const auto filled = fill(); !filled) return back_off(filled.error());
+      if (publisher_->unacknowledged() != 0) publisher_->send();
+    }
     advance();
   } while (publisher_->unacknowledged() == 0 && more_);
   say_when_stalled();
@@ -182,8 +187,10 @@ Result<void> Shipper::Impl::fill() {
     read_.clear();
     next_of_read_ = 0;
     more_ = false;
-    if (next_ >= store_.end().next_position) return {};
-    read_ = TRY(store_.read_events(next_, kReadAtOnce));
+    // No more than is there: what was committed last is in memory, what is behind it would be asked for.
+    const uint64_t end = store_.end().next_position;
+    if (next_ >= end) return {};
+    read_ = TRY(store_.read_events(next_, std::min<uint64_t>(kReadAtOnce, end - next_)));
     if (read_.empty()) return {};
     next_ = read_.back()->envelope.position() + 1;
   }

@@ -26,6 +26,7 @@ constexpr Duration kComplainInterval = 10 * kSecond;
 Result<ConfPtr> conf_of(const KafkaSettings& settings, const SubscriberOptions& options) {
   const Duration session = settings.session_timeout;
   const Duration heartbeat = std::clamp<Duration>(session / 6, 100 * kMillisecond, kSecond);
+  const Fetching fetching(options.patience);
   const auto ms = [](Duration duration) { return std::to_string(duration / kMillisecond); };
   ConfPtr conf = TRY(make_conf(settings, "micropay-" + options.group,
                                {{"group.id", settings.prefix + options.group},
@@ -39,8 +40,8 @@ Result<ConfPtr> conf_of(const KafkaSettings& settings, const SubscriberOptions& 
                                 {"enable.auto.offset.store", "false"},
                                 {"auto.offset.reset", "earliest"},
                                 {"allow.auto.create.topics", "false"},
-                                {"fetch.min.bytes", options.patience > 0 ? "65536" : "1"},
-                                {"fetch.wait.max.ms", options.patience > 0 ? ms(options.patience) : "500"},
+                                {"fetch.min.bytes", fetching.min_bytes},
+                                {"fetch.wait.max.ms", fetching.wait_ms},
                                 {"fetch.error.backoff.ms", "50"},
                                 // What is fetched ahead is the bound of memory.
                                 {"queued.min.messages", "2000"},

@@ -13,7 +13,8 @@ namespace {
 
 constexpr Duration kComplainInterval = 10 * kSecond;
 
-Result<ConfPtr> conf_of(const KafkaSettings& settings) {
+Result<ConfPtr> conf_of(const KafkaSettings& settings, Duration patience) {
+  const Fetching fetching(patience);
   return make_conf(settings, "micropay-tail",
                    {{"group.id", settings.prefix + "micropay-tail"},  // asked for, though no group is joined
                     {"enable.auto.commit", "false"},
@@ -21,7 +22,8 @@ Result<ConfPtr> conf_of(const KafkaSettings& settings) {
                     {"auto.offset.reset", "earliest"},
                     {"allow.auto.create.topics", "false"},
                     {"enable.partition.eof", "true"},
-                    {"fetch.min.bytes", "1"},
+                    {"fetch.min.bytes", fetching.min_bytes},
+                    {"fetch.wait.max.ms", fetching.wait_ms},
                     {"fetch.error.backoff.ms", "50"},
                     {"queued.min.messages", "5000"},
                     {"queued.max.messages.kbytes", "16384"}});
@@ -115,7 +117,7 @@ Tail::~Tail() { rd_kafka_consumer_close(impl_->client.get()); }
 Result<std::unique_ptr<Tail>> Tail::open(const KafkaSettings& settings, const Options& options,
                                          Duration timeout) {
   auto impl = std::make_unique<Impl>();
-  impl->client = TRY(make_client(TRY(conf_of(settings)), Role::kConsumer));
+  impl->client = TRY(make_client(TRY(conf_of(settings, options.patience)), Role::kConsumer));
   rd_kafka_poll_set_consumer(impl->client.get());
   TRY(impl->find_partitions(settings, options, timeout));
   TRY(impl->assign(options, timeout));

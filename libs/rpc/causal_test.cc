@@ -70,12 +70,43 @@ TEST_F(CausalTest, WhatDoesNotComeIsNotWaitedForLong) {
   EXPECT_EQ(waited_in_vain(), in_vain + 1);
 }
 
+TEST_F(CausalTest, ARecordOfThisSecondIsLookedForAgain) {
+  const auto repeats = [] { return counted("micropay_rpc_server_repeats_total"); };
+  IdGenerator ids(7);
+  const std::string young = ids.next(system_clock().now());
+  const std::string old = IdGenerator(7).next(system_clock().now() - kMinute);
+  const uint64_t before = repeats();
+  EXPECT_EQ(client.call(get_account(old), anna()).result.error().code, Code::kNotFound);
+  EXPECT_EQ(repeats(), before) << "it would be known";
+  auto read = call_after(TestClient::command(get_account(young), anna()), {});
+  uint64_t position = 100;
+  while (repeats() == before) complete(++position), std::this_thread::yield();
+  EXPECT_EQ(read.get().result.error().code, Code::kNotFound) << "after a second it is not there";
+}
+
 TEST_F(CausalTest, AServerStopsWhileCallsWait) {
   const uint64_t before = waited();
   auto read = call_after(TestClient::command(ListAccountsRequest(), anna()), {completed_at(9)});
   while (waited() == before) std::this_thread::yield();
   server.server.stop(0);
   EXPECT_FALSE(read.get().result);
+}
+
+TEST(Away, CommandsGoWhereTheirEventsCome) {
+  std::atomic<bool> away{true};
+  TestServer here({.plaintext = true, .away = [&] { return away.load(); }});
+  TestServer there({.plaintext = true}, here.store);
+  TestClient client({here.address(), there.address()});
+  const auto create = [&](int times) {
+    for (int i = 0; i < times; ++i) EXPECT_TRUE(client.call(new_account("a"), anna()).result);
+  };
+  while (here.conduct->creations == 0) create(1);  // now it is known
+  const int before = here.conduct->creations;
+  create(20);
+  EXPECT_LE(here.conduct->creations - before, 1) << "asked again once a second at most";
+  there.server.stop(0);
+  create(5);
+  EXPECT_GE(here.conduct->creations - before, 5) << "better there than nowhere";
 }
 
 TEST(Marks, AreReadAsTheyWereWritten) {

@@ -96,9 +96,9 @@ Answer Client::call_and_wait(Command command, Duration timeout) {
   }
 }
 
-bool Client::refuses(const contract::Service& service) const {
+std::optional<Error> Client::refusal(const contract::Service& service) const {
   const ClientSite* site = impl_->here();
-  return site != nullptr && site->refuses(service);
+  return site == nullptr ? std::nullopt : site->refusal(service);
 }
 
 }  // namespace micropay::rpc

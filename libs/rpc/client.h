@@ -58,8 +58,8 @@ class Client {
             const contract::Service* at = nullptr);  // timeout 0: the option's
   // Waits for the answer, retries and all. Not on a loop.
   Answer call_and_wait(Command command, Duration timeout = 0);
-  // Whether a call would be refused for want of an instance or of room. On a loop.
-  bool refuses(const contract::Service& service) const;
+  // Why a call would be refused: for want of an instance, or of room. On a loop.
+  std::optional<Error> refusal(const contract::Service& service) const;
 
  private:
   struct Impl;

@@ -53,7 +53,7 @@ void ClientConnection::submit(OutCallPtr owned) {
   OutCall& call = *owned;
   call.out = {.bytes = call.frame};
   call.http_status = call.answer_status = 0;
-  call.has_status = call.replayed = call.too_large = false;
+  call.has_status = call.replayed = call.too_large = call.away = false;
   call.marks.clear();
   call.status = {};
   call.in.clear();
@@ -105,6 +105,8 @@ void ClientConnection::header(int32_t, void* known, std::string_view name, std::
     call.status.details = decode_binary(value).value_or(std::string());
   } else if (name == kReplayedTrailer) {
     call.replayed = value == "1";
+  } else if (name == kAwayTrailer) {
+    call.away = value == "1";
   } else if (name == kMarksTrailer) {
     call.marks = decode_marks(decode_binary(value).value_or(std::string()));
   } else if (name == kStatusTrailer) {

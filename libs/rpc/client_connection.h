@@ -48,6 +48,7 @@ struct OutCall {
   uint32_t answer_status = 0;
   bool replayed = false;
   Marks marks;
+  bool away = false;  // other instances do better
   bool too_large = false;
   std::string in;
 };

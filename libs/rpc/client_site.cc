@@ -8,6 +8,7 @@ namespace {
 
 constexpr Duration kTickLength = 50 * kMillisecond;
 constexpr Duration kReloadEvery = kSecond;
+constexpr Duration kAwayFor = kSecond;  // then it is tried again
 constexpr Duration kFirstBackoff = 50 * kMillisecond;
 constexpr double kMostTokens = 100, kFirstTokens = 10;
 
@@ -20,6 +21,10 @@ Error unavailable(std::string_view reason, std::string detail, uint32_t retry_af
           .detail = std::move(detail),
           .retry_after_s = retry_after_s};
 }
+
+Error too_many_calls() { return unavailable("overloaded", "Too many calls are running.", 1); }
+
+Answer refused(Error error) { return {.result = std::unexpected(std::move(error))}; }
 
 }  // namespace
 
@@ -73,22 +78,32 @@ bool ClientSite::usable(const Target& target, Time now) const {
   return (target.connection && target.connection->usable()) || now >= target.connect_at;
 }
 
-bool ClientSite::refuses(const contract::Service& service) const {
-  if (running_ >= core_->options.max_calls) return true;
+std::optional<Error> ClientSite::refusal(const contract::Service& service) const {
+  if (running_ >= core_->options.max_calls) return too_many_calls();
   const auto pool = pools_.find(&service);
-  if (pool == pools_.end()) return true;
+  if (pool == pools_.end()) return no_instance({.name = service.name});
   const Time now = core_->clock.monotonic();
-  return std::ranges::none_of(pool->second->targets, [&](const TargetPtr& one) { return usable(*one, now); });
+  if (std::ranges::any_of(pool->second->targets, [&](const TargetPtr& one) { return usable(*one, now); }))
+    return std::nullopt;
+  return no_instance(*pool->second);
+}
+
+// Commands go to those that do not send them away, if there is one.
+ClientSite::TargetPtr ClientSite::choose(const Pool& pool, const OutCall& call) {
+  if (!call.command.method->query)
+    if (TargetPtr target = choose(pool, call, core_->clock.monotonic())) return target;
+  return choose(pool, call, INT64_MAX);
 }
 
 // The better of two at random: as good as the best of all, without the herd that the best one attracts.
-ClientSite::TargetPtr ClientSite::choose(const Pool& pool, const OutCall& call) {
+ClientSite::TargetPtr ClientSite::choose(const Pool& pool, const OutCall& call, Time home_since) {
   const Time now = core_->clock.monotonic();
   const TargetPtr* best = nullptr;
   const TargetPtr* second = nullptr;
   size_t seen = 0;
   for (const TargetPtr& target : pool.targets) {
     if (!usable(*target, now) || std::ranges::count(call.tried, target) > 0) continue;
+    if (target->away_until > home_since) continue;
     ++seen;  // two of them, each with the same chance
     if (best == nullptr) best = &target;
     else if (second == nullptr) second = &target;
@@ -103,13 +118,12 @@ void ClientSite::call(OutCallPtr call) {
   const auto found = pools_.find(call->service);
   if (running_ >= core_->options.max_calls) {
     ++running_;
-    return answer(std::move(call),
-                  {.result = std::unexpected(unavailable("overloaded", "Too many calls are running.", 1))});
+    return answer(std::move(call), refused(too_many_calls()));
   }
   ++running_;
   if (found == pools_.end()) {
-    Answer none = no_instance({.name = call->service->name, .targets = {}});
-    return answer(std::move(call), std::move(none));
+    Error none = no_instance({.name = call->service->name});
+    return answer(std::move(call), refused(std::move(none)));
   }
   Pool& pool = *found->second;
   pool.tokens = std::min(kMostTokens, pool.tokens + core_->options.retry_percent / 100.0);
@@ -118,7 +132,7 @@ void ClientSite::call(OutCallPtr call) {
 
 void ClientSite::attempt(Pool& pool, OutCallPtr call) {
   const TargetPtr target = choose(pool, *call);
-  if (target == nullptr) return answer(std::move(call), no_instance(pool));
+  if (target == nullptr) return answer(std::move(call), refused(no_instance(pool)));
   ++call->attempts;
   if (core_->options.attempts > 1) call->tried.push_back(target);
   ++target->running;
@@ -198,6 +212,7 @@ void ClientSite::finished(Pool& pool, const TargetPtr& target, OutCallPtr call, 
   Answer result = answer_of(pool, *call, outcome);
   if (target) {
     --target->running;
+    if (call->away) target->away_until = core_->clock.monotonic() + kAwayFor;
     judge(*target, outcome, result);
   }
   if (may_repeat(pool, *call, outcome, result)) {
@@ -213,13 +228,13 @@ Answer ClientSite::answer_of(const Pool& pool, OutCall& call, const Outcome& out
     return {.result = std::unexpected(Error{.code = Code::kDeadlineExceeded,
                                             .reason = "deadline_exceeded",
                                             .detail = "The service has not answered in time."})};
-  if (outcome.kind == Outcome::Kind::kNotSent) return no_instance(pool);
+  if (outcome.kind == Outcome::Kind::kNotSent) return refused(no_instance(pool));
   if (outcome.kind == Outcome::Kind::kLost && !method.query)
     return {.result = std::unexpected(unavailable("outcome_unknown",
                                                   "The connection broke before the answer: look whether it "
                                                   "was done, or repeat it with the same Idempotency-Key.",
                                                   1))};
-  if (outcome.kind == Outcome::Kind::kLost) return no_instance(pool);
+  if (outcome.kind == Outcome::Kind::kLost) return refused(no_instance(pool));
   if (call.too_large)
     return {.result = std::unexpected(Error{.code = Code::kInternal,
                                             .reason = "answer_too_large",
@@ -243,7 +258,7 @@ Answer ClientSite::answer_of(const Pool& pool, OutCall& call, const Outcome& out
 }
 
 // The fallback: at once, and with a word about when it may be worth while again.
-Answer ClientSite::no_instance(const Pool& pool) const {
+Error ClientSite::no_instance(const Pool& pool) const {
   const Time now = core_->clock.monotonic();
   Duration wait = 0;
   for (const TargetPtr& target : pool.targets) {
@@ -252,9 +267,9 @@ Answer ClientSite::no_instance(const Pool& pool) const {
     wait = wait == 0 ? left : std::min(wait, left);
   }
   core_->refused.add();
-  return {.result = std::unexpected(unavailable(
-              "upstream_unavailable", fmt::format("The {} service cannot be reached at present.", pool.name),
-              uint32_t(std::max<Duration>(1, (wait + kSecond - 1) / kSecond))))};
+  return unavailable("upstream_unavailable",
+                     fmt::format("The {} service cannot be reached at present.", pool.name),
+                     uint32_t(std::max<Duration>(1, (wait + kSecond - 1) / kSecond)));
 }
 
 void ClientSite::answer(OutCallPtr call, Answer answer) {

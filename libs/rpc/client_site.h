@@ -18,6 +18,7 @@ struct Target {
   bool serving = true;  // says its health
   bool checking = false;
   size_t running = 0;
+  Time away_until = 0;  // others do better with commands; said so of late
   Breaker breaker;
   std::shared_ptr<ClientConnection> connection;
   Time connect_at = 0;  // not before
@@ -46,14 +47,14 @@ class ClientSite {
   void end();                          // nothing is answered any more; on the loop or after it
   void apply(const Targets& targets);  // what discovery says
   void call(OutCallPtr call);
-  bool refuses(const contract::Service& service) const;
+  std::optional<Error> refusal(const contract::Service& service) const;
   Loop& loop() { return loop_; }
 
  private:
   using TargetPtr = std::shared_ptr<Target>;
   struct Pool {
     std::string name;
-    std::vector<TargetPtr> targets;
+    std::vector<TargetPtr> targets = {};
     double tokens = 0;  // of the retry budget
     Gauge *serving = nullptr, *open = nullptr;
     int64_t told_serving = 0, told_open = 0;  // what this site has added to them
@@ -62,6 +63,7 @@ class ClientSite {
 
   bool usable(const Target& target, Time now) const;
   TargetPtr choose(const Pool& pool, const OutCall& call);
+  TargetPtr choose(const Pool& pool, const OutCall& call, Time home_since);
   void attempt(Pool& pool, OutCallPtr call);
   void lost(const Pool& pool, Target& target, const Loss& loss);
   ClientConnection& connection_of(Pool& pool, const TargetPtr& target);
@@ -69,7 +71,7 @@ class ClientSite {
   bool may_repeat(Pool& pool, const OutCall& call, const Outcome& outcome, const Answer& answer);
   void judge(Target& target, const Outcome& outcome, const Answer& answer);
   Answer answer_of(const Pool& pool, OutCall& call, const Outcome& outcome) const;
-  Answer no_instance(const Pool& pool) const;
+  Error no_instance(const Pool& pool) const;
   void answer(OutCallPtr call, Answer answer);
   void tick();
   void look_after(Pool& pool, const TargetPtr& target, Time now, bool check);

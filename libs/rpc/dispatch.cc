@@ -1,5 +1,7 @@
 #include "libs/rpc/dispatch.h"
 
+#include "libs/base/ids.h"
+#include "libs/contract/message_ids.h"
 #include "libs/contract/validate.h"
 #include "libs/runtime/access.h"
 
@@ -11,6 +13,16 @@ constexpr std::string_view kGateway = "gateway", kOperator = "operator";
 bool quick(const contract::Method& method) {
   return method.verb == "GET" && !method.list && !method.options.on_engine() &&
          method.options.media_field().empty();
+}
+
+// When the newest record that the request names was made; 0: none.
+Time newest_record(const google::protobuf::Message& request) {
+  Time newest = 0;
+  contract::each_id(request, [&](std::string_view id) {
+    newest = std::max(newest, uuid_time(*parse_uuid(id)));
+    return true;
+  });
+  return newest;
 }
 
 }  // namespace
@@ -66,16 +78,40 @@ void Dispatch::call(Inbound inbound) {
   }();
   if (!checked) return inbound.command.done({.result = std::unexpected(checked.error())});
   if (!engine_.watermarks().cover(inbound.command.after) && wait(inbound)) return;
-  Command& command = inbound.command;
-  if (method.query && !quick(method)) return run_later(std::make_shared<Inbound>(std::move(inbound)));
-  carry_out(command);
+  auto kept = std::make_shared<Inbound>(std::move(inbound));
+  if (method.query && !quick(method)) return run_later(std::move(kept));
+  carry_out(kept);
+}
+
+// A record that somebody has seen is somewhere; one of this very second may not be known here yet. A refusal
+// has changed nothing, so the call is made again when more is known. `this` may be gone when an answer comes;
+// then nobody waits any more.
+void Dispatch::carry_out(const std::shared_ptr<Inbound>& inbound) {
+  Command command = inbound->command;
+  Watermarks& watermarks = engine_.watermarks();
+  command.done = [this, inbound, &watermarks, &clock = clock_, longest = longest_wait_,
+                  known = watermarks.told()](Answer answer) {
+    if (!answer.result && answer.result.error().code == Code::kNotFound) {
+      const Duration left = longest - (clock.now() - newest_record(*inbound->command.request));
+      const auto again = [this, inbound] {
+        repeats_.add();
+        run_later(inbound);
+      };
+      if (left > 0 && left <= longest * 2 &&
+          watermarks.wait_for_more(known, std::min(clock.monotonic() + left, inbound->deadline), again))
+        return;
+    }
+    inbound->command.done(std::move(answer));
+  };
+  attempt(std::move(command));
 }
 
 // Whose record it is may be known only now.
-void Dispatch::carry_out(Command& command) {
+void Dispatch::attempt(Command command) {
+  command.judge_owner = true;
+  if (!command.method->query) return engine_.submit(std::move(command));
   if (const auto owned = engine_.authorize(*command.method, command.principal, *command.request); !owned)
     return command.done({.result = std::unexpected(owned.error())});
-  if (!command.method->query) return engine_.submit(std::move(command));
   command.done({.result = engine_.query(*command.method, command.principal, *command.request),
                 .status = command.method->success});
 }
@@ -98,7 +134,7 @@ bool Dispatch::wait(const Inbound& inbound) {
 
 void Dispatch::run_later(std::shared_ptr<Inbound> waiting) {
   const bool queued = workers_.run([this, waiting] {
-    if (clock_.monotonic() < waiting->deadline) carry_out(waiting->command);  // else it has been told
+    if (clock_.monotonic() < waiting->deadline) carry_out(waiting);  // else it has been told
   });
   if (queued) return;
   waiting->command.done({.result = std::unexpected(Error{.code = Code::kUnavailable,

@@ -6,7 +6,8 @@
 //   operator           any method without a route, as the system: the command line of a cluster
 //
 // Nothing here blocks the loop: lists, media and what the engine thread answers go to a few workers. A call
-// that has seen events of others which are not here yet waits for them a moment, without a thread
+// that has seen events of others which are not here yet waits for them a moment, without a thread, and one
+// that names a record of this very second which is not here is carried out again when more is known
 // (decisions/0010).
 #pragma once
 
@@ -57,7 +58,8 @@ class Dispatch {
   bool serving() const { return engine_.state() == Engine::State::kRunning; }
 
  private:
-  void carry_out(Command& command);
+  void carry_out(const std::shared_ptr<Inbound>& inbound);
+  void attempt(Command command);
   bool wait(const Inbound& inbound);
   void run_later(std::shared_ptr<Inbound> waiting);
 
@@ -76,6 +78,8 @@ class Dispatch {
                             "Calls that waited for events which their caller had seen elsewhere");
   Counter& waits_in_vain_ = counter("micropay_rpc_server_waits_in_vain_total",
                                     "Calls that went on without events which their caller had seen");
+  Counter& repeats_ = counter("micropay_rpc_server_repeats_total",
+                                  "Calls repeated because a record of this second was not known yet");
   Histogram& wait_seconds_ =
       duration_histogram("micropay_rpc_server_wait_seconds", "Time that such calls waited");
 };

@@ -8,6 +8,7 @@
 // Plain text needs `plaintext` and an address of this machine; it is for tests.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -31,6 +32,9 @@ struct ServerOptions {
   size_t max_calls = 10'000;     // running; beyond: unavailable, at once
   uint32_t max_streams = 5'000;  // calls of one connection that run at once; the caller holds back more
   size_t max_connections = 1'000;
+  // Whether commands do better at other instances of the service, because the events that they wait for come
+  // there: callers are told, and prefer those (decisions/0011). Any thread.
+  std::function<bool()> away = {};
 };
 
 class Server {

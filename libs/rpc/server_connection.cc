@@ -12,7 +12,8 @@ constexpr Duration kTalksOn = 5 * kSecond;       // who was refused before the e
 constexpr Duration kLongestCall = 10 * kMinute;  // of one that names no deadline
 const Trailers kGood = {{"grpc-status", "0"}};
 // What an answer says beside its message.
-void add_trailers(Trailers& trailers, const Answer& answer) {
+void add_trailers(Trailers& trailers, const Answer& answer, bool away) {
+  if (away) trailers.emplace_back(kAwayTrailer, "1");
   if (answer.replayed) trailers.emplace_back(kReplayedTrailer, "1");
   if (!answer.marks.empty()) trailers.emplace_back(kMarksTrailer, encode_binary(encode_marks(answer.marks)));
 }
@@ -188,6 +189,10 @@ void ServerConnection::answer(int32_t id, Answer answer) {
   succeed(stream, answer);
 }
 
+bool ServerConnection::away(const Stream& stream) const {
+  return core_->away && stream.method != nullptr && !stream.method->query && core_->away();
+}
+
 void ServerConnection::succeed(Stream& stream, const Answer& answer) {
   const contract::Method& method = *stream.method;
   if ((*answer.result)->ByteSizeLong() > core_->max_message_bytes) {
@@ -198,9 +203,10 @@ void ServerConnection::succeed(Stream& stream, const Answer& answer) {
   stream.state = Stream::State::kAnswered;
   append_frame(stream.out.bytes, **answer.result);
   stream.out.trailers = &kGood;
-  if (answer.replayed || answer.status != method.success || !answer.marks.empty()) {
+  const bool elsewhere = away(stream);
+  if (answer.replayed || answer.status != method.success || !answer.marks.empty() || elsewhere) {
     stream.trailers = kGood;
-    add_trailers(stream.trailers, answer);
+    add_trailers(stream.trailers, answer, elsewhere);
     if (answer.status != method.success)
       stream.trailers.emplace_back(kStatusTrailer, fmt::to_string(answer.status));
     stream.out.trailers = &stream.trailers;
@@ -226,7 +232,7 @@ void ServerConnection::finish(Stream& stream, const Error* error, const Answer* 
                 {"grpc-message", encode_message(status.message)},
                 {"grpc-status-details-bin", encode_binary(status.details)}};
   }
-  if (answer != nullptr) add_trailers(trailers, *answer);
+  if (answer != nullptr) add_trailers(trailers, *answer, away(stream));
   if (!stream.started) {
     std::vector<Header> headers(std::begin(kHeaders), std::end(kHeaders));
     for (const auto& [name, value] : trailers) headers.push_back({name, value, false});

@@ -24,6 +24,7 @@ struct ServerCore {
   size_t max_calls;
   uint32_t max_streams;
   std::shared_ptr<TlsKeys> keys;
+  std::function<bool()> away;
   CallMetrics metrics{"server"};
   std::atomic<size_t> calls{0};
   std::atomic<size_t> connections{0};
@@ -40,6 +41,7 @@ class ServerConnection final : public Http2 {
 
  private:
   struct Stream;
+  bool away(const Stream& stream) const;
   void begin(int32_t id) override;
   void header(int32_t id, void* stream, std::string_view name, std::string_view value) override;
   void data(int32_t id, void* stream, std::string_view bytes) override;

@@ -14,6 +14,7 @@ constexpr std::string_view kContextHeader = "micropay-call-bin";
 constexpr std::string_view kStatusTrailer = "micropay-status";  // HTTP status, where it is not the method's
 constexpr std::string_view kReplayedTrailer = "micropay-replayed";  // "1"
 constexpr std::string_view kMarksTrailer = "micropay-marks-bin";
+constexpr std::string_view kAwayTrailer = "micropay-away";  // "1": ServerOptions::away
 // Of gRPC's own retries: how often it was tried before, when nobody knows what came of it.
 constexpr std::string_view kRepeatedHeader = "grpc-previous-rpc-attempts";
 constexpr size_t kFrameHeadBytes = 5;

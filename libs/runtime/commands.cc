@@ -38,10 +38,21 @@ std::string Engine::Impl::idempotency_id(const Command& command) {
   return derived_uuid(fmt::format("{}\n{}", command.principal.actor(), command.idempotency_key));
 }
 
+// That the engine has to look whose it is.
+std::optional<OwnedRecord> Engine::Impl::owned_record(const Command& command) {
+  if (!command.judge_owner) return {};
+  return OwnedRecord::of(*command.method, command.principal, *command.request);
+}
+
 void Engine::Impl::run_command(PreparedCommand& input) {
   Command& command = *input.command;
   const Handlers::CommandEntry& entry = *handlers_.command(*command.method);
   if (command.correlation_id.empty()) command.correlation_id = host_.new_id();
+  if (const auto owned = owned_record(command)) {
+    const Message* record = owned->key.empty() ? nullptr : host_.work().find(*owned->table, owned->key);
+    if (const auto judged = owned->judge(record, command.principal); !judged)
+      return answer(input.command, {.result = std::unexpected(judged.error())});
+  }
   std::string key_id = idempotency_id(command);
   if (!key_id.empty())
     if (const auto* record = find_row<IdempotencyRecord>(host_, key_id))

@@ -113,7 +113,12 @@ void Engine::Impl::prepare(const Handlers::CommandEntry& entry, const CommandPtr
                                              .may_begin_trace = false});
     Result<MessagePtr> prepared;
     try {
-      prepared = entry.handler->prepare(ctx, *command->request);
+      // What is found out of a record is for its owner.
+      const auto owned = owned_record(*command);
+      const auto judged = owned ? owned->judge(snapshot.find_row(*owned->table, owned->key), ctx.principal())
+                                : Result<void>();
+      if (judged) prepared = entry.handler->prepare(ctx, *command->request);
+      else prepared = std::unexpected(judged.error());
     } catch (const StoreUnavailable& away) {
       prepared = std::unexpected(away.error);
     }

@@ -45,6 +45,7 @@ struct Command {
   uint64_t if_match = 0;             // ETag digest the resource must have; 0: none
   bool repeated = false;             // nobody knows what became of an earlier attempt of the same call
   Marks after = {};                  // what the caller has seen; the engine does not look at it
+  bool judge_owner = false;          // nobody has asked authorize(): the engine does, in the tick
   std::function<void(Answer)> done;  // called once, on the engine thread: must not block
 };
 

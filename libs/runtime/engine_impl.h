@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <variant>
 
+#include "libs/runtime/access.h"
 #include "libs/runtime/effects.h"
 #include "libs/runtime/engine.h"
 #include "libs/runtime/engine_numbers.h"
@@ -71,6 +72,7 @@ struct Engine::Impl {
     Found elsewhere = Found::kNothing;  // of what another instance committed: no conflict undoes that
   };
   static std::string idempotency_id(const Command& command);
+  static std::optional<OwnedRecord> owned_record(const Command& command);
   void run_command(PreparedCommand& input);
   Answer replay(const Command& command, const IdempotencyRecord& record);
   bool waits_elsewhere(const IdempotencyRecord& record);

@@ -78,21 +78,14 @@ Result<Row> Engine::query(const contract::Method& method, const Principal& princ
 
 Result<void> Engine::authorize(const contract::Method& method, const Principal& principal,
                                const google::protobuf::Message& request) {
-  if (principal.kind == Principal::Kind::kSystem || contract::allowed_by_role(method, principal.role_bits))
-    return {};
-  if (method.owner.table == nullptr || method.owner.by == nullptr) return {};
-  const contract::Table& table = *method.owner.table;
-  const std::string name = contract::field_text(request, *method.owner.by);
-  if (name.empty()) return {};  // validation says what is required
-  const std::string key = detail::encode_key(table, {name});
-  Row row;
+  const auto owned = OwnedRecord::of(method, principal, request);
+  if (!owned) return {};
   try {
-    if (!key.empty()) row = impl_->store_.get(table, key);
+    const Row row = owned->key.empty() ? nullptr : impl_->store_.get(*owned->table, owned->key);
+    return owned->judge(row.get(), principal);
   } catch (const StoreUnavailable& away) {
     return std::unexpected(away.error);
   }
-  if (row != nullptr && contract::field_text(*row, *table.owner) == principal.user_id) return {};
-  return detail::not_found(table, {name});
 }
 
 void Engine::on_committed(

@@ -44,6 +44,8 @@ void Engine::Impl::expect_rows() {
     } else if (const auto* prepared = std::get_if<PreparedCommand>(&input)) {
       const std::string id = idempotency_id(*prepared->command);
       if (!id.empty()) expected_.push_back({&keys, detail::encode_key(keys, {id})});
+      if (auto owned = owned_record(*prepared->command); owned && !owned->key.empty())
+        expected_.push_back({owned->table, std::move(owned->key)});
     }
   }
   if (!expected_.empty()) store_.expect(expected_);

@@ -130,6 +130,28 @@ TEST_F(MarksTest, WhoeverHasSeenAnEventWaitsUntilItIsHere) {
   EXPECT_EQ(told.size(), 3u);
 }
 
+TEST_F(MarksTest, WhoeverMissesARecordLooksAgainWhenMoreIsKnown) {
+  Watermarks& watermarks = engine->watermarks();
+  const uint64_t before = watermarks.told();
+  int looked = 0;
+  const auto look = [&] { ++looked; };
+  ASSERT_TRUE(watermarks.wait_for_more(before, clock.monotonic() + kSecond, look));
+  EXPECT_EQ(looked, 0);
+  freeze(40);
+  EXPECT_EQ(looked, 1);
+  ASSERT_TRUE(watermarks.wait_for_more(before, clock.monotonic() + kSecond, look)) << "more is known already";
+  EXPECT_EQ(looked, 2);
+  ASSERT_TRUE(watermarks.wait_for_more(watermarks.told(), clock.monotonic() + kSecond, look));
+  watermarks.expire(clock.monotonic() + kSecond);
+  EXPECT_EQ(looked, 3) << "the last look";
+  int waiting = 0;
+  while (watermarks.wait_for_more(watermarks.told(), clock.monotonic() + kSecond, look)) ++waiting;
+  EXPECT_EQ(waiting, 100);
+  watermarks.forget_waiting();
+  EXPECT_FALSE(watermarks.wait_for_more(0, clock.monotonic() + kSecond, look)) << "it is closed";
+  EXPECT_EQ(looked, 3);
+}
+
 TEST_F(MarksTest, NobodyWaitsForWhatItDoesNotHearOrHasMadeItself) {
   const Watermarks& watermarks = engine->watermarks();
   EXPECT_TRUE(watermarks.cover({{service_named("account"), 2, digest_of("account.created"), 99}}));

@@ -9,6 +9,7 @@ namespace micropay {
 namespace {
 
 constexpr size_t kMostWaiting = 1'000;
+constexpr size_t kMostWaitingForMore = 100;  // each commit lets them all look again
 constexpr std::string_view kSource = "source:";
 
 }  // namespace
@@ -49,6 +50,7 @@ void Watermarks::reached(std::string_view name, uint64_t position) {
   const std::lock_guard lock(mutex_);
   uint64_t& at = positions_[place];
   at = std::max(at, position);
+  ++told_;
 }
 
 template <typename Chosen>
@@ -82,11 +84,25 @@ bool Watermarks::cover(const Marks& marks) const {
 bool Watermarks::wait_for(Marks marks, Time deadline, std::function<void(bool)> go) {
   std::erase_if(marks, [this](const Mark& mark) { return !hears(mark); });
   const std::lock_guard lock(mutex_);
-  if (waiting_.size() >= kMostWaiting) return false;
+  if (closed_ || waiting_.size() >= kMostWaiting) return false;
   // It may have come since it was asked for.
   if (std::ranges::all_of(marks, [this](const Mark& mark) { return known(mark); })) go(true);
   else waiting_.push_back({std::move(marks), deadline, std::move(go)});
   return true;
+}
+
+bool Watermarks::wait_for_more(uint64_t seen, Time deadline, std::function<void()> go) {
+  const std::lock_guard lock(mutex_);
+  const auto like_it = std::ranges::count(waiting_, true, &Waiting::any);
+  if (closed_ || waiting_.size() >= kMostWaiting || size_t(like_it) >= kMostWaitingForMore) return false;
+  if (told_ != seen) go();
+  else waiting_.push_back({.deadline = deadline, .go = [go = std::move(go)](bool) { go(); }, .any = true});
+  return true;
+}
+
+uint64_t Watermarks::told() const {
+  const std::lock_guard lock(mutex_);
+  return told_;
 }
 
 void Watermarks::expire(Time now) {
@@ -97,6 +113,7 @@ void Watermarks::expire(Time now) {
 void Watermarks::forget_waiting() {
   const std::lock_guard lock(mutex_);
   waiting_.clear();
+  closed_ = true;
 }
 
 }  // namespace micropay

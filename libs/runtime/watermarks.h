@@ -29,14 +29,18 @@ class Watermarks {
   // Runs `go` once: when they are known, or in expire() after the deadline. It must not block, and comes on
   // any thread. False when too many wait already.
   bool wait_for(Marks marks, Time deadline, std::function<void(bool known)> go);
+  // The same for whoever misses what he cannot name: when more is known than when `seen` was told()
+  bool wait_for_more(uint64_t seen, Time deadline, std::function<void()> go);
+  uint64_t told() const;  // how often something was reached
   void expire(Time now);
-  void forget_waiting();  // nothing is run any more when it has returned
+  void forget_waiting();  // nothing is run any more when it has returned, nor waits again
 
  private:
   struct Waiting {
     Marks marks;  // that are not known, or were not when it was looked last
     Time deadline;
     std::function<void(bool)> go;
+    bool any = false;  // in place of marks: whatever comes
   };
   using Place = std::pair<const contract::Service*, uint32_t>;
   bool hears(const Mark& mark) const;
@@ -50,6 +54,8 @@ class Watermarks {
   mutable std::mutex mutex_;
   std::map<Place, uint64_t> positions_;  // guarded by mutex_
   std::vector<Waiting> waiting_;         // guarded by mutex_
+  uint64_t told_ = 0;                    // guarded by mutex_
+  bool closed_ = false;                  // guarded by mutex_
 };
 
 // "source:payment/3", as a ConsumerRecord's key; null service when it is no such name.

@@ -130,27 +130,21 @@ Result<bool> ServerStoreImpl::lock_and_look(SqlSession& session, const Tick& tic
                                             std::optional<uint64_t> sent) {
   session.add("BEGIN");
   session.add(lock_head_sql());
-  session.add(
-      fmt::format(R"(SELECT "epoch",(SELECT COUNT(*) FROM "instance" WHERE "name"<>? AND "epoch"<>0 AND )"
-                  R"("lease_until">={}) FROM "instance" WHERE "name"=?)",
-                  now_sql(session.server())),
-      {sql_text(membership_.name()), sql_text(membership_.name())});
   session.add(log_since_sql(), {sql_value(end().tick), sql_value(kTicksUnderLock)});
   const auto answers = TRY(session.run());
   const LogHead head = head_of(*answers[1]);
-  const SqlRows& mine = *answers[2];
-  const SqlRows& log = *answers[3];
+  const SqlRows& log = *answers[2];
   if (sent && is_own(log, *sent)) {
     told_.store(true, std::memory_order_relaxed);  // what is behind it is taken in later
     return true;
   }
-  if (mine.rows() == 0 || static_cast<uint64_t>(mine.integer(0, 0)) != membership_.epoch()) {
+  // Whoever joins or is fenced moves the fence.
+  if (head.fence != fence_ && !TRY(still_a_member(session))) {
     session.roll_back();
     numbers_.fenced.add();
     TRY(join());
     return conflict("fenced");
   }
-  membership_.note_others(static_cast<uint64_t>(mine.integer(0, 1)));
   const size_t taken = since_begin_.size();
   const bool more = TRY(take_in(log));
   if (since_begin_.size() > taken) cautious_ = kCautiousCommits;
@@ -160,6 +154,20 @@ Result<bool> ServerStoreImpl::lock_and_look(SqlSession& session, const Tick& tic
   CHECK(end().tick == head.tick && end().next_position == head.next_position);
   fence_ = head.fence;
   return false;
+}
+
+// With the head locked. Notes who else there is, too.
+Result<bool> ServerStoreImpl::still_a_member(SqlSession& session) {
+  session.add(
+      fmt::format(R"(SELECT "epoch",(SELECT COUNT(*) FROM "instance" WHERE "name"<>? AND "epoch"<>0 AND )"
+                  R"("lease_until">={}) FROM "instance" WHERE "name"=?)",
+                  now_sql(session.server())),
+      {sql_text(membership_.name()), sql_text(membership_.name())});
+  const auto answers = TRY(session.run());
+  const SqlRows& mine = *answers[0];
+  if (mine.rows() == 0 || static_cast<uint64_t>(mine.integer(0, 0)) != membership_.epoch()) return false;
+  membership_.note_others(static_cast<uint64_t>(mine.integer(0, 1)));
+  return true;
 }
 
 bool ServerStoreImpl::is_own(const SqlRows& log, uint64_t tick) const {
@@ -177,7 +185,7 @@ void ServerStoreImpl::committed(Tick& tick) {
       {.tick = tick.number, .next_position = tick.first_position + tick.events.size(), .time = tick.time});
   recent_.add(tick.events);
   membership_.committed(tick.number);
-  if (projections_) projections_->nudge();
+  if (projections_) projections_->offer(tick.number, tick.events);
   numbers_.commits.add();
 }
 

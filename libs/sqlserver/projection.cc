@@ -4,9 +4,11 @@
 #include <pthread.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "libs/base/check.h"
+#include "libs/base/ids.h"
 #include "libs/base/log.h"
 #include "libs/sqlserver/log_rows.h"
 #include "libs/sqlserver/membership.h"
@@ -18,7 +20,8 @@ namespace {
 using contract::Table;
 
 constexpr uint64_t kBatchTicks = 128;
-constexpr Duration kPace = 3 * kMillisecond;
+constexpr size_t kMostOffered = 2'000;  // ticks
+constexpr Duration kPace = 25 * kMillisecond;
 constexpr Duration kIdlePause = 500 * kMillisecond;  // when nobody nudges: a call may get lost
 constexpr Duration kFirstPoll = 2 * kMillisecond, kLongestPoll = 20 * kMillisecond;
 constexpr std::string_view kAdvance =
@@ -44,6 +47,8 @@ class ProjectionRunner::Reader final : public RowReader {
   Row get(const Table& table, const std::string& key) const override {
     CHECK(table.projection);
     if (auto known = part_.rows->find(table, key)) return *known;
+    if (part_.event_keys.contains(key) && std::ranges::count(part_.looked_in, &table) == 0)
+      part_.looked_in.push_back(&table);
     auto row = read_row(session_, table, key);
     if (!row) throw StoreUnavailable{row.error()};
     part_.rows->put(table, key, *row);
@@ -86,7 +91,16 @@ void ProjectionRunner::start() {
 void ProjectionRunner::nudge() {
   const std::lock_guard lock(mutex_);
   nudged_ = true;
-  work_.notify_one();
+  if (idle_) work_.notify_one();
+}
+
+void ProjectionRunner::offer(uint64_t tick, const Events& events) {
+  const std::lock_guard lock(mutex_);
+  if (offered_.size() >= kMostOffered || (!offered_.empty() && offered_.back().first + 1 != tick))
+    offered_.clear();  // they are in the log
+  offered_.emplace_back(tick, events);
+  nudged_ = true;
+  if (idle_) work_.notify_one();
 }
 
 bool ProjectionRunner::stopping() const {
@@ -115,8 +129,9 @@ void ProjectionRunner::run() {
     if (!worked) made_here_.clear();
     // Many ticks at a time cost a fraction: whoever cannot wait says so.
     work_.wait_for(lock, time(kPace), [this] { return stopping_ || urgent_; });
+    idle_ = true;
     if (worked) work_.wait_for(lock, time(kIdlePause), [this] { return stopping_ || nudged_ || urgent_; });
-    nudged_ = urgent_ = false;
+    idle_ = nudged_ = urgent_ = false;
   }
 }
 
@@ -187,29 +202,80 @@ Result<void> ProjectionRunner::clear(SqlSession& session, Part& part, uint64_t v
 }
 
 Result<bool> ProjectionRunner::advance(SqlSession& session, Part& part) {
-  session.add(log_since_sql(), {sql_value(part.tick), sql_value(kBatchTicks)});
+  auto offered = offered_since(part.tick);
+  const Batch batch = offered ? *std::move(offered) : TRY(stored_since(session, part.tick));
+  if (batch.to == part.tick) return false;
+  std::vector<RowChange> changes;
+  if (!batch.events.empty()) {
+    prefetch(session, part, batch.events);
+    changes = projector_.project(batch.events, Reader(session, part), part.service);
+  }
+  if (!TRY(write(session, part, batch.to, changes))) return true;
+  for (RowChange& change : changes) part.rows->put(*change.table, change.key, std::move(change.row));
+  part.tick = batch.to;
+  events_.add(batch.events.size());
+  tick_.set(static_cast<int64_t>(batch.to));
+  return batch.full;
+}
+
+// What is behind the tick, if that is here.
+std::optional<ProjectionRunner::Batch> ProjectionRunner::offered_since(uint64_t tick) {
+  const std::lock_guard lock(mutex_);
+  if (offered_.empty() || offered_.front().first > tick + 1 || offered_.back().first < tick) return {};
+  Batch batch{.to = tick};
+  for (const auto& [number, events] : offered_) {
+    if (number <= tick) continue;
+    batch.full = number - tick > kBatchTicks;
+    if (batch.full) break;
+    batch.events.insert(batch.events.end(), events.begin(), events.end());
+    batch.to = number;
+  }
+  return batch;
+}
+
+Result<ProjectionRunner::Batch> ProjectionRunner::stored_since(SqlSession& session, uint64_t tick) {
+  session.add(log_since_sql(), {sql_value(tick), sql_value(kBatchTicks)});
   const auto answers = TRY(session.run());
   const SqlRows& log = *answers[0];
-  if (log.rows() == 0) return false;
-  std::vector<std::shared_ptr<const EventRecord>> events;
-  uint64_t to = part.tick;
+  Batch batch{.to = tick, .full = log.rows() == kBatchTicks};
   for (size_t i = 0; i < log.rows(); ++i) {
     TickRecord record = TRY(record_of(log, i));
-    to = record.tick;
+    batch.to = record.tick;
     for (Envelope& envelope : record.events) {
       auto event = to_event(std::move(envelope), model_);
       if (event == nullptr) return fail(Code::kInternal, "log_damaged", "an event that cannot be decoded");
-      events.push_back(std::move(event));
+      batch.events.push_back(std::move(event));
     }
   }
-  std::vector<RowChange> changes;
-  if (!events.empty()) changes = projector_.project(events, Reader(session, part), part.service);
-  if (!TRY(write(session, part, to, changes))) return true;
-  for (RowChange& change : changes) part.rows->put(*change.table, change.key, std::move(change.row));
-  part.tick = to;
-  events_.add(events.size());
-  tick_.set(static_cast<int64_t>(to));
-  return log.rows() == kBatchTicks;
+  return batch;
+}
+
+// In one request what would be looked for event by event.
+void ProjectionRunner::prefetch(SqlSession& session, Part& part, const Events& events) {
+  part.event_keys.clear();
+  for (const auto& event : events)
+    if (const auto id = parse_uuid(event->envelope.key()))
+      part.event_keys.emplace(reinterpret_cast<const char*>(id->data()), id->size());
+  std::vector<std::pair<const Table*, std::vector<const std::string*>>> wanted;
+  for (const Table* table : part.looked_in) {
+    std::vector<const std::string*> keys;
+    for (const std::string& key : part.event_keys)
+      if (!part.rows->find(*table, key)) keys.push_back(&key);
+    if (keys.empty()) continue;
+    session.get_rows(*table, keys);
+    wanted.emplace_back(table, std::move(keys));
+  }
+  if (wanted.empty()) return;
+  const auto answers = session.run();
+  if (!answers) throw StoreUnavailable{answers.error()};
+  for (size_t at = 0; at < wanted.size(); ++at) {
+    const auto& [table, keys] = wanted[at];
+    for (const std::string* key : keys) part.rows->put(*table, *key, nullptr);
+    for (size_t i = 0; i < (*answers)[at]->rows(); ++i) {
+      Row row = row_of(*table, *(*answers)[at], i);
+      part.rows->put(*table, table->key_of(*row), row);
+    }
+  }
 }
 
 // False: another instance makes them by now.

@@ -6,9 +6,12 @@
 #pragma once
 
 #include <condition_variable>
+#include <deque>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <thread>
+#include <unordered_set>
 
 #include "libs/sqlserver/known_rows.h"
 #include "libs/sqlserver/sql_link.h"
@@ -29,7 +32,10 @@ class ProjectionRunner {
   ~ProjectionRunner();
   void start();
 
+  using Events = std::vector<std::shared_ptr<const EventRecord>>;
   void nudge();  // there are new ticks
+  // One that is durable, and its events: in order, without gaps. Saves reading it again from the log.
+  void offer(uint64_t tick, const Events& events);
   // Until all projections, wherever they are made, have taken in this tick. projections_behind after
   // `patience`.
   Result<void> wait_for(uint64_t tick, Duration patience, SqlPool& readers);
@@ -41,8 +47,15 @@ class ProjectionRunner {
     Time renew_at = 0;
     uint64_t tick = 0;
     std::unique_ptr<KnownRows> rows;
+    std::unordered_set<std::string> event_keys;  // of the batch
+    std::vector<const contract::Table*> looked_in;  // with such keys: their rows are fetched together
   };
   class Reader;
+  struct Batch {
+    uint64_t to = 0;  // tick
+    Events events;
+    bool full = false;  // there may be more
+  };
 
   void run();
   bool stopping() const;
@@ -52,6 +65,9 @@ class ProjectionRunner {
   Result<void> clear(SqlSession& session, Part& part, uint64_t version);
   Result<bool> advance(SqlSession& session, Part& part);
   Result<bool> write(SqlSession& session, Part& part, uint64_t to, const std::vector<RowChange>& changes);
+  std::optional<Batch> offered_since(uint64_t tick);
+  Result<Batch> stored_since(SqlSession& session, uint64_t tick);
+  void prefetch(SqlSession& session, Part& part, const Events& events);
   bool local(uint64_t tick);
 
   const ProjectionOptions options_;
@@ -64,7 +80,9 @@ class ProjectionRunner {
   std::condition_variable work_, done_;
   bool stopping_ = false;
   bool nudged_ = false, urgent_ = false;       // there are new ticks; somebody waits for them
+  bool idle_ = false;                          // waits for them
   std::map<std::string, uint64_t> made_here_;  // tick, of those that are made here
+  std::deque<std::pair<uint64_t, Events>> offered_;  // guarded by mutex_
   std::thread thread_;
 
   Counter& events_ = counter("micropay_projection_events_total", "Events taken into projections");

@@ -54,8 +54,10 @@ class ServerStore : public Store {
   virtual const std::vector<std::string>& open_notes() const = 0;
 
   // Duties that one instance of the service has at a time, such as publishing its events. Whether this one
-  // has it: quick, the database is asked a few times a lease. A moment of two has to do no harm. Any thread.
-  virtual bool has_duty(std::string_view name) = 0;
+  // has it: quick, the database is asked a few times a lease. A moment of two has to do no harm. An instance
+  // that is not `suited` takes what nobody else wants, and lets go of what it has while it is not alone. Any
+  // thread.
+  virtual bool has_duty(std::string_view name, bool suited = true) = 0;
   // How far it is done, 0 at first; only who has the duty sets it.
   virtual Result<uint64_t> duty_position(std::string_view name) const = 0;
   virtual Result<void> set_duty_position(std::string_view name, uint64_t position) = 0;

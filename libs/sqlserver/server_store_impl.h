@@ -45,16 +45,19 @@ class ServerStoreImpl final : public ServerStore {
   ServerStoreStats stats() const override;
   const std::vector<std::string>& open_notes() const override { return notes_; }
   void expect(std::span<const ExpectedRow> rows) override;
-  bool has_duty(std::string_view name) override;
+  bool has_duty(std::string_view name, bool suited) override;
   Result<uint64_t> duty_position(std::string_view name) const override;
   Result<void> set_duty_position(std::string_view name, uint64_t position) override;
 
  private:
   struct Duty {
     bool held = false;
-    Time look_at = 0, until = 0;
+    Time look_at = 0, until = 0, unsuited_since = 0;
   };
-  Result<bool> claim_duty(std::string_view name) const;  // duties.cc
+  // duties.cc
+  Result<bool> claim_duty(std::string_view name, bool suited) const;
+  Result<void> leave_duty(std::string_view name) const;
+  bool is_for_others(Duty& duty, bool suited, Time now) const;
   class TickReader final : public RowReader {
    public:
     explicit TickReader(ServerStoreImpl& store) : store_(store) {}
@@ -95,6 +98,7 @@ class ServerStoreImpl final : public ServerStore {
   Result<Attempt> commit_directly(SqlSession& session, Tick& tick);
   Result<Attempt> commit_locked(SqlSession& session, Tick& tick, std::optional<uint64_t> sent);
   Result<bool> lock_and_look(SqlSession& session, const Tick& tick, std::optional<uint64_t> sent);
+  Result<bool> still_a_member(SqlSession& session);
   bool is_own(const SqlRows& log, uint64_t tick) const;
   Result<void> add_writes(SqlSession& session, Tick& tick);
   void committed(Tick& tick);

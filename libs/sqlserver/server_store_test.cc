@@ -204,6 +204,16 @@ TEST_P(Instances, AFencedInstanceChangesNothing) {
   EXPECT_EQ(database->number("SELECT COUNT(DISTINCT epoch) FROM log WHERE instance='b'"), 2);
 }
 
+TEST_P(Instances, ADutyGoesToWhoIsSuited) {
+  Instance a(*database, {.lease = 400 * kMillisecond}), b(*database, {.lease = 400 * kMillisecond});
+  EXPECT_TRUE(a->has_duty("(test)", false)) << "nobody else wants it";
+  EXPECT_FALSE(b->has_duty("(test)", true)) << "it is another's";
+  while (!b->has_duty("(test)", true)) a->has_duty("(test)", false), std::this_thread::yield();
+  EXPECT_FALSE(a->has_duty("(test)", false));
+  ASSERT_TRUE(b->set_duty_position("(test)", 7));
+  EXPECT_EQ(a->duty_position("(test)").value_or(0), 7u);
+}
+
 TEST_P(Instances, ANameBelongsToOneProcess) {
   Instance a(*database, {.instance = "one", .lease = 300 * kMillisecond});
   auto second = database->open(nullptr, {.instance = "one", .lease = 300 * kMillisecond});

@@ -65,6 +65,7 @@ Result<bool> ServerStoreImpl::take_in(const SqlRows& log) {
            .time = std::max(end.time, tick->time)};
     set_end(end);
     recent_.add(tick->events);
+    if (projections_) projections_->offer(tick->number, tick->events);
     stale_ |= reads_.touched_by(*tick);
     since_begin_.push_back(tick);
     news_.push_back(std::move(tick));

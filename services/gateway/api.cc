@@ -79,7 +79,8 @@ void Api::handle(const ExchangePtr& exchange) {
                             {.reason = "method_not_allowed", .detail = "This route takes " + allowed + "."});
   }
   const contract::Method& method = *exchange->match.route->method;
-  if (!method.query && backend_.full(method)) return exchange->refuse(overloaded());
+  if (!method.query)
+    if (auto refusal = backend_.refusal(method)) return exchange->refuse(*std::move(refusal));
   identify(exchange);
 }
 

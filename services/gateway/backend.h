@@ -29,9 +29,9 @@ class Backend {
   // After the server's loops have ended. Drops what waits: nothing is answered any more.
   virtual void stop() {}
 
-  // Whether a command would be refused for want of room: asked before it is read, so that refusing costs
-  // little.
-  virtual bool full(const contract::Method& method) const = 0;
+  // Why a command would be refused for want of room, or of the service: asked before it is read, so that
+  // refusing costs little.
+  virtual std::optional<Error> refusal(const contract::Method& method) const = 0;
   // The answer, when it can be had on this thread without waiting; else none, and query() is to be asked.
   virtual std::optional<Result<Row>> query_now(const contract::Method& method, const Principal& principal,
                                                const contract::Message& request) = 0;
@@ -59,7 +59,7 @@ class LocalBackend final : public Backend, public EventFeed {
   ~LocalBackend() override;
   void stop() override;
 
-  bool full(const contract::Method&) const override { return engine_.full(); }
+  std::optional<Error> refusal(const contract::Method&) const override;
   std::optional<Result<Row>> query_now(const contract::Method& method, const Principal& principal,
                                        const contract::Message& request) override;
   void query(Command ask) override;

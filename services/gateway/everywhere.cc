@@ -69,8 +69,14 @@ Everywhere::Everywhere(rpc::Client& client)
     if (service != runtime_ && !service->methods.empty()) services_.push_back(service);
 }
 
-bool Everywhere::full() const {
-  return std::ranges::all_of(services_, [this](const auto* service) { return client_.refuses(*service); });
+// One that answers is enough.
+std::optional<Error> Everywhere::refusal() const {
+  std::optional<Error> refusal;
+  for (const contract::Service* service : services_) {
+    refusal = client_.refusal(*service);
+    if (!refusal) break;
+  }
+  return refusal;
 }
 
 void Everywhere::call(Command command) const {

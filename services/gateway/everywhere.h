@@ -15,7 +15,7 @@ class Everywhere {
   // Whether the method is one of those.
   bool has(const contract::Method& method) const { return method.service == runtime_; }
   // Whether nobody could answer.
-  bool full() const;
+  std::optional<Error> refusal() const;
   void call(Command command) const;
 
  private:

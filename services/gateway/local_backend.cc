@@ -29,6 +29,10 @@ LocalBackend::~LocalBackend() = default;
 
 void LocalBackend::stop() { pool_->stop(); }
 
+std::optional<Error> LocalBackend::refusal(const contract::Method&) const {
+  return engine_.full() ? std::optional(overloaded()) : std::nullopt;
+}
+
 std::optional<Result<Row>> LocalBackend::query_now(const contract::Method& method, const Principal& principal,
                                                    const contract::Message& request) {
   if (!quick(method)) return {};

@@ -2,42 +2,24 @@
 
 #include "libs/base/ids.h"
 #include "libs/base/quick_hash.h"
+#include "libs/contract/message_ids.h"
 
 namespace micropay::gateway {
 namespace {
 
 constexpr Duration kRemembered = 10 * kSecond;
 constexpr size_t kMostKeys = 32;  // of one command
-constexpr int kDepth = 2;         // of messages in messages
-
-using google::protobuf::FieldDescriptor;
 
 void add_key(RecentWrites::Keys& keys, std::string_view id) {
   const uint64_t key = quick_hash(id);
   if (keys.size() < kMostKeys && std::ranges::find(keys, key) == keys.end()) keys.push_back(key);
 }
 
-// Every id in it: which record a field means does not matter, an id is of one only.
-void add_ids(RecentWrites::Keys& keys, const contract::Message& message, int depth) {
-  const auto& reflection = *message.GetReflection();
-  const auto* type = message.GetDescriptor();
-  std::string scratch;
-  for (int i = 0; i < type->field_count(); ++i) {
-    const FieldDescriptor& field = *type->field(i);
-    const int count = field.is_repeated() ? reflection.FieldSize(message, &field) : 1;
-    for (int at = 0; at < count && keys.size() < kMostKeys; ++at) {
-      if (field.type() == FieldDescriptor::TYPE_STRING) {
-        const std::string& text = field.is_repeated()
-                                      ? reflection.GetRepeatedStringReference(message, &field, at, &scratch)
-                                      : reflection.GetStringReference(message, &field, &scratch);
-        if (is_uuid(text)) add_key(keys, text);
-      } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && depth > 0) {
-        if (field.is_repeated()) add_ids(keys, reflection.GetRepeatedMessage(message, &field, at), depth - 1);
-        else if (reflection.HasField(message, &field))
-          add_ids(keys, reflection.GetMessage(message, &field), depth - 1);
-      }
-    }
-  }
+void add_ids(RecentWrites::Keys& keys, const contract::Message& message) {
+  contract::each_id(message, [&](std::string_view id) {
+    add_key(keys, id);
+    return keys.size() < kMostKeys;
+  });
 }
 
 }  // namespace
@@ -45,14 +27,14 @@ void add_ids(RecentWrites::Keys& keys, const contract::Message& message, int dep
 RecentWrites::Keys RecentWrites::keys_of(const Command& command) {
   Keys keys;
   if (!command.principal.user_id.empty()) add_key(keys, command.principal.user_id);
-  add_ids(keys, *command.request, kDepth);
+  add_ids(keys, *command.request);
   return keys;
 }
 
 void RecentWrites::note(Keys keys, const Answer& answer) {
   if (answer.marks.empty()) return;
   if (answer.result) {
-    add_ids(keys, **answer.result, kDepth);
+    add_ids(keys, **answer.result);
   } else {
     for (const auto& [name, value] : answer.result.error().extensions)
       if (is_uuid(value)) add_key(keys, value);

@@ -47,8 +47,8 @@ Command RemoteBackend::traced(Command command) const {
   return command;
 }
 
-bool RemoteBackend::full(const contract::Method& method) const {
-  return everywhere_.has(method) ? everywhere_.full() : client_.refuses(*method.service);
+std::optional<Error> RemoteBackend::refusal(const contract::Method& method) const {
+  return everywhere_.has(method) ? everywhere_.refusal() : client_.refusal(*method.service);
 }
 
 void RemoteBackend::query(Command ask) {

@@ -19,7 +19,7 @@ class RemoteBackend final : public Backend {
   Result<void> start(HttpServer& server) override;
   void stop() override;
 
-  bool full(const contract::Method& method) const override;
+  std::optional<Error> refusal(const contract::Method& method) const override;
   std::optional<Result<Row>> query_now(const contract::Method&, const Principal&,
                                        const contract::Message&) override {
     return {};

@@ -241,7 +241,9 @@ class Cluster:
             "store.url": f"postgres://micropay_app@127.0.0.1:{postgres.port}/micropay_{{service}}_db",
             "store.owner_url": f"postgres://micropay_owner@127.0.0.1:{postgres.port}/micropay_{{service}}_db",
             "store.password_file": self.folder / "servers/database-password",
-            "kafka.partitions": 2,
+            # Which is for trying what instances do beside each other. Whoever wants it fast on one machine has one, so
+            # that events come to one instance of a service, and the others stand by (docs/scaling.md).
+            "kafka.partitions": 1 if self.lasting else 2,
             "kafka.brokers": f"127.0.0.1:{kafka.port}",
             "redis.url": f"redis://127.0.0.1:{redis.port}",
             "user.keys": self.folder / "keys",
