@@ -10,6 +10,9 @@ namespace micropay::app {
 namespace {
 
 constexpr size_t kMostWaiting = 4'000;  // inputs of the engine, before events are left in their topics
+// So much of a partition that is not heard is read again at most, after a start or a rebalance.
+constexpr size_t kMostPassed = 2'000;
+constexpr Duration kPassedFor = 5 * kSecond;
 constexpr Duration kPatience = 50 * kMillisecond;  // of services that nobody waits for
 
 }  // namespace
@@ -30,6 +33,7 @@ Result<void> ServiceNode::open() {
   EngineOptions options = options_.engine;
   options.shared_store = true;
   options.tick_interval = settings_.tick_interval;
+  options.stands_by = [this] { return away() && !ships_; };
   options.partition_of = [partitions = settings_.kafka.partitions](std::string_view key) {
     return kafka::key_partition(key, partitions);
   };
@@ -45,7 +49,7 @@ Result<void> ServiceNode::start() {
           .service = name(),
           .load = [this]() -> Result<uint64_t> { return TRY(store_->duty_position(kShippingDuty)) + 1; },
           .save = [this](uint64_t next) { return store_->set_duty_position(kShippingDuty, next - 1); },
-          .may_ship = [this] { return store_->has_duty(kShippingDuty, !away()); },
+          .may_ship = [this] { return ships_ = store_->has_duty(kShippingDuty, !away()); },
           .traces = options_.engine.traces});
   engine_->on_committed([this](const auto&) { shipper_->poke(); });
   engine_->on_foreign_commit([this] { shipper_->poke(); });
@@ -113,9 +117,23 @@ Result<std::optional<kafka::LastTaken>> ServiceNode::last_taken(const kafka::Par
   return std::nullopt;
 }
 
+void ServiceNode::pass(const kafka::Consumed& consumed, Passed& passed) {
+  const Time now = system_clock().monotonic();
+  if (passed.count++ == 0) passed.since = now;
+  if (passed.count < kMostPassed && now - passed.since < kPassedFor) return;
+  if (engine_->stats().queued >= kMostWaiting) return;
+  engine_->pass(consumed.event, consumed.partition, consumed.offset);
+  passed = {};
+}
+
 bool ServiceNode::take(const kafka::Consumed& consumed) {
-  if (!heard_.has(consumed.event->type)) return true;
+  Passed& passed = passed_[{consumed.event->type->service, consumed.partition}];
+  if (!heard_.has(consumed.event->type)) {
+    pass(consumed, passed);
+    return true;
+  }
   if (engine_->stats().queued >= kMostWaiting) return false;
+  passed = {};
   engine_->deliver(consumed.event, consumed.partition, consumed.offset);
   return true;
 }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -48,7 +49,12 @@ class ServiceNode {
  private:
   void publish_gauges();
   Result<std::optional<kafka::LastTaken>> last_taken(const kafka::Partition& partition) const;
+  struct Passed {  // events of a partition that nobody here hears, since the last that was noted
+    size_t count = 0;
+    Time since = 0;
+  };
   bool take(const kafka::Consumed& consumed);
+  void pass(const kafka::Consumed& consumed, Passed& passed);
   bool away() const;
   void open_shipper();
   Result<void> open_subscriber();
@@ -59,12 +65,14 @@ class ServiceNode {
   const HeardEvents heard_;
   bool reacts_ = false;                // to events of others
   std::atomic<size_t> partitions_{0};  // of others' topics, that come here
+  std::atomic<bool> ships_{false};     // publishes the service's events
   std::unique_ptr<Projector> projector_;
   std::unique_ptr<ServerStore> store_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<rpc::Server> server_;
   std::unique_ptr<kafka::Shipper> shipper_;
   std::unique_ptr<kafka::Subscriber> subscriber_;
+  std::map<std::pair<const contract::Service*, uint32_t>, Passed> passed_;  // of the subscriber's thread
   std::vector<GaugeCallback> gauges_;
 };
 

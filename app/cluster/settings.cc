@@ -28,7 +28,7 @@ ClusterSettings::ClusterSettings(Settings& settings)
       store_lease(settings.duration("store.lease", 5 * kSecond,
                                     "How long an instance may say nothing before others take over")),
       tick_interval(
-          settings.duration("store.tick_interval", 8 * kMillisecond,
+          settings.duration("store.tick_interval", 6 * kMillisecond,
                             "Least time between two commits of an instance: a busy one makes few and "
                             "large ones; 0s: as many as it can")),
       store_readers(settings.integer("store.readers", 4, 1, 100, "Connections for queries")),

@@ -20,7 +20,7 @@ constexpr size_t kReadAtOnce = 1'000;
 constexpr Duration kFirstBackoff = 100 * kMillisecond;
 constexpr Duration kLongestBackoff = 10 * kSecond;
 // Between two rounds of publishing: each request makes work for the broker and for every consumer.
-constexpr Duration kPace = 8 * kMillisecond;
+constexpr Duration kPace = 4 * kMillisecond;
 constexpr Duration kAwaitingLease = 200 * kMillisecond;
 constexpr Duration kStalledAfter = 5 * kSecond;  // brokers that are there and take nothing
 

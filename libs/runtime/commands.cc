@@ -185,6 +185,7 @@ void Engine::Impl::settle(const CommandPtr& command, std::string idempotency_id,
     finish(ended.command, ended.idempotency_id, row, 202, false);
   }
   if (options_.partition_of) begin_trail(*command);
+  awaits_.store(true, std::memory_order_relaxed);
   waiters_[key] = {.command = command,
                    .idempotency_id = std::move(idempotency_id),
                    .row_key = row_key,

@@ -138,6 +138,7 @@ void Engine::Impl::accept_foreign(const ForeignEvent& foreign) {
   mark.set_position(envelope.position());
   mark.set_offset(foreign.offset);
   host_.put(mark);
+  if (!foreign.heard) return;
   host_.adopt(*foreign.event);
   note_taken_in(*foreign.event);
   drain();

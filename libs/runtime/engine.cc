@@ -206,6 +206,7 @@ bool Engine::Impl::step(bool idle) {
     answers_.clear();
   }
   effects_.dispatch(clock_.monotonic());
+  awaits_.store(!waiters_.empty(), std::memory_order_relaxed);
   return worked;
 }
 

@@ -66,6 +66,9 @@ struct EngineOptions {
   // Least time between the starts of two ticks: a busy instance makes few and large ones, and the first after
   // a pause starts at once. 0: as soon as there is something.
   Duration tick_interval = 0;
+  // Whether nobody here waits for what other instances commit: then it is taken in once a second, or with the
+  // next input. None: at once. Any thread.
+  std::function<bool()> stands_by = {};
   // Where a key is in the topic of its service: answers carry marks then. None: there are no topics.
   std::function<uint32_t(std::string_view key)> partition_of = {};
   TraceSink* traces = nullptr;  // told what is done for traces that are recorded; null: nobody
@@ -107,6 +110,9 @@ class Engine {
   // because it has to be beyond the last one of its source and partition. The offset in the partition is
   // kept with the position (ConsumerRecord), so that a consumer knows where to go on.
   void deliver(std::shared_ptr<const EventRecord> event, uint32_t partition = 0, uint64_t offset = 0);
+  // An event that nobody here hears: it does not become part of this log, but consumption goes on behind it.
+  // Not needed for each; without any, what was passed since the last one heard is read again some day.
+  void pass(std::shared_ptr<const EventRecord> event, uint32_t partition, uint64_t offset);
   // Waits for the answer. Not on the engine thread.
   Answer call(Command command);
   // Any thread, on a snapshot; on_engine methods are answered by the engine thread.

@@ -35,6 +35,7 @@ struct ForeignEvent {
   Event event;
   uint32_t partition = 0;
   uint64_t offset = 0;
+  bool heard = true;  // else only its place counts
 };
 struct EngineQuery {
   std::function<void()> answer;
@@ -109,6 +110,7 @@ struct Engine::Impl {
   Service runtime_service();
   void index_changes();
   // --- foreign.cc ---
+  void take_foreign_soon();
   void wake_for_foreign();
   void expect_rows();
   void take_news();
@@ -184,6 +186,7 @@ struct Engine::Impl {
   Time last_start_ = 0;                                   // of a tick
   std::unordered_map<std::string, Time> foreign_timers_;  // due of those that another instance set
   std::atomic<bool> foreign_waits_{false};                // a ForeignCommit is in the inbox
+  std::atomic<bool> awaits_{false};                       // waiters_ has some
   uint32_t conflicts_in_row_ = 0;
   Time retry_commit_at_ = 0;
   Error store_error_;  // of the last commit that failed

@@ -57,6 +57,10 @@ void Engine::deliver(std::shared_ptr<const EventRecord> event, uint32_t partitio
   impl_->push(ForeignEvent{std::move(event), partition, offset}, false);
 }
 
+void Engine::pass(std::shared_ptr<const EventRecord> event, uint32_t partition, uint64_t offset) {
+  impl_->push(ForeignEvent{std::move(event), partition, offset, false}, false);
+}
+
 Answer Engine::call(Command command) {
   auto promise = std::make_shared<std::promise<Answer>>();
   std::future<Answer> future = promise->get_future();

@@ -14,8 +14,15 @@ constexpr Duration kEffectGrace = 30 * kSecond;
 
 }  // namespace
 
-// Any thread. One such input waits at a time.
+// Any thread.
 void Engine::Impl::wake_for_foreign() {
+  const bool awaited = awaits_.load(std::memory_order_relaxed) || watermarks_.anybody_waits();
+  if (!awaited && options_.stands_by && options_.stands_by()) return;
+  take_foreign_soon();
+}
+
+// Any thread. One such input waits at a time.
+void Engine::Impl::take_foreign_soon() {
   if (!foreign_waits_.exchange(true, std::memory_order_relaxed)) push(ForeignCommit{}, false);
 }
 
@@ -40,7 +47,7 @@ void Engine::Impl::expect_rows() {
   expected_.clear();
   for (const EngineInput& input : inputs_) {
     if (const auto* event = std::get_if<ForeignEvent>(&input)) {
-      expected_.push_back({.key = std::string(event->event->envelope.key())});
+      if (event->heard) expected_.push_back({.key = std::string(event->event->envelope.key())});
     } else if (const auto* prepared = std::get_if<PreparedCommand>(&input)) {
       const std::string id = idempotency_id(*prepared->command);
       if (!id.empty()) expected_.push_back({&keys, detail::encode_key(keys, {id})});

@@ -52,6 +52,15 @@ TEST_F(ForeignEventTest, PositionAndOffsetAreKept) {
   EXPECT_EQ(handled, 3u);
 }
 
+TEST_F(ForeignEventTest, WhatNobodyHearsIsPassed) {
+  deliver(7, 3, 42);
+  engine->pass(foreign_event(AccountClosed(), 90, clock.now()), 3, 100);
+  engine->settle();
+  EXPECT_EQ(mark("source:account/3"), std::pair(uint64_t(90), uint64_t(100)));
+  EXPECT_EQ(handled, 1u);
+  EXPECT_EQ(store->end().next_position, 2u) << "it is not in this log";
+}
+
 TEST_F(ForeignEventTest, WhatComesAgainChangesNothing) {
   deliver(7, 3, 42);
   deliver(7, 3, 50);  // published twice

@@ -15,6 +15,8 @@ Result<void> Engine::Impl::open() {
   TRY(load());
   host_.go_on_after(store_.end().time);
   if (options_.shared_store) store_.on_foreign_commit([this] { wake_for_foreign(); });
+  // What was left for later is wanted now.
+  if (options_.stands_by) watermarks_.on_wait([this] { take_foreign_soon(); });
   return store_.end().tick == 0 ? run_seeds() : Result<void>();
 }
 

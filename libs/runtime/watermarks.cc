@@ -60,6 +60,7 @@ void Watermarks::run_if(Chosen chosen, bool known) {
     const auto go = std::move(waiting_[i].go);
     waiting_[i] = std::move(waiting_.back());
     waiting_.pop_back();
+    count_.store(waiting_.size(), std::memory_order_relaxed);
     go(known);
   }
 }
@@ -81,13 +82,19 @@ bool Watermarks::cover(const Marks& marks) const {
   return std::ranges::all_of(marks, [this](const Mark& mark) { return !hears(mark) || known(mark); });
 }
 
+void Watermarks::add(Waiting waiting) {
+  waiting_.push_back(std::move(waiting));
+  count_.store(waiting_.size(), std::memory_order_relaxed);
+  if (ask_) ask_();
+}
+
 bool Watermarks::wait_for(Marks marks, Time deadline, std::function<void(bool)> go) {
   std::erase_if(marks, [this](const Mark& mark) { return !hears(mark); });
   const std::lock_guard lock(mutex_);
   if (closed_ || waiting_.size() >= kMostWaiting) return false;
   // It may have come since it was asked for.
   if (std::ranges::all_of(marks, [this](const Mark& mark) { return known(mark); })) go(true);
-  else waiting_.push_back({std::move(marks), deadline, std::move(go)});
+  else add({std::move(marks), deadline, std::move(go)});
   return true;
 }
 
@@ -96,7 +103,7 @@ bool Watermarks::wait_for_more(uint64_t seen, Time deadline, std::function<void(
   const auto like_it = std::ranges::count(waiting_, true, &Waiting::any);
   if (closed_ || waiting_.size() >= kMostWaiting || size_t(like_it) >= kMostWaitingForMore) return false;
   if (told_ != seen) go();
-  else waiting_.push_back({.deadline = deadline, .go = [go = std::move(go)](bool) { go(); }, .any = true});
+  else add({.deadline = deadline, .go = [go = std::move(go)](bool) { go(); }, .any = true});
   return true;
 }
 
@@ -113,6 +120,7 @@ void Watermarks::expire(Time now) {
 void Watermarks::forget_waiting() {
   const std::lock_guard lock(mutex_);
   waiting_.clear();
+  count_.store(0, std::memory_order_relaxed);
   closed_ = true;
 }
 

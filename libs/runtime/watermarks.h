@@ -3,6 +3,7 @@
 // without a thread; a call that waits too long goes on as it is.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -32,6 +33,9 @@ class Watermarks {
   // The same for whoever misses what he cannot name: when more is known than when `seen` was told()
   bool wait_for_more(uint64_t seen, Time deadline, std::function<void()> go);
   uint64_t told() const;  // how often something was reached
+  // `ask` is called, with a lock held, when somebody begins to wait; before anybody can.
+  void on_wait(std::function<void()> ask) { ask_ = std::move(ask); }
+  bool anybody_waits() const { return count_.load(std::memory_order_relaxed) != 0; }
   void expire(Time now);
   void forget_waiting();  // nothing is run any more when it has returned, nor waits again
 
@@ -43,6 +47,7 @@ class Watermarks {
     bool any = false;  // in place of marks: whatever comes
   };
   using Place = std::pair<const contract::Service*, uint32_t>;
+  void add(Waiting waiting);  // with the lock
   bool hears(const Mark& mark) const;
   bool known(const Mark& mark) const;  // with the lock
   template <typename Chosen>
@@ -54,6 +59,8 @@ class Watermarks {
   mutable std::mutex mutex_;
   std::map<Place, uint64_t> positions_;  // guarded by mutex_
   std::vector<Waiting> waiting_;         // guarded by mutex_
+  std::atomic<size_t> count_{0};         // of waiting_
+  std::function<void()> ask_;
   uint64_t told_ = 0;                    // guarded by mutex_
   bool closed_ = false;                  // guarded by mutex_
 };
