@@ -23,9 +23,9 @@ class HeardCheckTest : public testing::Test {
     for (uint64_t i = 1; i <= 4; ++i) check_.event("balance", event(i));
   }
 
-  static Envelope event(uint64_t number) {
+  static Envelope event(uint64_t number, const char* type = "account.balance.reserved") {
     Envelope event;
-    event.set_type(*contract::model().event("account.balance.reserved"));
+    event.set_type(*contract::model().event(type));
     event.set_id(fmt::format("0190b000-0000-7000-8000-{:012}", number));
     event.set_key(kKey);
     event.set_position(2 * number);
@@ -98,6 +98,26 @@ TEST_F(HeardCheckTest, AWatermarkThatWasPutBackIsNamed) {
   heard({1, 2, 3, 4});
   watermark(6);
   EXPECT_THAT(problem(), HasSubstr("watermark 6"));
+}
+
+TEST_F(HeardCheckTest, AWatermarkMayBeAtAnEventThatIsPassed) {
+  check_.event("balance", event(5, "account.balance.updated"));  // fraud does not hear it
+  heard({1, 2, 3, 4});
+  watermark(10);
+  EXPECT_EQ(problem(), "");
+  watermark(9);
+  EXPECT_THAT(problem(), HasSubstr("watermark 9")) << "no event is there";
+  watermark(12);
+  EXPECT_THAT(problem(), HasSubstr("watermark 12"));
+  check_.went_on("balance");
+  EXPECT_EQ(problem(), "");
+}
+
+TEST_F(HeardCheckTest, AnEventThatIsNotTakenIsNamedThoughALaterOneIsPassed) {
+  check_.event("balance", event(5, "account.balance.updated"));
+  heard({1, 2, 3});
+  watermark(10);
+  EXPECT_THAT(problem(), HasSubstr("did not take event 8 of balance"));
 }
 
 TEST_F(HeardCheckTest, AnEventThatItsSourceNeverHadIsNamedUnlessTheSourceWentOn) {

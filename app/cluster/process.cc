@@ -30,6 +30,7 @@ namespace {
 
 constexpr std::string_view kGateway = "gateway";
 constexpr Duration kHousekeeping = 5 * kSecond;
+constexpr Duration kTryAgain = kSecond, kSayAgain = 10 * kSecond;
 constexpr Duration kClockTolerance = kMinute;
 
 // Whoever starts first makes the topics of all, so that nobody waits for another's.
@@ -50,6 +51,8 @@ struct ClusterProcess::Impl {
 
   Result<void> start();
   Result<void> start_nodes();
+  template <typename Attempt>
+  Result<void> wait_until(std::string_view what, Attempt attempt) const;
   Result<void> start_gateway();
   Result<void> start_operations();
   Result<void> start_control();
@@ -66,7 +69,7 @@ struct ClusterProcess::Impl {
   const Options options;
   std::unique_ptr<RemoteSettings> remote;  // before all others: what the config server says
   std::string data;
-  Duration drain_timeout;
+  Duration drain_timeout, start_patience;
   LogOptions log;
   EdgeSettings edge;  // their keys, as in Platform
   ClusterSettings cluster;
@@ -99,6 +102,9 @@ ClusterProcess::Impl::Impl(Settings& settings, Options given, std::unique_ptr<Re
       data(settings.text("data", "data", "The data folder")),
       drain_timeout(settings.duration("drain.timeout", 20 * kSecond,
                                       "How long a stop waits for what runs before it closes everything")),
+      start_patience(
+          settings.duration("start.patience", kMinute,
+                            "How long a start of a cluster's process waits for its database and broker")),
       log(log_options(settings)),
       edge(settings),
       cluster(settings),
@@ -110,7 +116,7 @@ Result<void> ClusterProcess::Impl::start() {
   keys = TRY(cluster.open_keys());
   TRY(start_operations());
   tracer->start();
-  TRY(kafka::make_topics(cluster.kafka, services_with_events()));
+  TRY(wait_until("its broker", [this] { return kafka::make_topics(cluster.kafka, services_with_events()); }));
   TRY(start_nodes());
   join_registry();
   if (has_gateway()) TRY(start_gateway());
@@ -130,6 +136,23 @@ Result<void> ClusterProcess::Impl::start() {
   return {};
 }
 
+// What is started together with the process may be up a little later.
+template <typename Attempt>
+Result<void> ClusterProcess::Impl::wait_until(std::string_view what, Attempt attempt) const {
+  const Time deadline = system_clock().monotonic() + start_patience;
+  for (Time told = 0; true;) {
+    const Result<void> done = attempt();
+    const Time now = system_clock().monotonic();
+    if (done || done.error().code != Code::kUnavailable || now >= deadline || !options.pause) return done;
+    if (told == 0 || now - told >= kSayAgain) {
+      told = now;
+      log_warn("process.waits", fmt::format("The start waits for {}: {}", what, done.error().detail),
+               {{"reason", done.error().reason}});
+    }
+    if (!options.pause(kTryAgain)) return done;
+  }
+}
+
 Result<void> ClusterProcess::Impl::start_nodes() {
   if (services.empty()) return {};
   EngineOptions engine = instance.engine;
@@ -138,7 +161,7 @@ Result<void> ClusterProcess::Impl::start_nodes() {
     ServiceNode::Options node{
         .engine = engine, .listen = cluster.rpc_listen(service.name, services.size() == 1), .keys = keys};
     nodes.push_back(std::make_unique<ServiceNode>(cluster, service, std::move(node)));
-    TRY(nodes.back()->open());
+    TRY(wait_until("its database", [this] { return nodes.back()->open(); }));
   }
   for (const auto& node : nodes) {
     if (node->name() == "user") TRY(publish_revocations(*node));

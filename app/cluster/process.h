@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "libs/base/settings.h"
+#include "libs/base/time.h"
 
 namespace micropay::app {
 
@@ -20,7 +21,8 @@ class ClusterProcess {
  public:
   struct Options {
     std::vector<std::string> services;
-    std::function<void(const std::string& line)> progress = {};
+    // Waits so long; false: the process shall end. For a start that waits for what it needs.
+    std::function<bool(Duration)> pause = {};
   };
   // Declares all settings; opens nothing.
   static Result<std::unique_ptr<ClusterProcess>> make(Settings& settings, Options options);

@@ -26,6 +26,7 @@ ServiceNode::ServiceNode(const ClusterSettings& settings, Service service, Optio
 ServiceNode::~ServiceNode() { stop(0); }
 
 Result<void> ServiceNode::open() {
+  engine_.reset(), store_.reset();  // an attempt before this one
   projector_ = Engine::make_projector({service_});
   store_ = TRY(ServerStore::open(TRY(settings_.store_of(name())), contract::model(), projector_.get()));
   for (const std::string& note : store_->open_notes()) log_info("store.changed", note, {{"service", name()}});
@@ -53,12 +54,11 @@ Result<void> ServiceNode::start() {
           .traces = options_.engine.traces});
   engine_->on_committed([this](const auto&) { shipper_->poke(); });
   engine_->on_foreign_commit([this] { shipper_->poke(); });
-  server_ = std::make_unique<rpc::Server>(
-      rpc::ServerOptions{.listen = options_.listen,
-                         .keys = options_.keys,
-                         .plaintext = settings_.plaintext,
-                         .away = [this] { return away(); }},
-      *engine_, system_clock());
+  server_ = std::make_unique<rpc::Server>(rpc::ServerOptions{.listen = options_.listen,
+                                                             .keys = options_.keys,
+                                                             .plaintext = settings_.plaintext,
+                                                             .away = [this] { return away(); }},
+                                          *engine_, system_clock());
   engine_->start();
   shipper_->start();
   if (!heard_.sources().empty()) TRY(open_subscriber());

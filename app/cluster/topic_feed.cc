@@ -55,11 +55,9 @@ void TopicFeed::run() {
   std::unique_ptr<kafka::Tail> tail;
   while (!stopping_) {
     if (!tail) {
-      auto opened = kafka::Tail::open(settings_,
-                                      {.topics = topics_,
-                                       .from = kafka::Tail::From::kTime,
-                                       .since = since_,
-                                       .patience = kPatience});
+      auto opened = kafka::Tail::open(
+          settings_,
+          {.topics = topics_, .from = kafka::Tail::From::kTime, .since = since_, .patience = kPatience});
       if (opened) {
         tail = std::move(*opened);
       } else {

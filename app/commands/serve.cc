@@ -145,7 +145,11 @@ int serve_part(const Arguments& arguments, const std::vector<std::string>& names
   const Time started = system_clock().monotonic();
   Settings settings;
   if (const auto given = given_settings(arguments, settings); !given) return refuse(given.error(), {});
-  auto process = ClusterProcess::make(settings, {.services = names});
+  const auto pause = [&signals](Duration time) {
+    const timespec wait{.tv_sec = time / kSecond, .tv_nsec = time % kSecond * 1000};
+    return sigtimedwait(&signals, nullptr, &wait) < 0;
+  };
+  auto process = ClusterProcess::make(settings, {.services = names, .pause = pause});
   if (!process) return refuse(process.error(), arguments.text("--data"));
   if (const auto finished = settings.finish(); !finished) return refuse(finished.error(), (*process)->data());
   if (arguments.has("--print-config")) {

@@ -36,6 +36,8 @@ bool each_id_in(const google::protobuf::Message& message, const Each& each, int 
 
 }  // namespace
 
-void each_id(const google::protobuf::Message& message, const Each& each) { each_id_in(message, each, kDepth); }
+void each_id(const google::protobuf::Message& message, const Each& each) {
+  each_id_in(message, each, kDepth);
+}
 
 }  // namespace micropay::contract

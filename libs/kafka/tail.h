@@ -30,7 +30,7 @@ class Tail {
     Time since = 0;                              // of kTime: events that Kafka took at this time or later
     uint32_t last = 0;                           // of kLast: so many of each partition
     std::map<Partition, uint64_t> offsets = {};  // of some partitions, instead
-    Duration patience = 0;  // an event may be this late, so that more come with it
+    Duration patience = 0;                       // an event may be this late, so that more come with it
   };
 
   // kNotFound kafka_no_topic when one is not there, kUnavailable when no broker answers in time.

@@ -79,7 +79,7 @@ class Dispatch {
   Counter& waits_in_vain_ = counter("micropay_rpc_server_waits_in_vain_total",
                                     "Calls that went on without events which their caller had seen");
   Counter& repeats_ = counter("micropay_rpc_server_repeats_total",
-                                  "Calls repeated because a record of this second was not known yet");
+                              "Calls repeated because a record of this second was not known yet");
   Histogram& wait_seconds_ =
       duration_histogram("micropay_rpc_server_wait_seconds", "Time that such calls waited");
 };

@@ -51,8 +51,7 @@ struct Server::Impl {
       : options(given),
         dispatch(engine, clock, {.query_threads = given.query_threads}),
         core(std::make_shared<ServerCore>(dispatch, clock, builtins(dispatch), given.max_message_bytes,
-                                          given.max_calls, given.max_streams, given.keys,
-                                          given.away)) {
+                                          given.max_calls, given.max_streams, given.keys, given.away)) {
     for (size_t i = 0; i < options.threads; ++i) sites.push_back(std::make_unique<Site>());
   }
 

@@ -19,29 +19,12 @@
 #include "libs/runtime/engine_numbers.h"
 #include "libs/runtime/handlers.h"
 #include "libs/runtime/host.h"
+#include "libs/runtime/inputs.h"
 #include "libs/runtime/tick_trace.h"
 #include "libs/runtime/watermarks.h"
 #include "libs/runtime/workers.h"
 
 namespace micropay {
-
-using Event = std::shared_ptr<const EventRecord>;
-using CommandPtr = std::shared_ptr<Command>;
-struct PreparedCommand {
-  CommandPtr command;
-  MessagePtr prepared;
-};
-struct ForeignEvent {
-  Event event;
-  uint32_t partition = 0;
-  uint64_t offset = 0;
-  bool heard = true;  // else only its place counts
-};
-struct EngineQuery {
-  std::function<void()> answer;
-};
-struct ForeignCommit {};  // wakes the engine: the store has news
-using EngineInput = std::variant<PreparedCommand, EffectResult, ForeignEvent, EngineQuery, ForeignCommit>;
 
 struct Engine::Impl {
   Impl(const EngineOptions& options, Store& store, const Clock& clock, std::vector<Service> services);

@@ -61,8 +61,8 @@ class Watermarks {
   std::vector<Waiting> waiting_;         // guarded by mutex_
   std::atomic<size_t> count_{0};         // of waiting_
   std::function<void()> ask_;
-  uint64_t told_ = 0;                    // guarded by mutex_
-  bool closed_ = false;                  // guarded by mutex_
+  uint64_t told_ = 0;    // guarded by mutex_
+  bool closed_ = false;  // guarded by mutex_
 };
 
 // "source:payment/3", as a ConsumerRecord's key; null service when it is no such name.

@@ -47,7 +47,7 @@ class ProjectionRunner {
     Time renew_at = 0;
     uint64_t tick = 0;
     std::unique_ptr<KnownRows> rows;
-    std::unordered_set<std::string> event_keys;  // of the batch
+    std::unordered_set<std::string> event_keys;     // of the batch
     std::vector<const contract::Table*> looked_in;  // with such keys: their rows are fetched together
   };
   class Reader;
@@ -79,9 +79,9 @@ class ProjectionRunner {
   mutable std::mutex mutex_;
   std::condition_variable work_, done_;
   bool stopping_ = false;
-  bool nudged_ = false, urgent_ = false;       // there are new ticks; somebody waits for them
-  bool idle_ = false;                          // waits for them
-  std::map<std::string, uint64_t> made_here_;  // tick, of those that are made here
+  bool nudged_ = false, urgent_ = false;             // there are new ticks; somebody waits for them
+  bool idle_ = false;                                // waits for them
+  std::map<std::string, uint64_t> made_here_;        // tick, of those that are made here
   std::deque<std::pair<uint64_t, Events>> offered_;  // guarded by mutex_
   std::thread thread_;
 
