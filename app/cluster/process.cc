@@ -69,7 +69,7 @@ struct ClusterProcess::Impl {
   const Options options;
   std::unique_ptr<RemoteSettings> remote;  // before all others: what the config server says
   std::string data;
-  Duration drain_timeout, start_patience;
+  Duration drain_timeout;
   LogOptions log;
   EdgeSettings edge;  // their keys, as in Platform
   ClusterSettings cluster;
@@ -102,9 +102,6 @@ ClusterProcess::Impl::Impl(Settings& settings, Options given, std::unique_ptr<Re
       data(settings.text("data", "data", "The data folder")),
       drain_timeout(settings.duration("drain.timeout", 20 * kSecond,
                                       "How long a stop waits for what runs before it closes everything")),
-      start_patience(
-          settings.duration("start.patience", kMinute,
-                            "How long a start of a cluster's process waits for its database and broker")),
       log(log_options(settings)),
       edge(settings),
       cluster(settings),
@@ -139,7 +136,7 @@ Result<void> ClusterProcess::Impl::start() {
 // What is started together with the process may be up a little later.
 template <typename Attempt>
 Result<void> ClusterProcess::Impl::wait_until(std::string_view what, Attempt attempt) const {
-  const Time deadline = system_clock().monotonic() + start_patience;
+  const Time deadline = system_clock().monotonic() + cluster.start_patience;
   for (Time told = 0; true;) {
     const Result<void> done = attempt();
     const Time now = system_clock().monotonic();

@@ -27,6 +27,8 @@ ClusterSettings::ClusterSettings(Settings& settings)
       store_password(settings.secret("store.password", "Password of both roles")),
       store_lease(settings.duration("store.lease", 5 * kSecond,
                                     "How long an instance may say nothing before others take over")),
+      start_patience(settings.duration("start.patience", kMinute,
+                                       "How long a process waits at its start for database and broker")),
       tick_interval(
           settings.duration("store.tick_interval", 6 * kMillisecond,
                             "Least time between two commits of an instance: a busy one makes few and "

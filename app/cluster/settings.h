@@ -28,6 +28,7 @@ struct ClusterSettings {
   bool on;  // the cluster profile was chosen
   std::string store_url, store_owner_url, store_password;
   Duration store_lease;
+  Duration start_patience;
   Duration tick_interval;
   int64_t store_readers, cache_rows;
   std::string instance;

@@ -242,6 +242,22 @@ def test_an_instance_whose_clock_is_an_hour_wrong(cluster, money, tmp_path, seco
     money.moved("4.00")
 
 
+def test_a_start_waits_for_its_database(cluster, money):
+    account, postgres = cluster["account"], cluster.servers["postgres"]
+    account.stop()
+    postgres.stop()
+    waits = said(cluster, "account", "process.waits")
+    try:
+        account.launch()
+        waits()
+        assert account.runs
+    finally:
+        postgres.start()
+        account.wait_until_ready()
+    pay(cluster)
+    money.moved("1.00")
+
+
 def test_two_instances_of_one_identity(cluster, money):
     first = cluster["payment-1"]
     first.stop()
