@@ -41,7 +41,8 @@ class Chaos:
     def __init__(self, folder, seed, tell):
         self.seed, self.random = seed, random.Random(seed)
         self.tell = tell
-        self.cluster = SERVERS_CLUSTER.Cluster(folder, settings=SETTINGS)
+        # With one partition an instance of a service works and the other stands by; with two both work.
+        self.cluster = SERVERS_CLUSTER.Cluster(folder, settings=SETTINGS | {"kafka.partitions": 1 + seed % 2})
         self.blows = collections.defaultdict(list)  # by name: (away, first answer, silence, all served)
         self.load = None
 
