@@ -82,6 +82,11 @@ TEST_F(CausalTest, ARecordOfThisSecondIsLookedForAgain) {
   uint64_t position = 100;
   while (repeats() == before) complete(++position), std::this_thread::yield();
   EXPECT_EQ(read.get().result.error().code, Code::kNotFound) << "after a second it is not there";
+  const uint64_t once = repeats();
+  auto busy = call_after(TestClient::command(get_account(ids.next(system_clock().now())), anna()), {});
+  while (!ready(busy)) complete(++position), std::this_thread::yield();
+  EXPECT_EQ(busy.get().result.error().code, Code::kNotFound);
+  EXPECT_LE(repeats(), once + 20) << "however much comes";
 }
 
 TEST_F(CausalTest, AServerStopsWhileCallsWait) {

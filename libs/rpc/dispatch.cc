@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::string_view kGateway = "gateway", kOperator = "operator";
 
+constexpr uint32_t kMostRepeats = 20;  // each costs what the call costs
+
 bool quick(const contract::Method& method) {
   return method.verb == "GET" && !method.list && !method.options.on_engine() &&
          method.options.media_field().empty();
@@ -91,9 +93,11 @@ void Dispatch::carry_out(const std::shared_ptr<Inbound>& inbound) {
   Watermarks& watermarks = engine_.watermarks();
   command.done = [this, inbound, &watermarks, &clock = clock_, longest = longest_wait_,
                   known = watermarks.told()](Answer answer) {
-    if (!answer.result && answer.result.error().code == Code::kNotFound) {
+    const bool missed = !answer.result && answer.result.error().code == Code::kNotFound;
+    if (missed && inbound->repeats < kMostRepeats) {
       const Duration left = longest - (clock.now() - newest_record(*inbound->command.request));
       const auto again = [this, inbound] {
+        ++inbound->repeats;
         repeats_.add();
         run_later(inbound);
       };

@@ -28,6 +28,7 @@ struct Inbound {
   // Services that the caller's certificate names. Without certificates, what it says itself.
   std::vector<std::string> callers;
   Time deadline = 0;  // monotonic
+  uint32_t repeats = 0;
 };
 
 // Whether such a caller may call it; the principal becomes the one that counts. caller_not_allowed.

@@ -30,7 +30,7 @@ class Watermarks {
   // Runs `go` once: when they are known, or in expire() after the deadline. It must not block, and comes on
   // any thread. False when too many wait already.
   bool wait_for(Marks marks, Time deadline, std::function<void(bool known)> go);
-  // The same for whoever misses what he cannot name: when more is known than when `seen` was told()
+  // The same for whoever misses what he cannot name: when more is known than when `seen` was told().
   bool wait_for_more(uint64_t seen, Time deadline, std::function<void()> go);
   uint64_t told() const;  // how often something was reached
   // `ask` is called, with a lock held, when somebody begins to wait; before anybody can.
