@@ -34,6 +34,7 @@ Result<void> ServiceNode::open() {
   EngineOptions options = options_.engine;
   options.shared_store = true;
   options.tick_interval = settings_.tick_interval;
+  options.stands_by = [this] { return away() && !ships_; };
   options.partition_of = [partitions = settings_.kafka.partitions](std::string_view key) {
     return kafka::key_partition(key, partitions);
   };

@@ -44,7 +44,9 @@ Result<void> ServerStoreImpl::commit(Tick& tick) {
   // follow, unless it may not be moved at all.
   if (stale_ || (!since_begin_.empty() && ReadSet().conflicts(tick, Tick()))) return conflict("conflict");
   log_row_.forget();
-  TRY(try_commit(tick));
+  auto done = try_commit(tick);
+  full_.store(!done && done.error().reason == "storage_full", std::memory_order_relaxed);
+  TRY(std::move(done));
   committed(tick);
   numbers_.commit_seconds.observe(system_clock().monotonic() - began);
   return {};

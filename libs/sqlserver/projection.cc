@@ -221,7 +221,7 @@ Result<bool> ProjectionRunner::advance(SqlSession& session, Part& part) {
 // What is behind the tick, if that is here.
 std::optional<ProjectionRunner::Batch> ProjectionRunner::offered_since(uint64_t tick) {
   const std::lock_guard lock(mutex_);
-  if (offered_.empty() || offered_.front().first > tick + 1 || offered_.back().first < tick) return {};
+  if (offered_.empty() || offered_.front().first > tick + 1 || offered_.back().first <= tick) return {};
   Batch batch{.to = tick};
   for (const auto& [number, events] : offered_) {
     if (number <= tick) continue;

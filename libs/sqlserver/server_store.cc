@@ -158,7 +158,8 @@ Row ServerStoreImpl::stored_row(const Table& table, const std::string& key) cons
 
 Result<Page> ServerStoreImpl::list(const ListQuery& query) const {
   const ListPlan plan = TRY(plan_list(query));
-  if (query.table->projection && !query.of_applied) TRY(catch_up());
+  if (query.table->projection)
+    if (auto made = catch_up(); !made && !(query.of_applied && full_)) return std::unexpected(made.error());
   Page page;
   TRY(readers_.read([&](SqlSession& session) -> Result<void> {
     add_list(session, plan);
@@ -224,7 +225,7 @@ Result<void> ServerStoreImpl::catch_up() const {
     tick = static_cast<uint64_t>(TRY(session.run())[0]->integer(0, 0));
     return {};
   }));
-  return projections_->wait_for(tick, options_.projection_patience, readers_);
+  return projections_->wait_for(tick, full_ ? 0 : options_.projection_patience, readers_);
 }
 
 }  // namespace micropay

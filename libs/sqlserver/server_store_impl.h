@@ -131,6 +131,7 @@ class ServerStoreImpl final : public ServerStore {
   mutable std::mutex end_mutex_;
   LogEnd end_;
   std::atomic<bool> told_{false};  // others have committed
+  std::atomic<bool> full_{false};  // the last commit found no space
   std::mutex wake_mutex_;
   std::function<void()> wake_;
   std::mutex duties_mutex_;

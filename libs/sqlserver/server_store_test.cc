@@ -24,8 +24,9 @@ using test::put;
 // An instance, and how an engine uses it.
 class Instance {
  public:
-  Instance(const test::ScratchDatabase& database, ServerStoreOptions options = {}) {
-    auto opened = database.open(nullptr, std::move(options));
+  Instance(const test::ScratchDatabase& database, ServerStoreOptions options = {},
+           Projector* projector = nullptr) {
+    auto opened = database.open(projector, std::move(options));
     if (!opened) throw std::runtime_error(opened.error().detail);
     store_ = std::move(*opened);
     store_->on_foreign_commit([this] {
@@ -202,6 +203,19 @@ TEST_P(Instances, AFencedInstanceChangesNothing) {
   b->begin_tick();
   EXPECT_EQ(b.commit({put(letter(1, {.detail = "anew"}))}), "");
   EXPECT_EQ(database->number("SELECT COUNT(DISTINCT epoch) FROM log WHERE instance='b'"), 2);
+}
+
+TEST_P(Instances, ProjectionsFollowWhatTheirMakerHasNotTakenIn) {
+  test::CountingProjector projector;
+  Instance maker(*database, {}, &projector), other(*database);
+  ASSERT_EQ(maker.commit({put(letter(1))}), "");
+  ASSERT_TRUE(maker->catch_up());
+  for (uint64_t i = 2; i < 5; ++i) {
+    ASSERT_EQ(other.commit({put(letter(i))}), "");
+    ASSERT_TRUE(maker->catch_up()) << "tick " << i << " is in the log, though the maker's engine stands by";
+  }
+  EXPECT_EQ(maker->end().tick, 1u);
+  EXPECT_GE(projector.seen, 4u);
 }
 
 TEST_P(Instances, ADutyGoesToWhoIsSuited) {

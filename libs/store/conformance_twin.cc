@@ -291,7 +291,7 @@ TEST_P(Conformance, EventsAreReadFromAnyPosition) {
 
 TEST_P(Conformance, ProjectionsFollowTheEvents) {
   for (int i = 0; i < 5; ++i) commit({}, 5);
-  ASSERT_TRUE(store->catch_up());
+  EXPECT_EQ(store->list({.table = &table<RefundLink>(), .of_applied = true})->rows.size(), 25u);
   auto count = [this](uint64_t number) {
     AuditBlock block;
     block.set_number(number);
@@ -301,7 +301,6 @@ TEST_P(Conformance, ProjectionsFollowTheEvents) {
   EXPECT_EQ(count(0), 3u);
   for (uint64_t number = 1; number <= 5; ++number) EXPECT_EQ(count(number), 4u) << number;
   EXPECT_EQ(count(6), 2u);
-  EXPECT_EQ(store->list({.table = &table<RefundLink>()})->rows.size(), 25u);
 }
 
 }  // namespace micropay::test
