@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the cluster profile on this machine until Ctrl-C: `make cluster`.
 
-    cluster.py [--data FOLDER] [--demo] [--set KEY=VALUE]...
+    cluster.py [--data FOLDER] [--database mariadb] [--set KEY=VALUE]...
 
 Kafka, PostgreSQL and Redis on ports of their own, config (8888), discovery (8761, 8762), every service in a process
 of its own (payment, transaction and balance in two), the gateway on 8080. Everything is kept below the folder.
@@ -24,12 +24,13 @@ def tell(text):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="data-cluster")
+    parser.add_argument("--database", choices=("postgres", "mariadb"), default="postgres")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     began = time.monotonic()
     cluster = Cluster(pathlib.Path(arguments.data).resolve(), FixedPorts(), tell=tell, lasting=True,
-                      settings=dict(each.split("=", 1) for each in arguments.set))
+                      database=arguments.database, settings=dict(each.split("=", 1) for each in arguments.set))
     try:
         cluster.start()
         tell(f"\nMicroPay's cluster is up in {time.monotonic() - began:.1f} s, kept in {cluster.folder}\n")

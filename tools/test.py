@@ -24,8 +24,8 @@ SUITES = {"flows": ["tests/flow", "tests/cli"], "reliability": ["tests/reliabili
 SERVERS = {"libs_sqlserver_test": ["postgres", "mariadb"], "libs_kafka_test": ["kafka"],
            "libs_redis_test": ["redis"], "services_gateway_test": ["redis"]}
 SERVER_SECONDS = 900
-# The flow tests once more, against Kafka, PostgreSQL, Redis and every service in processes of its own.
-ON_CLUSTER = ["tests/servers/with_cluster.py", "--keep-logs", LOGS / "cluster", "--"]
+# The flow tests once more, against Kafka, a database server, Redis and every service in processes of its own.
+DATABASES = ("postgres", "mariadb")
 CLUSTER_SECONDS = 1200
 
 
@@ -100,7 +100,9 @@ def main():
     results.append(run("tools", pytest + ["tools"], UNIT_SECONDS))
     for suite, folders in SUITES.items():
         results.append(run(suite, pytest + folders, FLOW_SECONDS))
-    results.append(run("flows-on-the-cluster", ON_CLUSTER + pytest + ["tests/flow"], CLUSTER_SECONDS))
+    for database in DATABASES:
+        beside = ["tests/servers/with_cluster.py", "--database", database, "--keep-logs", LOGS / f"on-{database}", "--"]
+        results.append(run(f"flows-on-{database}", beside + pytest + ["tests/flow"], CLUSTER_SECONDS))
     passed, failed = (sum(counts) for counts in zip(*results))
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0

@@ -139,11 +139,12 @@ class Process:
 
 class Cluster:
     def __init__(self, folder, ports=None, settings=None, binary=BINARY, twice=TWICE, tell=lambda line: None,
-                 lasting=False):
+                 lasting=False, database="postgres"):
         self.folder = pathlib.Path(folder)
         self.ports = ports or FreePorts()
         self.more_settings = settings or {}
         self.binary, self.twice, self.tell = binary, twice, tell
+        self.database = database  # or mariadb
         self.lasting = lasting  # longer than a test: Kafka may take its time to compile itself
         self.servers, self.processes = {}, {}
 
@@ -164,23 +165,19 @@ class Cluster:
 
     def start_servers(self):
         from kafka import Server as Kafka
+        from mariadb import Mariadb
         from postgres import Postgres
         from redis import Redis
-        kinds = {"postgres": Postgres, "kafka": Kafka, "redis": Redis}
-        wanted = {"postgres": 5433, "kafka": 9094, "redis": 6380}
+        kinds = {self.database: {"postgres": Postgres, "mariadb": Mariadb}[self.database], "kafka": Kafka, "redis": Redis}
+        wanted = {"postgres": 5433, "mariadb": 3307, "kafka": 9094, "redis": 6380}
         for name, kind in kinds.items():
             self.tell(f"starting {name}")
             more = {"lasting": self.lasting} if name == "kafka" else {}
             self.servers[name] = kind(self.folder / "servers" / name, self.ports(wanted[name]), **more).start()
         self.make_databases()
 
-    def sql(self, text, database="postgres"):
-        postgres = self.servers["postgres"]
-        done = subprocess.run(["psql", "-q", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(postgres.port),
-                               "-U", "postgres", "-At", database], input=text, text=True, capture_output=True,
-                              env=os.environ | {"PGPASSWORD": postgres.password})
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
+    def sql(self, *arguments):
+        return self.servers[self.database].sql(*arguments)
 
     def make_databases(self):
         """A database per service; its owner makes tables, its application role reads and writes rows only."""
@@ -188,11 +185,7 @@ class Cluster:
         if password.exists():
             return
         secret = secrets.token_hex(16)
-        text = "".join(f"CREATE ROLE {role} LOGIN PASSWORD '{secret}';\n"
-                       for role in ("micropay_owner", "micropay_app"))
-        for service in SERVICES:
-            text += f"CREATE DATABASE micropay_{service}_db OWNER micropay_owner;\n"
-        self.sql(text)
+        self.servers[self.database].make_databases([f"micropay_{service}_db" for service in SERVICES], secret)
         password.touch(mode=0o600)
         password.write_text(secret)
 
@@ -236,10 +229,10 @@ class Cluster:
         self.gateway.ops_url = f"http://127.0.0.1:{self.gateway.ops_port}"
 
     def shared_settings(self):
-        postgres, kafka, redis = (self.servers[name] for name in ("postgres", "kafka", "redis"))
+        database, kafka, redis = (self.servers[name] for name in (self.database, "kafka", "redis"))
         return {
-            "store.url": f"postgres://micropay_app@127.0.0.1:{postgres.port}/micropay_{{service}}_db",
-            "store.owner_url": f"postgres://micropay_owner@127.0.0.1:{postgres.port}/micropay_{{service}}_db",
+            "store.url": database.url("micropay_app", "micropay_{service}_db"),
+            "store.owner_url": database.url("micropay_owner", "micropay_{service}_db"),
             "store.password_file": self.folder / "servers/database-password",
             # Which is for trying what instances do beside each other. Whoever wants it fast on one machine has one, so
             # that events come to one instance of a service, and the others stand by (docs/scaling.md).

@@ -44,11 +44,29 @@ class Mariadb(Server):
                 "--skip-name-resolve", "--max-connections=400",
                 *([f"--init-file={first}"] if first.exists() else [])]
 
+    def client(self, text, database=""):
+        login = ["mariadb", "--no-defaults", "-h127.0.0.1", f"-P{self.port}", "-uadmin", "-N", "-B"]
+        return subprocess.run([*login, *([database] if database else [])], input=text, text=True, capture_output=True,
+                              env=os.environ | {"MYSQL_PWD": self.password})
+
+    def sql(self, text, database=""):
+        done = self.client(text, database)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def make_databases(self, names, secret):
+        """An owner for all of them, and a user who may not make tables."""
+        rights = {"micropay_owner": "ALL", "micropay_app": "SELECT, INSERT, UPDATE, DELETE"}
+        for user, right in rights.items():
+            self.sql(f"CREATE USER '{user}'@'127.0.0.1' IDENTIFIED BY '{secret}';\n" +
+                     "".join(f"CREATE DATABASE IF NOT EXISTS {name};\n"
+                             f"GRANT {right} ON {name}.* TO '{user}'@'127.0.0.1';\n" for name in names))
+
+    def url(self, role, database):
+        return f"mysql://{role}@127.0.0.1:{self.port}/{database}"
+
     def ready(self):
-        login = ["mariadb", "--no-defaults", "-h127.0.0.1", f"-P{self.port}", "-uadmin"]
-        answer = subprocess.run([*login, "-e", "DO 1"], env={**os.environ, "MYSQL_PWD": self.password},
-                                capture_output=True)
-        if answer.returncode != 0:
+        if self.client("DO 1").returncode != 0:
             return False
         (self.folder / "first.sql").unlink(missing_ok=True)  # it has been read: there is an administrator
         return True

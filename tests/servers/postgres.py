@@ -53,6 +53,22 @@ class Postgres(Server):
         return {"MICROPAY_TEST_POSTGRES": address, "MICROPAY_TEST_POSTGRES_PASSWORD": self.password,
                 "MICROPAY_TEST_POSTGRES_CRASH": " ".join(crash)}
 
+    def sql(self, text, database="postgres"):
+        done = subprocess.run(["psql", "-q", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(self.port),
+                               "-U", USER, "-At", database], input=text, text=True, capture_output=True,
+                              env=os.environ | {"PGPASSWORD": self.password})
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def make_databases(self, names, secret):
+        """An owner for all of them, and a role that may not make tables."""
+        self.sql("".join(f"CREATE ROLE {role} LOGIN PASSWORD '{secret}';\n"
+                         for role in ("micropay_owner", "micropay_app")) +
+                 "".join(f"CREATE DATABASE {name} OWNER micropay_owner;\n" for name in names))
+
+    def url(self, role, database):
+        return f"postgres://{role}@127.0.0.1:{self.port}/{database}"
+
     def stop(self):
         # Not by a signal to the process that was started: a test may have crashed and restarted the server.
         try:

@@ -23,6 +23,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--lasting", action="store_true", help="for what runs for minutes: Kafka compiles itself")
+    parser.add_argument("--database", choices=("postgres", "mariadb"), default="postgres")
     parser.add_argument("--keep-logs", metavar="FOLDER")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     arguments = parser.parse_args()
@@ -30,7 +31,7 @@ def main():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="micropay-cluster-"))
     folder.chmod(0o755)  # PostgreSQL's own user goes through it
     settings = {"gateway.rate_limits": "off"} | dict(each.split("=", 1) for each in arguments.set)
-    cluster = Cluster(folder, settings=settings, lasting=arguments.lasting)
+    cluster = Cluster(folder, settings=settings, lasting=arguments.lasting, database=arguments.database)
     try:
         cluster.start()
         cluster.create_admin(EMAIL, PASSWORD)
