@@ -13,7 +13,8 @@ namespace {
 
 using contract::Table;
 
-constexpr size_t kEventTicks = 64;  // read at a time for events
+constexpr size_t kEventTicks = 64;                      // read at a time for events
+constexpr Duration kFullPatience = 100 * kMillisecond;  // of lists, with projections that find no space
 
 // What a tick asks for is little: a server that needs longer does not answer any more.
 SqlOptions main_options() {
@@ -158,8 +159,11 @@ Row ServerStoreImpl::stored_row(const Table& table, const std::string& key) cons
 
 Result<Page> ServerStoreImpl::list(const ListQuery& query) const {
   const ListPlan plan = TRY(plan_list(query));
-  if (query.table->projection)
-    if (auto made = catch_up(); !made && !(query.of_applied && full_)) return std::unexpected(made.error());
+  if (query.table->projection) {
+    const bool of_applied = query.of_applied && full_;  // of_applied alone: as new as can be
+    const auto made = catch_up(of_applied ? kFullPatience : options_.projection_patience);
+    if (!made && !of_applied) return std::unexpected(made.error());
+  }
   Page page;
   TRY(readers_.read([&](SqlSession& session) -> Result<void> {
     add_list(session, plan);
@@ -217,7 +221,9 @@ Result<void> ServerStoreImpl::read_stored(SqlSession& session, uint64_t position
   return {};
 }
 
-Result<void> ServerStoreImpl::catch_up() const {
+Result<void> ServerStoreImpl::catch_up() const { return catch_up(options_.projection_patience); }
+
+Result<void> ServerStoreImpl::catch_up(Duration patience) const {
   if (projections_ == nullptr) return {};
   uint64_t tick = 0;
   TRY(readers_.read([&](SqlSession& session) -> Result<void> {
@@ -225,7 +231,7 @@ Result<void> ServerStoreImpl::catch_up() const {
     tick = static_cast<uint64_t>(TRY(session.run())[0]->integer(0, 0));
     return {};
   }));
-  return projections_->wait_for(tick, full_ ? 0 : options_.projection_patience, readers_);
+  return projections_->wait_for(tick, patience, readers_);
 }
 
 }  // namespace micropay

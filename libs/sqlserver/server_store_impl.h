@@ -80,6 +80,7 @@ class ServerStoreImpl final : public ServerStore {
   Row stored_row(const contract::Table& table, const std::string& key) const;
   Result<void> join();
   void set_end(const LogEnd& end);
+  Result<void> catch_up(Duration patience) const;
   Result<void> read_stored(SqlSession& session, uint64_t position, size_t limit, Events& events) const;
 
   // tick_reading.cc

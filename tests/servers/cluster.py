@@ -1,4 +1,4 @@
-"""The cluster profile on this machine: real Kafka, PostgreSQL and Redis, and every service in processes of its own.
+"""The cluster profile on this machine: real Kafka, PostgreSQL or MariaDB, Redis, and every service in processes of its own.
 
     cluster = Cluster(folder, ports=FixedPorts()).start()     # `make cluster`; tests take FreePorts()
     cluster.gateway.url
@@ -168,7 +168,11 @@ class Cluster:
         from mariadb import Mariadb
         from postgres import Postgres
         from redis import Redis
-        kinds = {self.database: {"postgres": Postgres, "mariadb": Mariadb}[self.database], "kafka": Kafka, "redis": Redis}
+        databases = {"postgres": Postgres, "mariadb": Mariadb}
+        for other in databases:  # topics and databases belong together
+            assert other == self.database or not (self.folder / "servers" / other).exists(), \
+                f"{self.folder} was made with {other}: give another folder"
+        kinds = {self.database: databases[self.database], "kafka": Kafka, "redis": Redis}
         wanted = {"postgres": 5433, "mariadb": 3307, "kafka": 9094, "redis": 6380}
         for name, kind in kinds.items():
             self.tell(f"starting {name}")

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Runs a command with a cluster of ours beside it: with_cluster.py [--set KEY=VALUE]... -- pytest tests/flow
+"""Runs a command with a cluster of ours beside it: with_cluster.py [OPTION]... -- pytest tests/flow
 
-Kafka, PostgreSQL, Redis and all processes on free ports in a temporary folder; the command finds the gateway and an
-administrator by MICROPAY_TEST_URL, MICROPAY_TEST_OPS_URL and MICROPAY_TEST_ADMIN, as tests/platform_process.py says.
+Kafka, PostgreSQL (or --database mariadb), Redis and all processes on free ports in a temporary folder; the command finds
+the gateway and an administrator by MICROPAY_TEST_URL, MICROPAY_TEST_OPS_URL and MICROPAY_TEST_ADMIN, as
+tests/platform_process.py says.
 Fails, too, when a process did not stop in order. --keep-logs FOLDER keeps their logs.
 """
 import argparse
