@@ -183,7 +183,7 @@ def test_messages_that_make_no_sense(ada):
                            ('{"type":"dance"}', "unknown_message"),
                            ('{"type":"subscribe"}', "required")]:
             mine.socket.send(text)
-            assert mine.expect("error")["code"] == code
+            assert mine.reply("error")["code"] == code
         mine.send(type="ping")
         mine.reply("pong")
 
