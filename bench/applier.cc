@@ -74,7 +74,7 @@ void measure(const std::string& folder, size_t batch_payments) {
   CHECK(tables && (*tables)->prepare_schema(contract::model()) && (*tables)->load_places(contract::model()));
   RowCache cache(kCacheRows, contract::model().tables().size());
   for (const contract::Table* table : contract::model().tables())
-    if (!table->scattered) cache.set_newest(*table, {});
+    if (!table->scattered && !table->stretched()) cache.set_newest(*table, {});
   const auto projector = app::all_projections();
   std::deque<std::shared_ptr<const EventRecord>> recent;
   std::vector<double> us;

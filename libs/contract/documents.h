@@ -21,6 +21,8 @@ std::string create_table_sql(const Table& table, Dialect dialect);
 std::string unless_sql(const Index& index);
 // What a scattered table has in SQLite beside the columns of its fields: where a row lies, its primary key.
 constexpr char kPlaceColumn[] = "store_place";
+// What a table with `arrival` has there behind them: the number of the row's stretch.
+constexpr char kStretchColumn[] = "store_stretch";
 // ADD COLUMN statements that bring a table with these columns to the contract; empty when it is there.
 std::vector<std::string> additive_sql(const Table& table, const std::vector<std::string>& present_columns,
                                       Dialect dialect);

@@ -96,6 +96,8 @@ class Checker {
       problem(descriptor, "the owner is a user id: a string");
     if (table.scattered && (table.projection || !table.indexes.empty()))
       problem(descriptor, "a scattered table is read by key alone, and is no projection");
+    if (table.arrival != nullptr && std::ranges::find(table.key, table.arrival) == table.key.end())
+      problem(descriptor, "arrival names no field of the key");
     std::set<std::string> names;
     for (const Index& index : table.indexes) {
       if (!names.insert(index.name).second) problem(descriptor, "an index is there twice: " + index.name);

@@ -92,6 +92,7 @@ class Reader {
     for (const std::string& name : options.key())
       if (const FieldDescriptor* key = field(descriptor, name, "key")) table.add_key_field(key);
     if (!options.owner().empty()) table.owner = field(descriptor, options.owner(), "owner");
+    if (!options.arrival().empty()) table.arrival = field(descriptor, options.arrival(), "arrival");
     for (const auto& declared : options.index()) {
       Index index{.name = table.sql_name + "_by", .fields = {}};
       for (const std::string& name : declared.fields()) {

@@ -97,10 +97,15 @@ std::string index_columns(const Table& table, const std::vector<const FieldDescr
   return list;
 }
 
+std::string stretch_first() { return fmt::format("\"{}\", ", kStretchColumn); }
+
 std::string index_sql(const Table& table, const Index& index, Dialect dialect) {
-  return fmt::format("CREATE INDEX IF NOT EXISTS {} ON {} ({}){};", quoted(index.name, dialect),
-                     quoted(table.sql_name, dialect), index_columns(table, index.fields, dialect),
-                     dialect == Dialect::kSqlite && index.except ? " WHERE " + unless_sql(index) : "");
+  const bool sqlite = dialect == Dialect::kSqlite;
+  const bool stretched = sqlite && table.arrival != nullptr && index.except == nullptr;
+  return fmt::format("CREATE INDEX IF NOT EXISTS {} ON {} ({}{}){};", quoted(index.name, dialect),
+                     quoted(table.sql_name, dialect), stretched ? stretch_first() : "",
+                     index_columns(table, index.fields, dialect),
+                     sqlite && index.except ? " WHERE " + unless_sql(index) : "");
 }
 
 }  // namespace
@@ -112,13 +117,16 @@ std::string unless_sql(const Index& index) {
 std::string create_table_sql(const Table& table, Dialect dialect) {
   std::string sql = fmt::format("CREATE TABLE IF NOT EXISTS {} (\n", quoted(table.sql_name, dialect));
   // Of its own and not SQLite's rowid, which may change when somebody tidies up the file.
-  const bool placed = table.scattered && dialect == Dialect::kSqlite;
+  const bool sqlite = dialect == Dialect::kSqlite, placed = table.scattered && sqlite;
   if (placed) sql += fmt::format("  \"{}\" INTEGER PRIMARY KEY,\n", kPlaceColumn);
   for (const Column& column : column_plan(table).columns())
     sql += fmt::format("  {},\n", column_sql(table, column, dialect));
+  if (sqlite && table.arrival != nullptr) sql += fmt::format("  \"{}\" INTEGER NOT NULL,\n", kStretchColumn);
   if (placed) sql.resize(sql.size() - 2), sql += "\n)";
-  else sql += fmt::format("  PRIMARY KEY ({})\n)", index_columns(table, {}, dialect));
-  if (dialect == Dialect::kSqlite && !placed) sql += " WITHOUT ROWID";
+  else
+    sql += fmt::format("  PRIMARY KEY ({}{})\n)", sqlite && table.stretched() ? stretch_first() : "",
+                       index_columns(table, {}, dialect));
+  if (sqlite && !placed) sql += " WITHOUT ROWID";
   if (dialect == Dialect::kMariadb) sql += " ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin";
   sql += ";\n";
   for (const Index& index : table.indexes) sql += index_sql(table, index, dialect) + "\n";

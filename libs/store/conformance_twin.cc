@@ -241,31 +241,31 @@ TEST_P(Conformance, Offsets) {
 TEST_P(Conformance, UnsetValuesSortFirst) {
   std::vector<RowChange> changes;
   for (uint64_t i = 1; i <= 12; ++i) {
-    Payment payment;
-    payment.set_id(uuid(i));
-    payment.set_refunds(static_cast<uint32_t>(i));
-    if (i % 3 != 0) payment.set_payer_account_id(uuid(100 + i % 2));
-    changes.push_back(put(payment));
+    Refund refund;
+    refund.set_id(uuid(i));
+    refund.set_created_at(Time(i));
+    if (i % 3 != 0) refund.set_payment_id(uuid(100 + i % 2));
+    changes.push_back(put(refund));
   }
   commit(std::move(changes));
   auto walked = [this](const std::string& order, uint32_t size) {
-    std::vector<uint32_t> found;
-    ListQuery query{.table = &table<Payment>(), .order_by = order, .page_size = size};
+    std::vector<Time> found;
+    ListQuery query{.table = &table<Refund>(), .order_by = order, .page_size = size};
     do {
       auto page = store->list(query);
       EXPECT_TRUE(page);
-      for (const Row& row : page->rows) found.push_back(static_cast<const Payment&>(*row).refunds());
+      for (const Row& row : page->rows) found.push_back(static_cast<const Refund&>(*row).created_at());
       query.page_token = page->next_page_token;
     } while (!query.page_token.empty());
     return found;
   };
   for (uint32_t size : {1u, 5u, 50u}) {
-    EXPECT_THAT(walked("payerAccountId", size), ElementsAre(3, 6, 9, 12, 2, 4, 8, 10, 1, 5, 7, 11)) << size;
-    EXPECT_THAT(walked("payerAccountId desc", size), ElementsAre(11, 7, 5, 1, 10, 8, 4, 2, 12, 9, 6, 3))
+    EXPECT_THAT(walked("paymentId", size), ElementsAre(3, 6, 9, 12, 2, 4, 8, 10, 1, 5, 7, 11)) << size;
+    EXPECT_THAT(walked("paymentId desc", size), ElementsAre(11, 7, 5, 1, 10, 8, 4, 2, 12, 9, 6, 3))
         << size;
   }
   EXPECT_EQ(
-      store->list({.table = &table<Payment>(), .filters = {{"payerAccountId", Filter::Op::kLess, uuid(999)}}})
+      store->list({.table = &table<Refund>(), .filters = {{"paymentId", Filter::Op::kLess, uuid(999)}}})
           ->rows.size(),
       8u);
 }

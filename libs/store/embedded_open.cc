@@ -46,7 +46,7 @@ Result<void> EmbeddedStoreImpl::open(Projector* projector) {
   places_ = tables->places();
   readers_.use(places_);
   for (const contract::Table* table : model_.tables())
-    if (!table->scattered) cache_.set_newest(*table, TRY(tables->newest_key(*table)));
+    if (!table->scattered && !table->stretched()) cache_.set_newest(*table, TRY(tables->newest_key(*table)));
   uint64_t end_tick = log_->end().tick, applied = TRY(tables->applied_tick());
   if (applied > end_tick) TRY(open_log(applied));  // of a reader: damaged, or it went on meanwhile
   end_tick = log_->end().tick;

@@ -41,7 +41,7 @@ std::optional<size_t> find_column(const contract::ColumnPlan& plan, std::string_
 bool may_order_by(const contract::Table& table, const FieldDescriptor* field) {
   auto has = [field](const auto& fields) { return std::ranges::find(fields, field) != fields.end(); };
   return has(table.key) || std::ranges::any_of(table.indexes, [&](const auto& index) {
-           return index.except == nullptr && has(index.fields);
+           return index.except == nullptr && table.arrival == nullptr && has(index.fields);
          });
 }
 

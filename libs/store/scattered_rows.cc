@@ -20,11 +20,6 @@ constexpr char kNotes[] = "SELECT first, hashes FROM micropay_place WHERE name=?
 
 Value text_value(std::string_view text) { return {.kind = Value::Kind::kText, .integer = 0, .bytes = text}; }
 
-std::unexpected<Error> damaged(std::string_view what) {
-  return fail(Code::kFailedPrecondition, "tables_damaged",
-              fmt::format("{}; delete state.db and its -wal and -shm: it is rebuilt from the log", what));
-}
-
 // Empty of a row that somebody has given a key that is none.
 std::string key_of(const Table& table, const google::protobuf::Message& row) {
   try {

@@ -11,7 +11,7 @@ using contract::Column;
 using contract::Table;
 using contract::Value;
 
-constexpr uint64_t kTablesFormat = 2;  // 1: before any release
+constexpr uint64_t kTablesFormat = 3;  // 1, 2: before any release
 constexpr char kReadNote[] = "SELECT value FROM micropay_note WHERE name=?";
 constexpr char kWriteNote[] = "INSERT OR REPLACE INTO micropay_note(name, value) VALUES(?,?)";
 constexpr char kProjectionNote[] = "projection_version:";  // and the service
@@ -19,13 +19,20 @@ constexpr size_t kKeptLists = 128;                         // statements; lists 
 
 std::string quoted(std::string_view name) { return fmt::format("\"{}\"", name); }
 
-// "a"=? AND "b"=?
+// "a"=?1 AND "b"=?2; of a stretched table with the stretch that the row has to be in.
 std::string key_condition(const Table& table) {
   const auto& columns = contract::column_plan(table).columns();
-  std::string sql;
-  for (size_t place : key_columns(table))
-    sql += (sql.empty() ? "" : " AND ") + quoted(columns[place].name) + "=?";
-  return sql;
+  std::string sql, stretch;
+  size_t number = 0;
+  for (size_t place : key_columns(table)) {
+    sql += fmt::format("{}\"{}\"=?{}", sql.empty() ? "" : " AND ", columns[place].name, ++number);
+    if (table.stretched() && columns[place].field == table.arrival)
+      stretch = fmt::format(
+          "\"{}\"=(SELECT store_number FROM micropay_stretch WHERE store_table='{}' AND store_first<=?{} "
+          "ORDER BY store_first DESC LIMIT 1) AND ",
+          contract::kStretchColumn, table.sql_name, number);
+  }
+  return stretch + sql;
 }
 
 uint64_t schema_digest(const contract::Model& model) {
@@ -59,7 +66,9 @@ Result<void> SqlTables::prepare_schema(const contract::Model& model) {
       "CREATE TABLE IF NOT EXISTS micropay_projection(service TEXT PRIMARY KEY, tick INTEGER NOT NULL) "
       "WITHOUT ROWID;"
       "CREATE TABLE IF NOT EXISTS micropay_place(name TEXT, first INTEGER, hashes BLOB NOT NULL, "
-      "PRIMARY KEY(name, first)) WITHOUT ROWID"));
+      "PRIMARY KEY(name, first)) WITHOUT ROWID;"
+      "CREATE TABLE IF NOT EXISTS micropay_stretch(store_table TEXT, store_first, store_number INTEGER NOT NULL, "
+      "PRIMARY KEY(store_table, store_first)) WITHOUT ROWID"));
   if (TRY(schema_is_current(model))) return {};
   TRY(begin());
   auto made = [&]() -> Result<void> {
@@ -88,17 +97,28 @@ Result<bool> SqlTables::schema_is_current(const contract::Model& model) {
     return fail(
         Code::kFailedPrecondition, "older_format",
         fmt::format("state.db has format {}, this version makes {} from the log", format, kTablesFormat));
-  return format == kTablesFormat && TRY(read_note(kReadNote, "schema")) == schema_digest(model);
+  if (format == kTablesFormat && TRY(read_note(kReadNote, "schema")) == schema_digest(model)) return true;
+  for (const Table* table : model.tables()) {
+    const std::vector<std::string> present = TRY(columns_of(*table));
+    const bool has = std::ranges::find(present, contract::kStretchColumn) != present.end();
+    if (!present.empty() && has != (table->arrival != nullptr))
+      return fail(Code::kFailedPrecondition, "older_format",
+                  fmt::format("{} is kept in another order now: it is made from the log", table->sql_name));
+  }
+  return false;
+}
+
+Result<std::vector<std::string>> SqlTables::columns_of(const Table& table) {
+  std::vector<std::string> present;
+  auto columns = TRY(connection_->prepare(fmt::format("PRAGMA table_info({})", quoted(table.sql_name)), ""));
+  while (TRY(columns->step())) present.emplace_back(columns->value(1).bytes);
+  return present;
 }
 
 Result<void> SqlTables::extend(const Table& table) {
-  std::vector<std::string> present;
-  {
-    auto columns =
-        TRY(connection_->prepare(fmt::format("PRAGMA table_info({})", quoted(table.sql_name)), ""));
-    while (TRY(columns->step())) present.emplace_back(columns->value(1).bytes);
-  }
-  if (!present.empty())
+  const std::vector<std::string> present = TRY(columns_of(table));
+  if (present.empty()) TRY(begin_stretches(table));
+  else
     for (const std::string& sql : contract::additive_sql(table, present, contract::Dialect::kSqlite))
       TRY(connection_->exec(sql));
   return connection_->exec(contract::create_table_sql(table, contract::Dialect::kSqlite));
@@ -149,6 +169,7 @@ Result<void> SqlTables::put(const Table& table, std::string_view key, std::strin
     std::string marks = "?", names = all_columns(table);
     for (size_t i = 1; i < contract::column_plan(table).columns().size(); ++i) marks += ",?";
     if (table.scattered) marks += ",?", names += fmt::format(",\"{}\"", contract::kPlaceColumn);
+    if (table.arrival != nullptr) marks += ",?", names += fmt::format(",\"{}\"", contract::kStretchColumn);
     statements.put = TRY(connection_->prepare(
         fmt::format("INSERT OR REPLACE INTO {} ({}) VALUES ({})", quoted(table.sql_name), names, marks),
         table.service->name));
@@ -161,6 +182,7 @@ Result<void> SqlTables::put(const Table& table, std::string_view key, std::strin
   int place = 0;
   for (const Value& value : values_) statements.put->bind(++place, value);
   if (scattered != 0) statements.put->bind(++place, int64_t(scattered));
+  if (table.arrival != nullptr) statements.put->bind(++place, TRY(stretch_for(table, values_)));
   return statements.put->run();
 }
 
@@ -182,6 +204,7 @@ Result<void> SqlTables::erase(const Table& table, std::string_view key) {
 Result<void> SqlTables::clear(const Table& table) {
   of(table) = {};
   TRY(connection_->exec("DROP TABLE IF EXISTS " + quoted(table.sql_name)));
+  TRY(begin_stretches(table));
   return connection_->exec(contract::create_table_sql(table, contract::Dialect::kSqlite));
 }
 
@@ -210,14 +233,19 @@ Result<void> SqlTables::scan_values(const Table& table, const EachValues& each) 
 }
 
 Result<void> SqlTables::scan_by_key(const Table& table, const EachValues& each) {
-  std::string order;
+  std::string columns = all_columns(table), order;
+  if (table.arrival != nullptr) columns += "," + quoted(contract::kStretchColumn);
+  if (table.stretched()) order = quoted(contract::kStretchColumn);
   for (size_t place : key_columns(table))
     order += (order.empty() ? "" : ",") + quoted(contract::column_plan(table).columns()[place].name);
   auto statement = TRY(connection_->prepare(
-      fmt::format("SELECT {} FROM {} ORDER BY {}", all_columns(table), quoted(table.sql_name), order),
+      fmt::format("SELECT {} FROM {} ORDER BY {}", columns, quoted(table.sql_name), order),
       table.service->name));
+  std::unique_ptr<Stretches> stretches;
   while (TRY(statement->step())) {
     read_values(table, *statement);
+    if (table.arrival != nullptr)
+      TRY(check_stretch(table, stretches, values_, statement->value(int(values_.size())).integer));
     if (!each(values_)) break;
   }
   return {};
@@ -262,7 +290,15 @@ Result<void> SqlTables::commit() {
   places_are_noted();
   return {};
 }
-void SqlTables::roll_back() { (void)connection_->exec("ROLLBACK"); }  // SQLite may have done so by itself
+void SqlTables::roll_back() {
+  (void)connection_->exec("ROLLBACK");  // SQLite may have done so by itself
+  for (TableStatements& statements : tables_) statements.stretches.reset();
+}
+
+std::unexpected<Error> SqlTables::damaged(std::string_view what) {
+  return fail(Code::kFailedPrecondition, "tables_damaged",
+              fmt::format("{}; delete state.db and its -wal and -shm: it is rebuilt from the log", what));
+}
 
 Result<SqlStatement*> SqlTables::own_statement(const std::string& sql) {
   auto at = own_.find(sql);

@@ -1,7 +1,7 @@
 // The tables in SQLite through one connection: rows written and read by the column plans, lists, and the
 // store's own notes (format, the tick the tables are of, the tick of each service's projections). Statements
 // are prepared once. Every statement that touches rows is prepared on behalf of the table's service. One
-// thread at a time. scattered_rows.cc has the tables whose keys are in no order.
+// thread at a time. scattered_rows.cc has the tables whose keys are in no order, stretched_rows.cc those with an order of arrival.
 #pragma once
 
 #include <functional>
@@ -14,6 +14,7 @@
 #include "libs/store/row_columns.h"
 #include "libs/store/scattered_places.h"
 #include "libs/store/sqlite.h"
+#include "libs/store/stretches.h"
 
 namespace micropay {
 
@@ -34,12 +35,12 @@ class SqlTables {
   Result<Row> get(const contract::Table& table, const std::string& key);  // null: no such row
   Result<Page> list(const ListQuery& query);
   Result<void> scan(const contract::Table& table, const std::function<bool(const Row&)>& each);
-  // The same as the values of the columns, without making rows; of a scattered table in no order, and
-  // tables_damaged when a row is not found by its key.
+  // The same as the values of the columns, without making rows; of a scattered table in no order, of a
+  // stretched one stretch by stretch; tables_damaged when a row is not where it would be looked for.
   using EachValues = std::function<bool(const std::vector<contract::Value>&)>;
   Result<void> scan_values(const contract::Table& table, const EachValues& each);
 
-  // The greatest key, encoded; empty when there is no row. Not of a scattered table.
+  // The greatest key, encoded; empty when there is no row. Not of a scattered or stretched table.
   Result<std::string> newest_key(const contract::Table& table);
 
   Result<void> begin();
@@ -65,7 +66,8 @@ class SqlTables {
   struct TableStatements {
     std::unique_ptr<SqlStatement> get, put, erase;  // of a scattered table by place
     std::vector<size_t> key_columns;
-    std::unique_ptr<RowColumns> columns;  // of `put`
+    std::unique_ptr<RowColumns> columns;   // of `put`
+    std::unique_ptr<Stretches> stretches;  // of the writer, while they are known
   };
 
   struct Scattered {
@@ -78,6 +80,7 @@ class SqlTables {
       : places_(std::move(places)), connection_(std::move(connection)) {}
   static std::string all_columns(const contract::Table& table);
   TableStatements& of(const contract::Table& table);
+  Result<std::vector<std::string>> columns_of(const contract::Table& table);
   Result<void> extend(const contract::Table& table);
   Row read_row(const contract::Table& table, const SqlStatement& statement);
   void read_values(const contract::Table& table, const SqlStatement& statement);
@@ -92,6 +95,14 @@ class SqlTables {
   Result<void> erase_scattered(const contract::Table& table, std::string_view key);
   Result<void> note_places();
   void places_are_noted();
+  // stretched_rows.cc
+  Result<void> begin_stretches(const contract::Table& table);
+  Result<std::unique_ptr<Stretches>> read_stretches(const contract::Table& table);
+  Result<Stretches*> stretches_of(const contract::Table& table);
+  Result<int64_t> stretch_for(const contract::Table& table, const std::vector<contract::Value>& values);
+  Result<void> check_stretch(const contract::Table& table, std::unique_ptr<Stretches>& stretches,
+                             const std::vector<contract::Value>& values, int64_t stretch);
+  static std::unexpected<Error> damaged(std::string_view what);
   Result<void> check_place(const contract::Table& table, const google::protobuf::Message& row, int64_t place);
   Result<uint64_t> read_note(const std::string& sql, const std::string& text);
   Result<void> write_note(const std::string& sql, const std::string& text, uint64_t value);
