@@ -3,6 +3,7 @@
 #include "app/demo.h"
 #include "app/instance.h"
 #include "libs/base/ids.h"
+#include "libs/contract/documents.h"
 
 namespace micropay::app {
 
@@ -125,11 +126,12 @@ void Tables::erase(const Table& table, const Stored& row) {
 }
 
 void Tables::insert(const Table& table, const Stored& row) {
-  std::string marks;
+  std::string marks, columns = names(table);
   for (size_t i = 0; i < row.values.size(); ++i) marks += i == 0 ? "?" : ",?";
+  // So few rows are all in the first stretch.
+  if (table.arrival != nullptr) columns += fmt::format(",\"{}\"", contract::kStretchColumn), marks += ",0";
   auto statement =
-      sql_->prepare(fmt::format("INSERT INTO \"{}\" ({}) VALUES({})", table.sql_name, names(table), marks),
-                    "")
+      sql_->prepare(fmt::format("INSERT INTO \"{}\" ({}) VALUES({})", table.sql_name, columns, marks), "")
           .value();
   for (size_t i = 0; i < row.values.size(); ++i) statement->bind(int(i) + 1, row.values[i].view());
   const auto done = statement->run();

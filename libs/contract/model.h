@@ -51,7 +51,7 @@ struct Table {
   std::vector<Index> indexes;
   const FieldDescriptor* owner = nullptr;  // user id of the owner
   bool projection = false;
-  bool scattered = false;  // keys are digests; rows are read by key alone
+  bool scattered = false;                    // keys are digests; rows are read by key alone
   const FieldDescriptor* arrival = nullptr;  // of the key: its values rise as rows arrive
   // Whether the embedded store keeps the rows themselves by stretches of that order; else only indexes.
   bool stretched() const { return arrival != nullptr && key.front() != arrival; }

@@ -261,13 +261,11 @@ TEST_P(Conformance, UnsetValuesSortFirst) {
   };
   for (uint32_t size : {1u, 5u, 50u}) {
     EXPECT_THAT(walked("paymentId", size), ElementsAre(3, 6, 9, 12, 2, 4, 8, 10, 1, 5, 7, 11)) << size;
-    EXPECT_THAT(walked("paymentId desc", size), ElementsAre(11, 7, 5, 1, 10, 8, 4, 2, 12, 9, 6, 3))
-        << size;
+    EXPECT_THAT(walked("paymentId desc", size), ElementsAre(11, 7, 5, 1, 10, 8, 4, 2, 12, 9, 6, 3)) << size;
   }
-  EXPECT_EQ(
-      store->list({.table = &table<Refund>(), .filters = {{"paymentId", Filter::Op::kLess, uuid(999)}}})
-          ->rows.size(),
-      8u);
+  EXPECT_EQ(store->list({.table = &table<Refund>(), .filters = {{"paymentId", Filter::Op::kLess, uuid(999)}}})
+                ->rows.size(),
+            8u);
 }
 
 TEST_P(Conformance, EventsAreReadFromAnyPosition) {

@@ -150,9 +150,9 @@ ListSql list_sql(const ListPlan& plan) {
   const bool stretches = by_stretches(plan);
   const char* joint = stretches ? " AND " : " WHERE ";
   if (stretches)  // in the order of this join, which CROSS means to SQLite
-    select.sql += fmt::format(" FROM micropay_stretch CROSS JOIN \"{}\" WHERE \"{}\"=store_number{}",
-                              plan.table->sql_name, contract::kStretchColumn,
-                              stretches_sql(plan, select.parameters));
+    select.sql +=
+        fmt::format(" FROM micropay_stretch CROSS JOIN \"{}\" WHERE \"{}\"=store_number{}",
+                    plan.table->sql_name, contract::kStretchColumn, stretches_sql(plan, select.parameters));
   else select.sql += fmt::format(" FROM \"{}\"", plan.table->sql_name);
   for (const ListCondition& condition : plan.conditions) {
     select.sql += joint + condition_sql(plan, condition, select.parameters);

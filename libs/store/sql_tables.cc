@@ -67,7 +67,8 @@ Result<void> SqlTables::prepare_schema(const contract::Model& model) {
       "WITHOUT ROWID;"
       "CREATE TABLE IF NOT EXISTS micropay_place(name TEXT, first INTEGER, hashes BLOB NOT NULL, "
       "PRIMARY KEY(name, first)) WITHOUT ROWID;"
-      "CREATE TABLE IF NOT EXISTS micropay_stretch(store_table TEXT, store_first, store_number INTEGER NOT NULL, "
+      "CREATE TABLE IF NOT EXISTS micropay_stretch(store_table TEXT, store_first, store_number INTEGER NOT "
+      "NULL, "
       "PRIMARY KEY(store_table, store_first)) WITHOUT ROWID"));
   if (TRY(schema_is_current(model))) return {};
   TRY(begin());

@@ -1,7 +1,8 @@
 // The tables in SQLite through one connection: rows written and read by the column plans, lists, and the
 // store's own notes (format, the tick the tables are of, the tick of each service's projections). Statements
 // are prepared once. Every statement that touches rows is prepared on behalf of the table's service. One
-// thread at a time. scattered_rows.cc has the tables whose keys are in no order, stretched_rows.cc those with an order of arrival.
+// thread at a time. scattered_rows.cc has the tables whose keys are in no order, stretched_rows.cc those with
+// an order of arrival.
 #pragma once
 
 #include <functional>

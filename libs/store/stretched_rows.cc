@@ -10,8 +10,10 @@ namespace {
 using contract::Table;
 using contract::Value;
 
-constexpr char kFirsts[] = "SELECT store_first FROM micropay_stretch WHERE store_table=? ORDER BY store_first";
-constexpr char kBegin[] = "INSERT INTO micropay_stretch(store_table, store_first, store_number) VALUES(?,?,?)";
+constexpr char kFirsts[] =
+    "SELECT store_first FROM micropay_stretch WHERE store_table=? ORDER BY store_first";
+constexpr char kBegin[] =
+    "INSERT INTO micropay_stretch(store_table, store_first, store_number) VALUES(?,?,?)";
 
 Value text_value(std::string_view text) { return {.kind = Value::Kind::kText, .integer = 0, .bytes = text}; }
 
@@ -25,7 +27,8 @@ size_t arrival_column(const Table& table) {
 
 int64_t Stretches::of(const Value& value) const {
   const auto after = std::ranges::upper_bound(
-      firsts_, value, [](const Value& a, const Value& b) { return compare_values(a, b) < 0; }, &OwnedValue::view);
+      firsts_, value, [](const Value& a, const Value& b) { return compare_values(a, b) < 0; },
+      &OwnedValue::view);
   return std::max<int64_t>(0, after - firsts_.begin() - 1);
 }
 
@@ -63,11 +66,11 @@ Result<Stretches*> SqlTables::stretches_of(const Table& table) {
   if (kept) return kept.get();
   auto stretches = TRY(read_stretches(table));
   const size_t column = arrival_column(table);
-  auto newest = TRY(connection_->prepare(
-      fmt::format("SELECT count(*),max(\"{}\") FROM \"{}\" WHERE \"{}\"={}",
-                  contract::column_plan(table).columns()[column].name, table.sql_name, contract::kStretchColumn,
-                  stretches->count() - 1),
-      table.service->name));
+  auto newest =
+      TRY(connection_->prepare(fmt::format("SELECT count(*),max(\"{}\") FROM \"{}\" WHERE \"{}\"={}",
+                                           contract::column_plan(table).columns()[column].name,
+                                           table.sql_name, contract::kStretchColumn, stretches->count() - 1),
+                               table.service->name));
   TRY(newest->step());
   stretches->set_newest(uint64_t(newest->value(0).integer), OwnedValue::of(newest->value(1)));
   kept = std::move(stretches);

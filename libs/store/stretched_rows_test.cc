@@ -1,5 +1,6 @@
-// Rows that are kept by stretches of their arrival: lists are in order across them and complete, whatever their
-// direction, bounds and pages; a row stays where it is looked for, also after a restart and a failed transaction.
+// Rows that are kept by stretches of their arrival: lists are in order across them and complete, whatever
+// their direction, bounds and pages; a row stays where it is looked for, also after a restart and a failed
+// transaction.
 #include <gtest/gtest.h>
 
 #include <set>
@@ -85,9 +86,10 @@ struct StretchedRows : testing::Test {
     return keys;
   }
   uint64_t stretches(const Table& table) {
-    auto count = tables->connection()
-                     .prepare("SELECT count(*) FROM micropay_stretch WHERE store_table='" + table.sql_name + "'", "")
-                     .value();
+    auto count =
+        tables->connection()
+            .prepare("SELECT count(*) FROM micropay_stretch WHERE store_table='" + table.sql_name + "'", "")
+            .value();
     EXPECT_TRUE(count->step().value());
     return uint64_t(count->value(0).integer);
   }
@@ -99,7 +101,8 @@ struct StretchedRows : testing::Test {
 
 template <typename T>
 std::vector<std::string> keys_of(std::vector<T> rows, bool descending, const auto& rank) {
-  std::ranges::sort(rows, [&](const T& a, const T& b) { return descending ? rank(b) < rank(a) : rank(a) < rank(b); });
+  std::ranges::sort(
+      rows, [&](const T& a, const T& b) { return descending ? rank(b) < rank(a) : rank(a) < rank(b); });
   std::vector<std::string> keys;
   for (const T& row : rows) keys.push_back(test::table<T>().key_of(row));
   return keys;
@@ -110,7 +113,9 @@ TEST_F(StretchedRows, AreListedInOrderAcrossStretches) {
   EXPECT_EQ(stretches(payments()), 4u);
   EXPECT_EQ(stretches(postings()), 4u);
   const auto by_id = [](const Payment& row) { return row.id(); };
-  const auto by_time = [](const AccountPosting& row) { return std::pair(row.settled_at(), row.transaction_id()); };
+  const auto by_time = [](const AccountPosting& row) {
+    return std::pair(row.settled_at(), row.transaction_id());
+  };
   for (const bool descending : {true, false})
     for (const uint64_t account : {uint64_t(0), uint64_t(3), kAccounts}) {
       std::vector<Payment> paid;
@@ -135,11 +140,11 @@ TEST_F(StretchedRows, OfBoundsAndSeveralAccountsAreAllThere) {
   write_all();
   const auto by_id = [](const Payment& row) { return row.id(); };
   for (const bool descending : {true, false})
-    for (const uint64_t bound : {uint64_t(0), uint64_t(1'777), Stretches::kRows + 1'000, 2 * Stretches::kRows, kRows}) {
+    for (const uint64_t bound :
+         {uint64_t(0), uint64_t(1'777), Stretches::kRows + 1'000, 2 * Stretches::kRows, kRows}) {
       std::vector<Payment> below, from;
       for (uint64_t i = 0; i < kRows; ++i)
-        if (payer_of(i) < 2 && i % 1'000 == 0)
-          (arrival_of(i) < bound ? below : from).push_back(payment(i));
+        if (payer_of(i) < 2 && i % 1'000 == 0) (arrival_of(i) < bound ? below : from).push_back(payment(i));
       ListQuery query{.table = &payments(),
                       .filters = {{"payer_account_id", Op::kIn, "", {uuid(0), uuid(1)}},
                                   {"status", Op::kIn, "", {"FAILED", "PENDING"}},
@@ -169,7 +174,8 @@ TEST_F(StretchedRows, AreFoundReplacedAndErasedWhereTheyAre) {
   EXPECT_EQ(static_cast<const AccountPosting&>(*tables->get(postings(), old).value()).kind(), "refund");
   EXPECT_EQ(tables->get(postings(), gone).value(), nullptr);
   std::set<std::string> seen;
-  ASSERT_TRUE(tables->scan(postings(), [&](const Row& row) { return seen.insert(postings().key_of(*row)).second; }));
+  ASSERT_TRUE(
+      tables->scan(postings(), [&](const Row& row) { return seen.insert(postings().key_of(*row)).second; }));
   EXPECT_EQ(seen.size(), kRows - 1) << "each once";
   EXPECT_FALSE(seen.contains(gone));
 }
@@ -190,12 +196,13 @@ TEST_F(StretchedRows, OfATransactionThatFailedBeginNoStretch) {
 
 TEST_F(StretchedRows, InAnotherStretchThanTheirValueSaysAreNamedByAScan) {
   write_all();
-  for (const char* sql : {"UPDATE transaction_posting SET store_stretch=1 WHERE settled_at=300",
-                          "UPDATE payment_payment SET store_stretch=0 WHERE store_stretch=2",
-                          "DELETE FROM micropay_stretch WHERE store_number=1",
-                          "DELETE FROM micropay_stretch"}) {
+  for (const char* sql :
+       {"UPDATE transaction_posting SET store_stretch=1 WHERE settled_at=300",
+        "UPDATE payment_payment SET store_stretch=0 WHERE store_stretch=2",
+        "DELETE FROM micropay_stretch WHERE store_number=1", "DELETE FROM micropay_stretch"}) {
     ASSERT_TRUE(tables->connection().exec(std::string("SAVEPOINT good;") + sql));
-    EXPECT_TRUE(scan_problem(postings()) == "tables_damaged" || scan_problem(payments()) == "tables_damaged") << sql;
+    EXPECT_TRUE(scan_problem(postings()) == "tables_damaged" || scan_problem(payments()) == "tables_damaged")
+        << sql;
     ASSERT_TRUE(tables->connection().exec("ROLLBACK TO good; RELEASE good"));
   }
   EXPECT_EQ(scan_problem(postings()), "none");
@@ -210,10 +217,12 @@ TEST_F(StretchedRows, AreFoundByTheirIndexInOrder) {
     while (explained->step().value()) text += std::string(explained->value(3).bytes) + "\n";
     return text;
   };
-  const std::string paid = plan_of(
-      {.table = &payments(), .filters = {{"payee_account_id", Op::kEqual, uuid(1), {}}, {"id", Op::kLess, uuid(9), {}}}});
-  EXPECT_NE(paid.find("payment_payment_by_payee_account_id (store_stretch=? AND payee_account_id=? AND id<?)"),
-            std::string::npos)
+  const std::string paid =
+      plan_of({.table = &payments(),
+               .filters = {{"payee_account_id", Op::kEqual, uuid(1), {}}, {"id", Op::kLess, uuid(9), {}}}});
+  EXPECT_NE(
+      paid.find("payment_payment_by_payee_account_id (store_stretch=? AND payee_account_id=? AND id<?)"),
+      std::string::npos)
       << paid;
   EXPECT_EQ(paid.find("TEMP B-TREE"), std::string::npos) << paid;
   const std::string posted = plan_of({.table = &postings(),

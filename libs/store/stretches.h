@@ -1,7 +1,7 @@
-// The stretches of a table with `arrival` (contracts/options.proto): where each begins, and which one a row is
-// of. A stretch has the rows whose arrival value is neither before its beginning nor in the next one; a new one
-// begins behind everything that has come, when the newest has enough rows. So a value stays where it was, and
-// whoever walks through the stretches in order meets the values in order.
+// The stretches of a table with `arrival` (contracts/options.proto): where each begins, and which one a row
+// is of. A stretch has the rows whose arrival value is neither before its beginning nor in the next one; a
+// new one begins behind everything that has come, when the newest has enough rows. So a value stays where it
+// was, and whoever walks through the stretches in order meets the values in order.
 #pragma once
 
 #include <cstdint>
