@@ -79,6 +79,7 @@ def known(callers):
     user, other = callers["USER"], callers["ADMIN"].platform.register("other")
     for _ in range(3):
         user.top_up("9000.00")
+    other.top_up("100.00")  # or what is refunded would be missing when a payment is to be reversed
     payments = [user.pay(other, "1.00")["id"] for _ in range(3)]
     # So much to somebody new waits for a decision: two are for staff to decide, one for its payer to cancel.
     held = [user.try_pay(user.platform.register("new"), "6000.00").json()["id"] for _ in range(3)]
