@@ -18,8 +18,6 @@ using Place = KeyPlaces::Place;
 constexpr char kNote[] = "INSERT OR REPLACE INTO micropay_place(name, first, hashes) VALUES(?,?,?)";
 constexpr char kNotes[] = "SELECT first, hashes FROM micropay_place WHERE name=? ORDER BY first";
 
-Value text_value(std::string_view text) { return {.kind = Value::Kind::kText, .integer = 0, .bytes = text}; }
-
 // Empty of a row that somebody has given a key that is none.
 std::string key_of(const Table& table, const google::protobuf::Message& row) {
   try {
@@ -42,7 +40,7 @@ Result<void> SqlTables::load_places(const contract::Model& model) {
 
 Result<void> SqlTables::read_place_notes(ScatteredPlaces::Table& places) {
   SqlStatement* notes = TRY(own_statement(kNotes));
-  notes->bind(1, text_value(places.table->sql_name));
+  notes->bind(1, std::string_view(places.table->sql_name));
   while (TRY(notes->step())) {
     const std::string_view hashes = notes->value(1).bytes;
     if (notes->value(0).integer != int64_t(places.noted) + 1 ||
@@ -132,7 +130,7 @@ Result<void> SqlTables::note_places() {
   for (auto& [id, places] : places_->tables())
     for (size_t done = 0; places.hashes.size() - done >= ScatteredPlaces::kNoted;
          done += ScatteredPlaces::kNoted) {
-      note->bind(1, text_value(places.table->sql_name));
+      note->bind(1, std::string_view(places.table->sql_name));
       note->bind(2, int64_t(places.noted + done) + 1);
       note->bind(3, Value{.kind = Value::Kind::kBlob,
                           .integer = 0,

@@ -6,8 +6,7 @@
 #include "contracts/runtime.pb.h"
 #include "libs/base/ids.h"
 #include "libs/store/key_places.h"
-#include "libs/store/sql_tables.h"
-#include "libs/store/store_twin.h"
+#include "libs/store/tables_twin.h"
 
 namespace micropay {
 namespace {
@@ -50,20 +49,7 @@ TEST(KeyPlaces, OfTheSameHashAreFoundInTheirOrder) {
   EXPECT_TRUE(std::ranges::is_sorted(found));
 }
 
-struct ScatteredRows : testing::Test {
-  test::ScratchFolder folder;
-  std::unique_ptr<SqlTables> tables = open();
-
-  std::unique_ptr<SqlTables> open() {
-    auto opened = SqlTables::open(folder.at("state.db"), SqlConnection::Mode::kWrite).value();
-    EXPECT_TRUE(opened->prepare_schema(contract::model()));
-    EXPECT_TRUE(opened->load_places(contract::model()));
-    return opened;
-  }
-  void reopen() {
-    tables.reset();
-    tables = open();
-  }
+struct ScatteredRows : test::TablesTest {
   Result<void> write(uint64_t from, uint64_t to, std::string_view detail = "", bool commit = true) {
     TRY(tables->begin());
     for (uint64_t i = from; i < to; ++i) {

@@ -309,7 +309,7 @@ Result<SqlStatement*> SqlTables::own_statement(const std::string& sql) {
 
 Result<uint64_t> SqlTables::read_note(const std::string& sql, const std::string& text) {
   SqlStatement* statement = TRY(own_statement(sql));
-  statement->bind(1, Value{.kind = Value::Kind::kText, .integer = 0, .bytes = text});
+  statement->bind(1, std::string_view(text));
   uint64_t value = 0;
   if (TRY(statement->step())) value = static_cast<uint64_t>(statement->value(0).integer);
   statement->reset();
@@ -318,7 +318,7 @@ Result<uint64_t> SqlTables::read_note(const std::string& sql, const std::string&
 
 Result<void> SqlTables::write_note(const std::string& sql, const std::string& text, uint64_t value) {
   SqlStatement* statement = TRY(own_statement(sql));
-  statement->bind(1, Value{.kind = Value::Kind::kText, .integer = 0, .bytes = text});
+  statement->bind(1, std::string_view(text));
   statement->bind(2, static_cast<int64_t>(value));
   return statement->run();
 }

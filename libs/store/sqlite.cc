@@ -40,6 +40,10 @@ void SqlStatement::bind(int place, int64_t value) {
   CHECK(sqlite3_bind_int64(statement_.get(), place, value) == SQLITE_OK);
 }
 
+void SqlStatement::bind(int place, std::string_view text) {
+  bind(place, contract::Value{.kind = contract::Value::Kind::kText, .integer = 0, .bytes = text});
+}
+
 Result<bool> SqlStatement::step() {
   connection_.service_ = service_;
   int code = sqlite3_step(statement_.get());

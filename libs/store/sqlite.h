@@ -21,8 +21,9 @@ class SqlStatement {
  public:
   void bind(int place, const contract::Value& value);  // from 1; the bytes must live until the next reset()
   void bind(int place, int64_t value);
-  Result<bool> step();                      // true: a row
-  contract::Value value(int column) const;  // from 0; valid until the next step() or reset()
+  void bind(int place, std::string_view text);  // as above
+  Result<bool> step();                          // true: a row
+  contract::Value value(int column) const;      // from 0; valid until the next step() or reset()
   void reset();
   Result<void> run();  // step() to the end, reset()
 

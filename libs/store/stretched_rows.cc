@@ -15,8 +15,6 @@ constexpr char kFirsts[] =
 constexpr char kBegin[] =
     "INSERT INTO micropay_stretch(store_table, store_first, store_number) VALUES(?,?,?)";
 
-Value text_value(std::string_view text) { return {.kind = Value::Kind::kText, .integer = 0, .bytes = text}; }
-
 size_t arrival_column(const Table& table) {
   const auto& columns = contract::column_plan(table).columns();
   const auto at = std::ranges::find(columns, table.arrival, &contract::Column::field);
@@ -32,8 +30,10 @@ int64_t Stretches::of(const Value& value) const {
   return std::max<int64_t>(0, after - firsts_.begin() - 1);
 }
 
+// Not before the newest one either, whose rows may all have been erased.
 bool Stretches::begins_with(const Value& value) const {
-  return rows_ >= kRows && compare_values(value, greatest_.view()) > 0;
+  return rows_ >= kRows && compare_values(value, greatest_.view()) > 0 &&
+         compare_values(value, firsts_.back().view()) > 0;
 }
 
 void Stretches::wrote(const Value& value) {
@@ -53,7 +53,7 @@ Result<void> SqlTables::begin_stretches(const Table& table) {
 Result<std::unique_ptr<Stretches>> SqlTables::read_stretches(const Table& table) {
   auto stretches = std::make_unique<Stretches>();
   SqlStatement* firsts = TRY(own_statement(kFirsts));
-  firsts->bind(1, text_value(table.sql_name));
+  firsts->bind(1, std::string_view(table.sql_name));
   while (TRY(firsts->step())) stretches->add(OwnedValue::of(firsts->value(0)));
   firsts->reset();
   if (stretches->count() == 0) return damaged("the stretches of " + table.sql_name + " are not known");
@@ -83,7 +83,7 @@ Result<int64_t> SqlTables::stretch_for(const Table& table, const std::vector<Val
   const Value& value = values[arrival_column(table)];
   if (stretches.begins_with(value)) {
     SqlStatement* begin = TRY(own_statement(kBegin));
-    begin->bind(1, text_value(table.sql_name));
+    begin->bind(1, std::string_view(table.sql_name));
     begin->bind(2, value);
     begin->bind(3, int64_t(stretches.count()));
     TRY(begin->run());

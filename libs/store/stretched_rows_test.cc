@@ -7,8 +7,7 @@
 
 #include "contracts/payment.pb.h"
 #include "contracts/transaction.pb.h"
-#include "libs/store/sql_tables.h"
-#include "libs/store/store_twin.h"
+#include "libs/store/tables_twin.h"
 
 namespace micropay {
 namespace {
@@ -44,19 +43,7 @@ AccountPosting posting(uint64_t number, std::string_view kind = "payment") {
   return posting;
 }
 
-struct StretchedRows : testing::Test {
-  test::ScratchFolder folder;
-  std::unique_ptr<SqlTables> tables = open();
-
-  std::unique_ptr<SqlTables> open() {
-    auto opened = SqlTables::open(folder.at("state.db"), SqlConnection::Mode::kWrite).value();
-    EXPECT_TRUE(opened->prepare_schema(contract::model()));
-    return opened;
-  }
-  void reopen() {
-    tables.reset();
-    tables = open();
-  }
+struct StretchedRows : test::TablesTest {
   template <typename T>
   void put(const T& row) {
     std::string bytes;
@@ -192,6 +179,25 @@ TEST_F(StretchedRows, OfATransactionThatFailedBeginNoStretch) {
   EXPECT_EQ(stretches(postings()), 3u) << "the count goes on after a restart";
   EXPECT_EQ(scan_problem(postings()), "none");
   EXPECT_EQ(scan_problem(payments()), "none");
+}
+
+// Late rows fill up an older stretch while the newest one is empty: none may begin before that.
+TEST_F(StretchedRows, ThatAreAllErasedLeaveTheirStretchWhereItBegan) {
+  write(0, Stretches::kRows + 8);
+  ASSERT_EQ(stretches(postings()), 2u);
+  auto& sql = tables->connection();
+  ASSERT_TRUE(sql.exec("DELETE FROM transaction_posting WHERE store_stretch=1"));
+  reopen();
+  ASSERT_TRUE(tables->begin());
+  for (uint64_t i = 0; i < Stretches::kRows; ++i) {
+    AccountPosting late = posting(i / 2);
+    late.set_transaction_id(uuid(1'000'000 + i));
+    put(late);
+  }
+  put(posting(Stretches::kRows - 1, "again"));
+  ASSERT_TRUE(tables->commit());
+  EXPECT_EQ(stretches(postings()), 2u);
+  EXPECT_EQ(scan_problem(postings()), "none");
 }
 
 TEST_F(StretchedRows, InAnotherStretchThanTheirValueSaysAreNamedByAScan) {
