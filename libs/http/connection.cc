@@ -3,6 +3,9 @@
 //
 //   kHead -> kBody -> kAnswering -> kHead ...        kClosing (write what is left) -> kDraining (read over,
 //   end) -> gone
+#include <array>
+#include <cstring>
+
 #include "libs/http/loop.h"
 #include "libs/http/request_parser.h"
 #include "libs/http/stream.h"
@@ -13,6 +16,7 @@ namespace {
 namespace asio = boost::asio;
 using SystemError = boost::system::error_code;
 
+constexpr size_t kBufferBytes = 2 << 10;    // of each connection: most requests fit
 constexpr size_t kMaxUnwritten = 64 << 10;  // pipelined answers gather up to here
 constexpr size_t kKeptBuffer = 64 << 10;    // larger buffers are given back
 constexpr size_t kReserved = 64 << 10;      // of a body that is announced: more comes with its bytes
@@ -51,7 +55,8 @@ class Connection final : public LoopMember,
   enum class State : uint8_t { kHead, kBody, kAnswering, kClosing, kDraining, kClosed };
 
   void wait_to_read();
-  void readable();
+  void received(size_t count);
+  void take(std::string_view bytes);
   void read_on();
   void process(std::string_view& bytes);
   bool take_head(std::string_view& bytes);
@@ -84,7 +89,8 @@ class Connection final : public LoopMember,
   Time deadline_;             // of the present state
   Time drained_by_ = 0;       // however much still comes
   uint64_t sequence_ = 0;     // of the request that is answered
-  std::string in_;            // arrived, not processed
+  std::array<char, kBufferBytes> buffer_;
+  std::string in_;  // arrived, not processed
   std::string out_;           // answers, from written_ on not sent
   size_t written_ = 0;
   HeadScanner scanner_;
@@ -97,21 +103,32 @@ class Connection final : public LoopMember,
 void Connection::wait_to_read() {
   if (waiting_to_read_ || state_ == State::kAnswering || state_ == State::kClosed) return;
   waiting_to_read_ = true;
-  stream_.wait_read([self = shared_from_this()](const SystemError& error) {
+  stream_.receive(buffer_, [self = shared_from_this()](const SystemError& error, size_t count) {
     self->waiting_to_read_ = false;
-    if (!error) self->readable();
+    if (!error) return self->received(count);
+    if (error == asio::error::would_block) return self->wait_to_read();
+    if (error != asio::error::operation_aborted) self->close();
   });
 }
 
-void Connection::readable() {
-  if (state_ == State::kClosed || state_ == State::kAnswering) return;
+// What fills the buffer is large, and has come in part only: the rest comes by more at a time.
+void Connection::received(size_t count) {
+  if (count < buffer_.size()) return take({buffer_.data(), count});
+  char* scratch = loop_.scratch();
+  std::memcpy(scratch, buffer_.data(), count);
   SystemError error;
-  size_t count = stream_.read(loop_.scratch(), Loop::kScratchBytes, error);
-  if (error == asio::error::would_block) return wait_to_read();
-  if (error) return close();
+  count += stream_.read(scratch + count, Loop::kScratchBytes - count, error);
+  take({scratch, count});  // an error comes again with the next read
+}
+
+void Connection::take(std::string_view bytes) {
+  if (state_ == State::kClosed) return;
+  if (state_ == State::kAnswering) {
+    in_.append(bytes);
+    return;
+  }
   if (state_ == State::kDraining) deadline_ = std::min(loop_.now() + kDrainSilence, drained_by_);
   if (state_ == State::kDraining || state_ == State::kClosing) return wait_to_read();
-  std::string_view bytes(loop_.scratch(), count);
   if (!in_.empty()) {
     in_.append(bytes);
     return read_on();

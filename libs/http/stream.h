@@ -3,6 +3,8 @@
 
 #include <sys/socket.h>
 
+#include <span>
+
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -53,6 +55,17 @@ class Stream {
       return;
     }
     socket_.async_wait(read_crossed_ ? Socket::wait_write : Socket::wait_read, std::move(handler));
+  }
+  // Calls handler(error, count) once bytes have come into `buffer`, which has to live until then. Over a plain
+  // socket that takes no system call but the recv(); wait_read() would have to arm it anew each time.
+  template <typename Handler>
+  void receive(std::span<char> buffer, Handler handler) {
+    if (!tls_ && !broken_)
+      return socket_.async_read_some(boost::asio::buffer(buffer.data(), buffer.size()), std::move(handler));
+    wait_read([this, buffer, handler = std::move(handler)](SystemError error) mutable {
+      const size_t count = error ? 0 : read(buffer.data(), buffer.size(), error);
+      handler(error, count);
+    });
   }
   template <typename Handler>
   void wait_write(Handler handler) {
