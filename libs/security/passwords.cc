@@ -5,6 +5,7 @@
 #include <sodium.h>
 
 #include "libs/base/check.h"
+#include "libs/base/stepping_aside.h"
 
 namespace micropay {
 namespace {
@@ -36,6 +37,7 @@ std::string random_salt() {
 Result<std::string> hash_password(std::string_view password, std::string_view salt, PasswordCost cost) {
   CHECK(salt.size() == crypto_pwhash_SALTBYTES);
   std::string hash(kHashBytes, '\0');
+  const SteppingAside aside;
   if (crypto_pwhash(reinterpret_cast<uint8_t*>(hash.data()), hash.size(), password.data(), password.size(),
                     reinterpret_cast<const uint8_t*>(salt.data()), cost.passes,
                     size_t(cost.memory_kib) * 1024, crypto_pwhash_ALG_ARGON2ID13) != 0)
@@ -45,6 +47,7 @@ Result<std::string> hash_password(std::string_view password, std::string_view sa
 
 bool verify_password(const std::string& hash, std::string_view password) {
   if (hash.size() >= crypto_pwhash_STRBYTES) return false;
+  const SteppingAside aside;
   return crypto_pwhash_str_verify(hash.c_str(), password.data(), password.size()) == 0;
 }
 

@@ -67,6 +67,7 @@ class Applier {
 
   void run();
   bool hurry() const;
+  void step_aside();
   void wait_for_work(std::unique_lock<std::mutex>& lock);
   void take_queued();
   bool note_failure(std::unique_lock<std::mutex>& lock, const Error& error);
@@ -99,6 +100,8 @@ class Applier {
   std::vector<NumberedChange> changes_;  // of the present batch: the last of each row, by table and key
   ProjectedRows projected_;
   std::string row_bytes_;  // of the projected row in work
+  bool rests_ = false;     // once started
+  Time rested_ = 0;        // lately
 
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable work_, done_;

@@ -6,7 +6,7 @@
 namespace micropay {
 namespace {
 
-constexpr size_t kEventsPerCall = 2'000;  // to the projector
+constexpr size_t kEventsPerCall = 500;  // to the projector
 
 // Table, then six bytes of the key: of ids, their millisecond.
 uint64_t place_of(const contract::Table& table, std::string_view key) {
@@ -93,6 +93,7 @@ Result<void> Applier::gather(const std::string& only_service) {
       stats_.projected_events += events.size();
     }
     for (; gathered_ < end; ++gathered_) ticks_[gathered_]->events = {};
+    step_aside();
   }
   return {};
 }
@@ -139,7 +140,10 @@ Result<void> Applier::write_changes() {
     return a.place == b.place && a.change->key == b.change->key;
   });
   changes_.erase(rest.begin(), rest.end());
-  for (const NumberedChange& each : changes_) TRY(write(*each.change));
+  for (const NumberedChange& each : changes_) {
+    TRY(write(*each.change));
+    step_aside();
+  }
   return {};
 }
 
@@ -154,6 +158,7 @@ Result<void> Applier::write_projected() {
     row_bytes_.clear();
     if (made->row) append_row(row_bytes_, *made->row);
     TRY(write({.table = made->table, .key = made->key, .row = row_bytes_, .erased = made->row == nullptr}));
+    step_aside();
   }
   return {};
 }
