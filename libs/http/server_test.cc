@@ -60,6 +60,21 @@ TEST(Server, AnswersPipelinedRequestsInOrder) {
   for (auto& thread : threads) thread.join();
 }
 
+// A connection's buffer takes 2 KB, a loop's 64 KB, and a request may end anywhere.
+TEST(Server, TakesRequestsOfAnySizeOneAfterTheOther) {
+  Running running(echo);
+  TestClient client(running.server.address());
+  std::vector<size_t> sizes{65'536, 200'000, 1, 400'000};
+  for (size_t size = 1'950; size < 2'100; ++size) sizes.push_back(size);
+  for (size_t size = 65'400; size < 65'600; size += 7) sizes.push_back(size);
+  for (const size_t size : sizes) {
+    std::string body(size, 'x');
+    body.back() = char('a' + size % 26);
+    client.send(fmt::format("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{}", size, body));
+    EXPECT_EQ(client.read().body, "POST /a " + body) << size;
+  }
+}
+
 // Tried again, because the tick that ends a pause may come at once.
 TEST(Server, LetsOthersFirstWhenOneWasToldToComeLater) {
   std::vector<std::string> order;

@@ -10,10 +10,10 @@
 namespace micropay {
 namespace {
 
-constexpr size_t kHurryBytes = 12 << 20;  // of ticks: beyond this they are written at once
-constexpr size_t kBatchBytes = 16 << 20;  // of one transaction
-constexpr size_t kBehindBytes = 24 << 20;  // beyond this it does not rest
-constexpr Duration kWork = 500, kRest = 500;  // microseconds
+constexpr size_t kHurryBytes = 12 << 20;   // of ticks: beyond this they are written at once
+constexpr size_t kBatchBytes = 16 << 20;   // of one transaction
+constexpr size_t kBehindBytes = 24 << 20;  // beyond this it does not step aside
+constexpr Duration kAtATime = kMillisecond / 2, kAside = kMillisecond / 2;
 constexpr Duration kLongestDelay = 10 * kMillisecond;
 constexpr auto kRetryPause = std::chrono::milliseconds(200);
 constexpr uint64_t kIdleCheckpointPart = 8;
@@ -46,27 +46,27 @@ void Applier::start() {
 
 bool Applier::hurry() const { return stopping_ || waiters_ > 0 || unapplied_bytes_ > kHurryBytes; }
 
-// A thread that is always busy keeps a processor to itself for long: the scheduler puts those that wake up
-// where they were, and seldom moves them, so the engine and the I/O threads would queue for the other ones,
-// whatever the priorities. So it steps aside for a moment again and again, unless it is waited for or behind.
+// So that those who answer callers do not queue for one processor while this thread has another to itself:
+// libs/base/stepping_aside.h says why priorities do not help. Here without a signal, between two rows, because
+// this thread holds locks at times.
 void Applier::step_aside() {
-  if (!rests_) return;
+  if (!steps_aside_) return;
   const Time now = system_clock().monotonic();
-  if (now - rested_ < kWork) return;
-  rested_ = now;
+  if (now - stepped_aside_ < kAtATime) return;
+  stepped_aside_ = now;
   {
     const std::lock_guard lock(mutex_);
     if (stopping_ || waiters_ > 0 || unapplied_bytes_ > kBehindBytes) return;
   }
-  std::this_thread::sleep_for(std::chrono::microseconds(kRest));
-  rested_ = system_clock().monotonic();
+  std::this_thread::sleep_for(std::chrono::microseconds(kAside));
+  stepped_aside_ = system_clock().monotonic();
 }
 
 void Applier::run() {
   pthread_setname_np(pthread_self(), "applier");
   // It has time: callers wait for the engine and the I/O threads, not for the tables.
   setpriority(PRIO_PROCESS, 0, 5);
-  rests_ = true;
+  steps_aside_ = true;
   std::unique_lock lock(mutex_);
   while (!stopping_ || !queue_.empty() || !ticks_.empty()) {
     wait_for_work(lock);

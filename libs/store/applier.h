@@ -99,9 +99,9 @@ class Applier {
   Time due_ = 0;                         // when they are to be written
   std::vector<NumberedChange> changes_;  // of the present batch: the last of each row, by table and key
   ProjectedRows projected_;
-  std::string row_bytes_;  // of the projected row in work
-  bool rests_ = false;     // once started
-  Time rested_ = 0;        // lately
+  std::string row_bytes_;     // of the projected row in work
+  bool steps_aside_ = false;  // from start() on
+  Time stepped_aside_ = 0;    // the last time, or when that was not to be
 
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable work_, done_;

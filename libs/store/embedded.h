@@ -24,7 +24,7 @@ struct EmbeddedOptions {
   bool read_only = false;       // verify, replay: takes no lock, changes nothing, sees the log as it is now
   size_t cache_rows = 200'000;  // clean rows kept in memory
   size_t segment_bytes = 64 << 20;
-  size_t max_unapplied_bytes = 64 << 20;         // commit waits for the applier beyond this
+  size_t max_unapplied_bytes = 48 << 20;         // commit waits for the applier beyond this
   Duration apply_interval = 500 * kMillisecond;  // lists do not wait for it
   size_t checkpoint_bytes = 32 << 20;  // of SQLite's write-ahead log; an eighth of it in quiet moments
   std::function<void(const std::string& line)> progress;  // what a long start is doing
