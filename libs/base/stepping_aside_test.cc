@@ -1,3 +1,4 @@
+// A thread that only computes sleeps again and again, does not notice, and goes on undisturbed afterwards.
 #include "libs/base/stepping_aside.h"
 
 #include <gtest/gtest.h>

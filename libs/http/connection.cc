@@ -90,8 +90,8 @@ class Connection final : public LoopMember,
   Time drained_by_ = 0;       // however much still comes
   uint64_t sequence_ = 0;     // of the request that is answered
   std::array<char, kBufferBytes> buffer_;
-  std::string in_;  // arrived, not processed
-  std::string out_;           // answers, from written_ on not sent
+  std::string in_;   // arrived, not processed
+  std::string out_;  // answers, from written_ on not sent
   size_t written_ = 0;
   HeadScanner scanner_;
   RequestHead head_;

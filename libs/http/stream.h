@@ -56,8 +56,8 @@ class Stream {
     }
     socket_.async_wait(read_crossed_ ? Socket::wait_write : Socket::wait_read, std::move(handler));
   }
-  // Calls handler(error, count) once bytes have come into `buffer`, which has to live until then. Over a plain
-  // socket that takes no system call but the recv(); wait_read() would have to arm it anew each time.
+  // Calls handler(error, count) once bytes have come into `buffer`, which has to live until then. Over plain
+  // TCP that takes no system call but the recv(); wait_read() would have to arm the socket each time.
   template <typename Handler>
   void receive(std::span<char> buffer, Handler handler) {
     if (!tls_ && !broken_)

@@ -46,9 +46,9 @@ void Applier::start() {
 
 bool Applier::hurry() const { return stopping_ || waiters_ > 0 || unapplied_bytes_ > kHurryBytes; }
 
-// So that those who answer callers do not queue for one processor while this thread has another to itself:
-// libs/base/stepping_aside.h says why priorities do not help. Here without a signal, between two rows, because
-// this thread holds locks at times.
+// So that those who answer callers do not queue for one processor while this thread has another alone:
+// libs/base/stepping_aside.h says why priorities do not help. Here it is done between two rows, without a
+// signal, because this thread holds locks at times.
 void Applier::step_aside() {
   if (!steps_aside_) return;
   const Time now = system_clock().monotonic();
