@@ -12,7 +12,7 @@ kind=${1:-run}
 packages=(g++ make python3 cmake ninja-build ccache mold pkg-config curl jq
   libboost-dev libboost-system-dev libssl-dev libsodium-dev libprotobuf-dev libprotoc-dev protobuf-compiler
   libsqlite3-dev sqlite3 libsimdjson-dev libspdlog-dev libfmt-dev libyaml-cpp-dev libcli11-dev libre2-dev
-  libzstd-dev zlib1g-dev libabsl-dev libjemalloc-dev libgtest-dev libgmock-dev
+  libzstd-dev zlib1g-dev libabsl-dev libicu-dev libjemalloc-dev libgtest-dev libgmock-dev
   libpq-dev libmariadb-dev librdkafka-dev libhiredis-dev libcurl4-openssl-dev libnghttp2-dev)
 servers=(postgresql mariadb-server redis-server maven openjdk-17-jdk-headless kcat)
 if [ "$kind" = cluster ]; then
