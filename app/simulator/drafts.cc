@@ -191,6 +191,7 @@ std::string Drafts::text_for(const FieldDescriptor& field, const contract::Metho
                                    {"card_declined", "card_timeout", "card_challenge", "bank_ok", "cheque"});
   if (name == "challenge_code") return random.chance(70) ? "123456" : "654321";
   if (name == "provider") return random.of<const char*>({"", "sandbox", "sandbox", "sandbox", "acme"});
+  if (name == "code") return fmt::format("{:06}", random.below(1'000'000));
   if (name == "page_token")
     return random.chance(70) ? "" : random.of<const char*>({"offset:3", "bm9uc2Vuc2U"});
   if (name == "order_by")

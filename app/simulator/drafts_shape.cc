@@ -28,7 +28,8 @@ void shape_payment(CreatePaymentRequest& request, const Known& known, Random& ra
     const auto* payee = known.any_of<Account>(random);
     if (payee->currency() != payer->currency() || payee->id() == payer->id()) continue;
     const auto* user = known.get<User>(payee->user_id());
-    if (user != nullptr && random.chance(30)) request.set_payee_email(user->email());
+    if (user != nullptr && user->email_verified() && random.chance(40))
+      request.set_payee_email(user->email());
     else request.set_payee_account_id(payee->id());
     return;
   }
@@ -102,6 +103,12 @@ void shape_refund(CreateRefundRequest& request, const Known& known, Random& rand
     request.mutable_amount()->set_minor(random.between(1, std::max<int64_t>(1, payment->amount().minor())));
 }
 
+// The digits of a message that was sent to somebody's address.
+std::string code_in(std::string_view body) {
+  const size_t at = body.find_first_of("0123456789");
+  return at == body.npos ? "" : std::string(body.substr(at, body.find_first_not_of("0123456789", at) - at));
+}
+
 void shape_rules(SetFraudRulesRequest& request, Random& random) {
   if (random.chance(20)) return;
   request.set_review_at(50);
@@ -139,6 +146,10 @@ void Drafts::shape(Message& message, Random& random) {
       top_up = known_.any_of<TopUp>(random);
     if (top_up != nullptr) request.set_top_up_id(top_up->id());
     if (top_up != nullptr && random.chance(95)) request.set_account_id(top_up->account_id());
+  } else if (is(VerifyEmailRequest::descriptor())) {
+    const auto* sent = known_.any_of<OutboxMessage>(random);
+    const std::string code = sent == nullptr ? "" : code_in(sent->body());
+    if (!code.empty() && random.chance(75)) static_cast<VerifyEmailRequest&>(message).set_code(code);
   } else if (is(LoginRequest::descriptor())) {
     auto& request = static_cast<LoginRequest&>(message);
     const auto secret = known_.passwords.find(request.email());
@@ -192,6 +203,11 @@ Principal Drafts::asker(const contract::Method& method, const Message& message, 
     const auto* notification =
         known_.get<Notification>(static_cast<const ReadNotificationRequest&>(message).id());
     if (notification != nullptr) principal.user_id = notification->user_id();
+  } else if (message.GetDescriptor() == VerifyEmailRequest::descriptor()) {
+    const std::string& code = static_cast<const VerifyEmailRequest&>(message).code();
+    for (const Known::Record& record : known_.all(OutboxMessage::descriptor()))
+      if (const auto& sent = static_cast<const OutboxMessage&>(*record.row); code_in(sent.body()) == code)
+        principal.user_id = sent.user_id();
   } else if (message.GetDescriptor() == CreateRefundRequest::descriptor()) {
     const auto* payment = known_.get<Payment>(static_cast<const CreateRefundRequest&>(message).payment_id());
     if (payment != nullptr) principal.user_id = payment->payee_user_id();

@@ -2,10 +2,12 @@
 // simulator's passwords must come out the same each run.
 #include "libs/security/passwords.h"
 
+#include <re2/re2.h>
 #include <sodium.h>
 
 #include "libs/base/check.h"
 #include "libs/base/stepping_aside.h"
+#include "libs/security/encoding.h"
 
 namespace micropay {
 namespace {
@@ -26,7 +28,49 @@ std::string phc(PasswordCost cost, std::string_view salt, std::string_view hash)
                      base64(hash));
 }
 
+struct Parsed {
+  PasswordCost cost;
+  std::string salt;
+};
+
+// Of a hash as phc() makes it.
+std::optional<Parsed> parse(const std::string& hash) {
+  static const re2::RE2 kForm(R"(\$argon2id\$v=19\$m=(\d+),t=(\d+),p=1\$([A-Za-z0-9+/]+)\$[A-Za-z0-9+/]+)");
+  Parsed parsed;
+  std::string text;
+  if (!re2::RE2::FullMatch(hash, kForm, &parsed.cost.memory_kib, &parsed.cost.passes, &text)) return {};
+  parsed.salt.resize(crypto_pwhash_SALTBYTES);
+  size_t size = 0;
+  if (sodium_base642bin(reinterpret_cast<uint8_t*>(parsed.salt.data()), parsed.salt.size(), text.data(),
+                        text.size(), nullptr, &size, nullptr,
+                        sodium_base64_VARIANT_ORIGINAL_NO_PADDING) != 0 ||
+      size != parsed.salt.size())
+    return {};
+  return parsed;
+}
+
 }  // namespace
+
+std::string salt_of(const std::string& hash) {
+  const std::optional<Parsed> parsed = parse(hash);
+  return parsed ? parsed->salt : "";
+}
+
+std::optional<size_t> matching_hash(std::span<const std::string> hashes, std::string_view password) {
+  std::optional<size_t> found;
+  std::string computed, kind;  // its cost and salt as text
+  for (size_t i = 0; i < hashes.size(); ++i) {
+    const std::string of = hashes[i].substr(0, hashes[i].rfind('$') + 1);
+    if (of != kind || computed.empty()) {
+      const std::optional<Parsed> parsed = parse(hashes[i]);
+      if (!parsed) continue;
+      kind = of;
+      computed = hash_password(password, parsed->salt, parsed->cost).value_or("");
+    }
+    if (same_secret(computed, hashes[i]) && !found) found = i;
+  }
+  return found;
+}
 
 std::string random_salt() {
   std::string salt(crypto_pwhash_SALTBYTES, '\0');

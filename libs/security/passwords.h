@@ -2,6 +2,8 @@
 // costs about 20 MiB and 25 ms on purpose: call it from a preparation on a worker, never from a handler.
 #pragma once
 
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -25,6 +27,10 @@ std::string random_salt();
 // In constant time; false for a hash that is none. The cost is the hash's own.
 bool verify_password(const std::string& hash, std::string_view password);
 
+// The first of the hashes that is the password's; none. Hashes of one salt and cost are computed once.
+std::optional<size_t> matching_hash(std::span<const std::string> hashes, std::string_view password);
+// The salt of a hash; empty when it is none.
+std::string salt_of(const std::string& hash);
 // A hash that no password matches and that costs as much to verify as a real one: for users that do not
 // exist.
 std::string dummy_hash(PasswordCost cost = {});

@@ -60,5 +60,21 @@ TEST(Encoding, TakesCanonicalBase64urlOnly) {
     EXPECT_FALSE(from_base64url(bad)) << bad;
 }
 
+TEST(Passwords, OneOfSeveralHashesIsFound) {
+  const std::string salt(16, 's'), other(16, 'o');
+  const std::string hashes[] = {hash_password("one", salt, kCheapPasswordCost).value(),
+                                hash_password("two", salt, kCheapPasswordCost).value(),
+                                hash_password("three", other, kCheapPasswordCost).value(), "no hash",
+                                hash_password("two", other, kCheapPasswordCost).value()};
+  EXPECT_EQ(matching_hash(hashes, "one"), 0u);
+  EXPECT_EQ(matching_hash(hashes, "two"), 1u);
+  EXPECT_EQ(matching_hash(hashes, "three"), 2u);
+  EXPECT_EQ(matching_hash(hashes, "four"), std::nullopt);
+  EXPECT_EQ(matching_hash({}, "one"), std::nullopt);
+  EXPECT_EQ(salt_of(hashes[2]), other);
+  EXPECT_EQ(salt_of(hashes[3]), "");
+  EXPECT_EQ(salt_of(dummy_hash()).size(), 16u);
+}
+
 }  // namespace
 }  // namespace micropay

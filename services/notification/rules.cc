@@ -28,6 +28,7 @@ bool is_german(std::string_view language) {
 std::string value_of(std::string_view placeholder, bool german, const Facts& facts) {
   if (placeholder == "amount") return facts.amount == nullptr ? "" : format_amount(*facts.amount, german);
   if (placeholder == "reason") return reason_in_words(facts.reason, german);
+  if (placeholder == "code") return std::string(facts.code);
   if (placeholder == "greeting") return facts.name.empty() ? "" : " " + facts.name;
   if (placeholder == "name") return !facts.name.empty() ? facts.name : german ? "jemand" : "someone";
   return {};

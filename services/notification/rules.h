@@ -8,8 +8,11 @@
 #include "contracts/common.pb.h"
 #include "contracts/notification.pb.h"
 #include "libs/base/error.h"
+#include "libs/base/time.h"
 
 namespace micropay::notification_rules {
+
+constexpr Duration kOutboxKept = 7 * kDay;  // messages that left, or would have left, the platform
 
 struct Text {
   std::string_view title;
@@ -29,6 +32,7 @@ struct Facts {
   std::string name;
   const Money* amount = nullptr;
   std::string_view reason;
+  std::string_view code = {};
 };
 struct Message {
   std::string title;

@@ -66,7 +66,8 @@ TEST(Messages, EveryTemplateIsWhole) {
            at = text->text.find('{', at + 1)) {
         const std::string_view rest = text->text.substr(at);
         const bool known = rest.starts_with("{amount}") || rest.starts_with("{name}") ||
-                           rest.starts_with("{greeting}") || rest.starts_with("{reason}");
+                           rest.starts_with("{greeting}") || rest.starts_with("{reason}") ||
+                           rest.starts_with("{code}");
         EXPECT_TRUE(known) << each.name << ": " << rest;
       }
     }

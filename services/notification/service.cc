@@ -59,6 +59,38 @@ Result<void> tell(Context& ctx, const Telling& telling, const Facts& facts) {
   return {};
 }
 
+// ---- e-mail, kept in the outbox until there is a way out ----
+
+struct Mail {
+  const std::string& user_id;
+  const std::string& recipient;
+  std::string_view message;  // name of the template
+};
+
+void mail(Context& ctx, const Mail& mail, std::string_view language, const Facts& facts) {
+  const Template* which = notification_rules::find_template(mail.message);
+  CHECK(which != nullptr);
+  auto message = notification_rules::render(*which, language, facts);
+  OutboxMessage row;
+  row.set_id(ctx.new_id());
+  row.set_channel(OutboxMessage::EMAIL);
+  row.set_user_id(mail.user_id);
+  row.set_recipient(mail.recipient);
+  row.set_template_(std::string(which->name));
+  row.set_subject(std::move(message.title));
+  row.set_body(std::move(message.text));
+  row.set_created_at(ctx.now());
+  OutboxMessageEnd end;
+  end.set_id(row.id());
+  ctx.set_timer(row.id(), ctx.now() + notification_rules::kOutboxKept, end);
+  ctx.table<OutboxMessage>().insert(std::move(row));
+}
+
+Result<void> drop_outbox_message(Context& ctx, const OutboxMessageEnd& timer) {
+  ctx.table<OutboxMessage>().erase(timer.id());
+  return {};
+}
+
 // ---- what this service knows of a user ----
 
 NotificationUser& user_row(Context& ctx, const std::string& user_id) {
@@ -71,6 +103,16 @@ Result<void> know_user(Context& ctx, const UserCreated& event) {
   NotificationUser& user = user_row(ctx, event.user_id());
   user.set_display_name(event.display_name());
   user.set_language(event.language());
+  if (!event.verification_code().empty())
+    mail(ctx, {event.user_id(), event.email(), "verify_email"}, event.language(),
+         {.code = event.verification_code()});
+  return {};
+}
+
+Result<void> mail_another_code(Context& ctx, const UserEmailVerificationRequested& event) {
+  const auto* preferences = ctx.table<NotificationPreferences>().find(event.user_id());
+  mail(ctx, {event.user_id(), event.email(), "verify_email"}, language_of(ctx, event.user_id(), preferences),
+       {.code = event.verification_code()});
   return {};
 }
 
@@ -154,6 +196,19 @@ Result<ListNotificationsResponse> list_notifications(QueryContext& ctx,
   return response;
 }
 
+Result<ListOutboxResponse> list_outbox(QueryContext& ctx, const ListOutboxRequest& request) {
+  ListQuery query{.page_size = uint32_t(request.page_size()), .page_token = request.page_token()};
+  if (!request.to().empty()) query.filters.push_back({.field = "recipient", .value = request.to()});
+  if (!request.user_id().empty()) query.filters.push_back({.field = "userId", .value = request.user_id()});
+  if (!request.template_().empty())
+    query.filters.push_back({.field = "template", .value = request.template_()});
+  const auto page = TRY(ctx.table<OutboxMessage>().list(std::move(query)));
+  ListOutboxResponse response;
+  for (size_t i = 0; i < page.size(); ++i) *response.add_messages() = page[i];
+  response.set_next_page_token(page.next_page_token);
+  return response;
+}
+
 Result<Notification> read_notification(Context& ctx, const ReadNotificationRequest& request) {
   const std::string& me = ctx.principal().user_id;
   const Notification& found = TRY(ctx.table<Notification>().get(me, request.id()));
@@ -191,6 +246,7 @@ Service notification_service(const Parts&) {
   Service service{"notification"};
   service.follow(know_user);               // user.created
   service.follow(know_changed_user);       // user.updated
+  service.follow(mail_another_code);       // user.email_verification_requested
   service.follow(welcome);                 // account.created
   service.follow(tell_of_payment);         // payment.completed
   service.follow(tell_of_failed_payment);  // payment.failed
@@ -201,6 +257,8 @@ Service notification_service(const Parts&) {
   service.follow(tell_of_new_password);    // user.password_changed
   service.follow(tell_of_stolen_session);  // user.session_revoked
   service.query(list_notifications);
+  service.query(list_outbox);
+  service.on_timer(drop_outbox_message);
   service.command(read_notification);
   service.query(get_preferences);
   service.command(set_preferences);

@@ -76,6 +76,42 @@ struct Notifications : testing::Test {
 
 using Told = std::vector<std::string>;
 
+// What proves an address goes to the address, in the user's language, and to nobody's inbox.
+TEST_F(Notifications, ACodeGoesToTheOutbox) {
+  UserCreated created;
+  created.set_user_id(ada);
+  created.set_email("ada@example.org");
+  created.set_display_name("Ada");
+  created.set_language("de");
+  created.set_verification_code("012345");
+  world.given(created);
+  UserEmailVerificationRequested again;
+  again.set_user_id(ada);
+  again.set_email("ada@example.org");
+  again.set_verification_code("678901");
+  world.given(again);
+  created.set_user_id(bob);
+  created.set_email("bob@example.org");
+  created.clear_verification_code();  // counts as proven
+  world.given(created);
+  EXPECT_EQ(world.events(), Types{});
+  EXPECT_EQ(told(ada), Told{});
+  const auto admin = user_principal(derived_uuid("root"), {ADMIN});
+  const auto all = world.query<ListOutboxResponse>(ListOutboxRequest(), admin).value();
+  ASSERT_EQ(all.messages_size(), 2);
+  EXPECT_NE(all.messages(0).body().find("678901"), std::string::npos);  // newest first
+  EXPECT_NE(all.messages(1).body().find("Gib 012345 bei"), std::string::npos);
+  EXPECT_EQ(all.messages(1).recipient(), "ada@example.org");
+  EXPECT_EQ(all.messages(1).template_(), "verify_email");
+  for (const char* to : {"ada@example.org", "bob@example.org"}) {
+    ListOutboxRequest request;
+    request.set_to(to);
+    EXPECT_EQ(world.query<ListOutboxResponse>(request, admin)->messages_size(), to[0] == 'a' ? 2 : 0);
+  }
+  world.advance(7 * kDay);
+  EXPECT_EQ(world.query<ListOutboxResponse>(ListOutboxRequest(), admin)->messages_size(), 0);
+}
+
 TEST_F(Notifications, ARegistrationIsWelcomedOnce) {
   register_user(ada, "Ada", "en");
   EXPECT_EQ(world.events(), Types{});

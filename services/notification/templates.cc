@@ -12,6 +12,18 @@ constexpr Template kTemplates[] = {
      {"Welcome to MicroPay", "Hello{greeting}, your wallet is open. Top it up and make your first payment."},
      {"Willkommen bei MicroPay",
       "Hallo{greeting}, dein Konto ist eröffnet. Lade es auf und zahle zum ersten Mal."}},
+    // Without a name: whoever registered the address chose it, and it is perhaps not his.
+    {"verify_email",
+     kAlways,
+     {"Your e-mail address at MicroPay",
+      "Enter {code} at MicroPay to show that this e-mail address is yours. The code is good for 30 minutes. "
+      "Did you not ask for it? Then somebody else gave your address; do nothing and never pass the code on."},
+     {"Deine E-Mail-Adresse bei MicroPay",
+      "Gib {code} bei MicroPay ein und zeige so, dass diese E-Mail-Adresse deine ist. Der Code gilt 30 "
+      "Minuten. "
+      "Hast du ihn nicht verlangt? Dann hat jemand anders deine Adresse angegeben; tu nichts und gib den "
+      "Code "
+      "nie weiter."}},
     {"payment_sent",
      kCanBeMuted,
      {"Payment sent", "You paid {amount} to {name}."},

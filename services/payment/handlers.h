@@ -19,7 +19,7 @@ Result<void> complete_refund(Context& ctx, const AccountBalanceUpdated& event);
 Result<void> fail_refund(Context& ctx, const std::string& refund_id, std::string_view reason);
 
 // wallets.cc: this service's copy of who owns which wallet, and what may be done with it
-Result<void> know_user(Context& ctx, const UserCreated& event);
+Result<void> know_user(Context& ctx, const UserEmailVerified& event);
 Result<void> know_wallet(Context& ctx, const AccountCreated& event);
 Result<void> fail_pending_when_frozen(Context& ctx, const AccountFrozen& event);
 Result<void> know_unfrozen(Context& ctx, const AccountUnfrozen& event);

@@ -27,7 +27,7 @@ Result<Payee> find_payee(Context& ctx, const CreatePaymentRequest& request) {
     return Payee{wallet, "payeeAccountId"};
   }
   const PayeeUser* user = ctx.table<PayeeUser>().find(request.payee_email());
-  if (user == nullptr) return payee_not_found("payeeEmail");
+  if (user == nullptr || !user->proven()) return payee_not_found("payeeEmail");
   const PayeeWallet* route = ctx.table<PayeeWallet>().find(user->user_id(), request.amount().currency());
   if (route == nullptr)
     return fail(Code::kInvalidArgument, "currency_mismatch", "The payee has no wallet in this currency.",
@@ -254,7 +254,7 @@ Service payment_service(const Parts& parts) {
   service.on(fail_when_not_reserved);        // account.balance.reservation_failed
   service.on(complete_when_booked);          // account.balance.updated
   service.on(process_refund_when_reserved);  // account.balance.reserved
-  service.on(know_user);                     // user.created
+  service.on(know_user);                     // user.email_verified
   service.on(know_wallet);                   // account.created
   service.on(fail_pending_when_frozen);      // account.frozen
   service.on(know_unfrozen);                 // account.unfrozen

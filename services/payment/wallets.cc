@@ -56,8 +56,10 @@ Result<std::vector<std::string>> open_payments_of(Context& ctx, const std::strin
 
 }  // namespace
 
-Result<void> know_user(Context& ctx, const UserCreated& event) {
+// Money finds nobody by an address that he only claims.
+Result<void> know_user(Context& ctx, const UserEmailVerified& event) {
   PayeeUser row;
+  row.set_proven(true);
   row.set_email(event.email());
   row.set_user_id(event.user_id());
   ctx.table<PayeeUser>().edit_or_insert(row, event.email()) = row;

@@ -21,7 +21,7 @@ class PaymentTest : public testing::Test {
  protected:
   explicit PaymentTest(std::initializer_list<const char*> given = {}) : world(services(given)) {
     for (const char* name : {"a", "b", "c"}) {
-      UserCreated user;
+      UserEmailVerified user;
       user.set_user_id(test_id(std::string("0") + name));
       user.set_email(std::string(name) + "@example.com");
       world.given(user);

@@ -18,6 +18,18 @@ struct Tools {
   bool simulated = false;  // salts come from the input instead of the system
 };
 
+// --- addresses.cc ---
+// Who may sign in with the address, its owner first, then the newest; none: nobody's.
+std::vector<std::string> claimants_of(const UserEmail* address);
+bool is_repeated(Context& ctx, const UserEmail* address, const std::string& display_name);
+void claim_address(Context& ctx, const User& user);
+// `user` is a row being edited. email_taken.
+Result<void> prove_address(Context& ctx, User& user);
+std::string issue_code(Context& ctx, const User& user);
+Result<User> verify_email(Context& ctx, const VerifyEmailRequest& request);
+Result<Empty> send_verification(Context& ctx, const SendVerificationRequest& request);
+Result<User> prove_email(Context& ctx, const ProveEmailRequest& request);
+
 // --- sign_in.cc: preparations on workers, sign-in, change of the password ---
 Result<PasswordFacts> hash_of_new_user(QueryContext& ctx, const std::string& email,
                                        const std::string& password, const Tools& tools);

@@ -39,6 +39,11 @@ std::string normal_email(std::string_view email) {
   return out;
 }
 
+std::string code_of(uint64_t random, uint32_t nth) {
+  return nth <= kShortCodes ? fmt::format("{:06}", random % 1'000'000)
+                            : fmt::format("{:012}", random % 1'000'000'000'000);
+}
+
 Duration sign_in_delay(uint32_t failures) {
   if (failures < kFreeFailures) return 0;
   const uint32_t doublings = std::min(failures - kFreeFailures, 20u);

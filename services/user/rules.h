@@ -19,11 +19,23 @@ constexpr Duration kAttemptsKept = kDay;  // after the last failure
 constexpr int kMaxSessions = 20;          // of a user; one more ends the oldest
 constexpr uint32_t kMaxApiKeys = 50;      // of a user
 
+constexpr int kMaxClaims = 4;                  // users who may sign in with one address
+constexpr Duration kRepeatedWithin = kMinute;  // the same registration again is taken for a double click
+constexpr Duration kCodeLife = 30 * kMinute;
+constexpr uint32_t kCodeTries = 5;  // wrong ones, then it is worth nothing
+constexpr uint32_t kMaxCodes = 5;   // sent to a user in kCodesCountedFor
+constexpr Duration kCodesCountedFor = kHour;
+constexpr uint32_t kShortCodes = 10;  // of an address in a day; later ones are longer
+
 using Roles = google::protobuf::RepeatedField<int>;
 using Scopes = google::protobuf::RepeatedPtrField<std::string>;
 
 // Addresses are compared and kept in lower case.
 std::string normal_email(std::string_view email);
+
+// What proves an address: 6 digits of the number, or 12 for the codes that are sent to it behind the first of
+// a day (`nth` counts from 1).
+std::string code_of(uint64_t random, uint32_t nth);
 
 // How long an address has to wait after its failures-th failure: 0 0 0 0 1 2 4 … s.
 Duration sign_in_delay(uint32_t failures);

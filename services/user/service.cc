@@ -30,10 +30,12 @@ struct NewUser {
   const std::string& email;
   std::string display_name, language, currency;
   user_rules::Roles roles;
+  bool proven = false;  // nobody has to show that the address is his
 };
 
-UserCreated created(const User& user, const std::string& currency) {
+UserCreated created(const User& user, const std::string& currency, std::string code) {
   UserCreated event;
+  event.set_verification_code(std::move(code));
   event.set_user_id(user.id());
   event.set_email(user.email());
   event.set_display_name(user.display_name());
@@ -46,7 +48,9 @@ UserCreated created(const User& user, const std::string& currency) {
 Result<User> add_user(Context& ctx, const NewUser& given) {
   const std::string email = user_rules::normal_email(given.email);
   const std::string& hash = ctx.prepared<PasswordFacts>().password_hash();
-  if (ctx.table<UserEmail>().find(email) != nullptr || hash.empty())
+  const UserEmail* address = ctx.table<UserEmail>().find(email);
+  const bool proven = address != nullptr && address->proven_at() != 0;
+  if (proven || hash.empty() || is_repeated(ctx, address, given.display_name))
     return fail(Code::kAlreadyExists, "email_taken", "There is a user with this e-mail address.", "email");
   User user;
   user.set_id(ctx.new_id());
@@ -56,33 +60,39 @@ Result<User> add_user(Context& ctx, const NewUser& given) {
   user.set_language(given.language);
   user.set_created_at(ctx.now());
   user.set_updated_at(ctx.now());
-  ctx.table<User>().insert(user);
-  UserEmail address;
-  address.set_email(email);
-  address.set_user_id(user.id());
-  ctx.table<UserEmail>().insert(address);
+  User& inserted = ctx.table<User>().insert(user);
+  claim_address(ctx, user);
   Credential credential;
   credential.set_user_id(user.id());
   credential.set_password_hash(hash);
   credential.set_changed_at(ctx.now());
   ctx.table<Credential>().insert(credential);
   if (has(user.roles(), ADMIN)) remember_admin(ctx, user.id(), true);
-  ctx.emit(created(user, given.currency));
-  return user;
+  ctx.emit(created(user, given.currency, given.proven ? "" : issue_code(ctx, user)));
+  if (given.proven) TRY(prove_address(ctx, inserted));
+  return inserted;
 }
 
 Result<User> create_user(Context& ctx, const CreateUserRequest& request) {
   user_rules::Roles roles;
   roles.Add(USER);
-  return add_user(
-      ctx, {request.email(), request.display_name(), request.language(), request.default_currency(), roles});
+  return add_user(ctx, {.email = request.email(),
+                        .display_name = request.display_name(),
+                        .language = request.language(),
+                        .currency = request.default_currency(),
+                        .roles = roles});
 }
 
 Result<User> create_admin(Context& ctx, const CreateAdminRequest& request) {
   user_rules::Roles roles = request.roles();
   if (roles.empty()) roles.Add(ADMIN);
   const std::string& name = request.display_name().empty() ? request.email() : request.display_name();
-  return add_user(ctx, {request.email(), name, "", "", TRY(user_rules::normal_roles(roles))});
+  return add_user(ctx, {.email = request.email(),
+                        .display_name = name,
+                        .language = "",
+                        .currency = "",
+                        .roles = TRY(user_rules::normal_roles(roles)),
+                        .proven = true});
 }
 
 Result<User> get_me(QueryContext& ctx, const GetMeRequest&) {
@@ -185,6 +195,9 @@ Service user_service(const Parts& parts) {
   service.command(create_user);
   service.command(create_admin);
   service.command(update_me);
+  service.command(verify_email);
+  service.command(send_verification);
+  service.command(prove_email);
   service.command(with(tools, set_roles));
   service.query(get_me);
   service.query(get_user);

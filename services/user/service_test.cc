@@ -21,7 +21,7 @@ TEST_F(Users, RegisterWithAHashedPassword) {
 }
 
 TEST_F(Users, AnAddressIsTakenOnce) {
-  register_user("ada@example.org").value();
+  prove(register_user("ada@example.org").value());
   world.events();
   const auto again = register_user("ADA@example.org");
   EXPECT_EQ(again.error().code, Code::kAlreadyExists);

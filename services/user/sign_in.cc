@@ -8,22 +8,40 @@
 namespace micropay::user_handlers {
 namespace {
 
-Result<std::string> hash(const std::string& password, const std::string& owner, const Tools& tools) {
-  const std::string salt = tools.simulated ? secret_digest(owner).substr(0, 16) : random_salt();
-  return hash_password(password, salt, tools.password_cost);
+struct NewHash {
+  const std::string& password;
+  const std::string& owner;  // whose it is: a simulator's salt
+  const Credential* beside;  // whose salt it shares, or null
+};
+
+Result<std::string> hash(const NewHash& given, const Tools& tools) {
+  std::string salt = given.beside == nullptr ? "" : salt_of(given.beside->password_hash());
+  if (salt.empty()) salt = tools.simulated ? secret_digest(given.owner).substr(0, 16) : random_salt();
+  return hash_password(given.password, salt, tools.password_cost);
 }
 
-// Compares with the credential, or for none with a hash that costs the same and never matches.
-PasswordFacts compare(const Credential* credential, const std::string& password, const Tools& tools) {
+using Credentials = std::vector<const Credential*>;
+
+// Compares with all of them, or for none with a hash that costs the same and never matches. Those who claim
+// one address share a salt, so that several cost what one does: how long it takes tells nothing.
+PasswordFacts compare(const Credentials& credentials, const std::string& password, const Tools& tools) {
+  std::vector<std::string> hashes;
+  for (const Credential* each : credentials) hashes.push_back(each->password_hash());
+  if (hashes.empty()) hashes.push_back(dummy_hash(tools.password_cost));
+  const std::optional<size_t> found = matching_hash(hashes, password);
   PasswordFacts facts;
-  if (credential == nullptr) {
-    verify_password(dummy_hash(tools.password_cost), password);
-    return facts;
-  }
-  facts.set_matches(verify_password(credential->password_hash(), password));
-  facts.set_user_id(credential->user_id());
-  facts.set_credential_changed_at(credential->changed_at());
+  facts.set_matches(found.has_value());
+  if (!found) return facts;
+  facts.set_user_id(credentials[*found]->user_id());
+  facts.set_credential_changed_at(credentials[*found]->changed_at());
   return facts;
+}
+
+Credentials credentials_of(QueryContext& ctx, const UserEmail* address) {
+  Credentials credentials;
+  for (const std::string& user_id : claimants_of(address))
+    if (const Credential* each = ctx.table<Credential>().find(user_id)) credentials.push_back(each);
+  return credentials;
 }
 
 bool must_wait(const SignInAttempts* attempts, Time now) {
@@ -90,8 +108,10 @@ Result<PasswordFacts> hash_of_new_user(QueryContext& ctx, const std::string& ema
   PasswordFacts facts;
   // A taken address is refused by the handler, after it has looked for an earlier answer to the same
   // idempotency key.
-  if (ctx.table<UserEmail>().find(user_rules::normal_email(email)) == nullptr)
-    facts.set_password_hash(TRY(hash(password, email, tools)));
+  const UserEmail* address = ctx.table<UserEmail>().find(user_rules::normal_email(email));
+  if (address != nullptr && address->proven_at() != 0) return facts;
+  const Credential* first = address == nullptr ? nullptr : ctx.table<Credential>().find(address->user_id());
+  facts.set_password_hash(TRY(hash({.password = password, .owner = email, .beside = first}, tools)));
   return facts;
 }
 
@@ -102,32 +122,40 @@ Result<PasswordFacts> compare_for_login(QueryContext& ctx, const LoginRequest& r
     facts.set_delayed(true);  // guessing during the wait costs us nothing
     return facts;
   }
-  const UserEmail* owner = ctx.table<UserEmail>().find(email);
-  const Credential* credential = owner == nullptr ? nullptr : ctx.table<Credential>().find(owner->user_id());
-  return compare(credential, request.password(), tools);
+  return compare(credentials_of(ctx, ctx.table<UserEmail>().find(email)), request.password(), tools);
 }
 
 Result<PasswordFacts> compare_for_change(QueryContext& ctx, const ChangePasswordRequest& request,
                                          const Tools& tools) {
   const std::string& user_id = ctx.principal().user_id;
-  PasswordFacts facts = compare(ctx.table<Credential>().find(user_id), request.current_password(), tools);
-  if (facts.matches())
-    facts.set_password_hash(TRY(hash(request.new_password(), user_id + request.new_password(), tools)));
+  const Credential* present = ctx.table<Credential>().find(user_id);
+  PasswordFacts facts =
+      compare(present == nullptr ? Credentials() : Credentials{present}, request.current_password(), tools);
+  if (!facts.matches()) return facts;
+  const User* user = ctx.table<User>().find(user_id);
+  const UserEmail* address = user == nullptr ? nullptr : ctx.table<UserEmail>().find(user->email());
+  const bool shared = claimants_of(address).size() > 1;
+  facts.set_password_hash(TRY(hash({.password = request.new_password(),
+                                    .owner = user_id + request.new_password(),
+                                    .beside = shared ? present : nullptr},
+                                   tools)));
   return facts;
 }
 
 Result<TokenPair> login(Context& ctx, const LoginRequest& request, const Tools& tools) {
   const PasswordFacts& facts = ctx.prepared<PasswordFacts>();
   const std::string email = user_rules::normal_email(request.email());
-  const UserEmail* owner = ctx.table<UserEmail>().find(email);
-  const std::string user_id = owner == nullptr ? "" : owner->user_id();
+  const UserEmail* address = ctx.table<UserEmail>().find(email);
+  const std::vector<std::string> claimants = claimants_of(address);
+  const std::string first = address == nullptr ? "" : address->user_id();
   // Of many tries at once only those before the first wait learn whether their password was right.
   const SignInAttempts* attempts = ctx.table<SignInAttempts>().find(email);
   if (facts.delayed() || must_wait(attempts, ctx.now()))
-    return refuse_delayed(ctx, {email, user_id, "delayed"}, attempts);
-  const Credential* credential = owner == nullptr ? nullptr : ctx.table<Credential>().find(user_id);
-  if (!still_matches(facts, credential)) {
-    count_failure(ctx, {email, user_id, owner == nullptr ? "unknown_user" : "wrong_password"});
+    return refuse_delayed(ctx, {email, first, "delayed"}, attempts);
+  const std::string& user_id = facts.user_id();
+  const bool may = std::ranges::find(claimants, user_id) != claimants.end();
+  if (!may || !still_matches(facts, ctx.table<Credential>().find(user_id))) {
+    count_failure(ctx, {email, first, claimants.empty() ? "unknown_user" : "wrong_password"});
     return fail(Code::kUnauthenticated, "invalid_credentials", "E-mail or password is wrong.");
   }
   forget(ctx, email);

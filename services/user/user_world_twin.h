@@ -32,6 +32,11 @@ struct UserWorld : testing::Test {
     request.set_language("de");
     return world.call<User>(request, Principal(), key);
   }
+  void prove(const User& user) {
+    ProveEmailRequest request;
+    request.set_id(user.id());
+    ASSERT_TRUE(world.call<User>(request));
+  }
   Result<User> make_admin(const std::string& email) {
     CreateAdminRequest request;
     request.set_email(email);

@@ -163,7 +163,7 @@ def tail(platform, *words):
 
 
 def test_events_of_a_registration(platform):
-    user = platform.register("tail")
+    user = platform.register("tail", prove=False)
     wallet = user.wallet()
     wait_for(lambda: user.items("notifications"), "welcome")
     events = [json.loads(line) for line in tail(platform, "--from", "1", "--json")]
