@@ -63,6 +63,7 @@ Result<std::string> run_call(const std::string& data, Settings& settings,
 Result<void> run_backup(const std::string& data, Settings& settings, const std::string& to,
                         const std::function<void(double)>& progress) {
   TRY(require_data_folder(data));
+  TRY(check_apart(data, to));
   if (auto platform = ControlClient::connect(data)) {
     ControlRequest ask;
     ask.set_command("backup");
@@ -76,6 +77,7 @@ Result<void> run_backup(const std::string& data, Settings& settings, const std::
 
 Result<void> backup_folder(EmbeddedStore& store, const std::string& data, const std::string& to,
                            const std::function<void(double)>& progress) {
+  TRY(check_apart(data, to));
   return make_folder(to, [&](const std::string& partial) -> Result<void> {
     TRY(store.backup(partial, progress));
     return copy_side_files(data, partial);

@@ -35,18 +35,43 @@ void copy_to_disk(const fs::path& from, const fs::path& to, fs::copy_options opt
   if (file >= 0) close(file);
 }
 
+fs::path whole_of(const std::string& to) {
+  fs::path whole = absolute_path(to);
+  return whole.has_filename() ? whole : whole.parent_path();  // "backups/monday/"
+}
+std::string partial_of(const std::string& to) { return whole_of(to).string() + ".partial"; }
+
+// Whether the folder is `outer` or lies in it: of any of its ancestors that exist the inode counts, so that
+// links and bind mounts are seen through.
+bool lies_in(const fs::path& folder, const fs::path& outer) {
+  std::error_code error;
+  for (fs::path at = folder;; at = at.parent_path()) {
+    if (at == outer || fs::equivalent(at, outer, error)) return true;
+    if (!at.has_relative_path()) return false;
+  }
+}
+
 // Names made in it are on the disk when it returns.
 Result<void> sync_names(const fs::path& folder) { return make_log_folder(folder)->sync(); }
 
 }  // namespace
 
+Result<void> check_apart(const std::string& source, const std::string& target) {
+  const fs::path from = absolute_path(source), to = absolute_path(target);
+  const fs::path partial = partial_of(target);
+  const bool apart =
+      !lies_in(to, from) && !lies_in(partial, from) && !lies_in(from, to) && !lies_in(from, partial);
+  if (apart) return {};
+  return fail(Code::kInvalidArgument, "target_in_source",
+              fmt::format("{} and {} lie in each other; a copy needs a folder of its own", source, target));
+}
+
 Result<void> make_folder(const std::string& to, const std::function<Result<void>(const std::string&)>& fill) {
   if (!empty_folder(to))
     return fail(Code::kFailedPrecondition, "target_not_empty",
                 fmt::format("{} is not empty; nothing is overwritten", to));
-  fs::path whole = absolute_path(to);
-  if (!whole.has_filename()) whole = whole.parent_path();  // "backups/monday/"
-  const std::string partial = whole.string() + ".partial";
+  const fs::path whole = whole_of(to);
+  const std::string partial = partial_of(to);
   std::error_code error;
   fs::remove_all(partial, error);
   if (auto filled = fill(partial); !filled) {
@@ -89,7 +114,9 @@ Result<void> copy_data_folder(const std::string& from, const std::string& to) {
   for (fs::recursive_directory_iterator each(from, error), end; !error && each != end;
        each.increment(error)) {
     const fs::path target = fs::path(to) / fs::relative(each->path(), from, error);
-    if (each->is_directory(error)) {
+    if (each->is_symlink(error) && each->is_directory(error)) {
+      return copy_failed(each->path(), std::make_error_code(std::errc::too_many_symbolic_link_levels));
+    } else if (each->is_directory(error)) {
       fs::create_directories(target, error);
       if (error) return copy_failed(target, error);
     } else if (each->is_regular_file(error) && !of_process(each->path())) {

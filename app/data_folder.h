@@ -15,12 +15,18 @@ bool empty_folder(const std::string& folder);
 // Without symbolic links and dots, also of what does not exist yet.
 std::string absolute_path(const std::string& path);
 
+// Error target_in_source when one of two folders lies in the other, or they are one, whatever links and
+// mounts lead there: a copy would copy itself, or take its source away. `target` and its DIR.partial need not
+// exist.
+Result<void> check_apart(const std::string& source, const std::string& target);
+
 // Lets `fill` make a folder beside `to`, and gives it the name when it is whole and on the disk, so that what
 // a crash leaves behind is never taken for it: that is DIR.partial, and the next attempt replaces it.
 // Errors: target_not_empty, copy_failed, those of `fill`.
 Result<void> make_folder(const std::string& to, const std::function<Result<void>(const std::string&)>& fill);
 
-// Copies regular files, but not the lock, the control socket and SQLite's journals. Error: copy_failed.
+// Copies regular files, but not the lock, the control socket and SQLite's journals. A link to a folder is
+// refused: what is behind it would be missing. Error: copy_failed.
 Result<void> copy_data_folder(const std::string& from, const std::string& to);
 // The files that belong to a data folder beside log and tables: the signing keys.
 Result<void> copy_side_files(const std::string& from, const std::string& to);

@@ -10,6 +10,8 @@
 #include <cstring>
 #include <memory>
 
+#include "libs/base/host_port.h"
+
 namespace micropay::app {
 namespace {
 
@@ -33,27 +35,37 @@ bool wait_for(const Socket& socket, short events, Time deadline) {
   return left > 0 && poll(&waiting, 1, int(left / kMillisecond) + 1) == 1;
 }
 
-Result<void> connect_to(Socket& socket, const std::string& address, Time deadline) {
-  const size_t colon = address.rfind(':');
-  if (colon == address.npos || colon + 1 == address.size())
-    return fail(Code::kInvalidArgument, "invalid_address",
-                fmt::format("\"{}\" is no address; expected HOST:PORT", address));
-  const addrinfo hints{.ai_flags = AI_ADDRCONFIG, .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-  addrinfo* found = nullptr;
-  const std::string host = address.substr(0, colon), port = address.substr(colon + 1);
-  if (const int code = getaddrinfo(host.c_str(), port.c_str(), &hints, &found); code != 0)
-    return unreachable(address, gai_strerror(code));
-  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> keep(found, freeaddrinfo);
-  socket.fd = ::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (socket.fd < 0) return unreachable(address, std::strerror(errno));
-  if (connect(socket.fd, found->ai_addr, found->ai_addrlen) == 0) return {};
-  if (errno != EINPROGRESS) return unreachable(address, std::strerror(errno));
-  if (!wait_for(socket, POLLOUT, deadline)) return unreachable(address, "no connection in time");
+// What is in the way; empty: connected.
+std::string connect_to(Socket& socket, const addrinfo& address, Time deadline) {
+  if (socket.fd >= 0) close(socket.fd);
+  socket.fd = ::socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (socket.fd < 0) return std::strerror(errno);
+  if (connect(socket.fd, address.ai_addr, address.ai_addrlen) == 0) return {};
+  if (errno != EINPROGRESS) return std::strerror(errno);
+  if (!wait_for(socket, POLLOUT, deadline)) return "no connection in time";
   int problem = 0;
   socklen_t size = sizeof problem;
   getsockopt(socket.fd, SOL_SOCKET, SO_ERROR, &problem, &size);
-  if (problem != 0) return unreachable(address, std::strerror(problem));
-  return {};
+  return problem == 0 ? std::string() : std::strerror(problem);
+}
+
+Result<void> connect_to(Socket& socket, const std::string& address, Time deadline) {
+  const auto place = parse_host_port(address);
+  if (!place || place->port == 0)
+    return fail(Code::kInvalidArgument, "invalid_address",
+                fmt::format("\"{}\" is no address; expected HOST:PORT or [IPV6]:PORT", address));
+  const addrinfo hints{.ai_flags = AI_NUMERICSERV, .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+  addrinfo* found = nullptr;
+  const std::string host = place->host.empty() ? "localhost" : place->host, port = place->port_text();
+  if (const int code = getaddrinfo(host.c_str(), port.c_str(), &hints, &found); code != 0)
+    return unreachable(address, gai_strerror(code));
+  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> keep(found, freeaddrinfo);
+  std::string problem;
+  for (const addrinfo* each = found; each != nullptr; each = each->ai_next) {  // "localhost" is two addresses
+    problem = connect_to(socket, *each, deadline);
+    if (problem.empty()) return {};
+  }
+  return unreachable(address, problem);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "app/cluster/settings.h"
 #include "app/control.h"
 #include "app/data_folder.h"
+#include "app/hardening.h"
 #include "app/modules.h"
 #include "app/version.h"
 #include "libs/base/log.h"
@@ -25,7 +26,9 @@ struct PlatformSettings {
   explicit PlatformSettings(Settings& settings)
       : data(settings.text("data", "data", "The data folder")),
         drain_timeout(settings.duration("drain.timeout", 20 * kSecond,
-                                        "How long a stop waits for what runs before it closes everything")) {}
+                                        "How long a stop waits for what runs before it closes everything")) {
+    (void)read_core_dumps(settings);  // `serve` reads it before anything else
+  }
   std::string data;
   Duration drain_timeout;
 };

@@ -15,6 +15,7 @@
 #include "app/cluster/service_node.h"
 #include "app/control.h"
 #include "app/edge_services.h"
+#include "app/hardening.h"
 #include "app/instance.h"
 #include "app/modules.h"
 #include "libs/base/log.h"
@@ -106,7 +107,9 @@ ClusterProcess::Impl::Impl(Settings& settings, Options given, std::unique_ptr<Re
       edge(settings),
       cluster(settings),
       instance(settings),
-      gateway_settings(gateway::GatewaySettings::read(settings)) {}
+      gateway_settings(gateway::GatewaySettings::read(settings)) {
+  (void)read_core_dumps(settings);  // `serve` reads it before anything else
+}
 
 Result<void> ClusterProcess::Impl::start() {
   start_log(log);

@@ -17,9 +17,11 @@ int backup(const Arguments& arguments) {
   const Time started = system_clock().monotonic();
   const auto done = run_backup(data, settings, to, [&](double part) { progress.part(part); });
   if (!done) {
+    const bool other_folder =
+        done.error().reason == "target_not_empty" || done.error().reason == "target_in_source";
     print_error("backup", done.error(),
-                done.error().reason == "target_not_empty" ? "Give a folder that does not exist yet." : "");
-    return done.error().reason == "target_not_empty" ? kUsage : kFailed;
+                other_folder ? "Give a folder that does not exist yet, outside the data folder." : "");
+    return other_folder ? kUsage : kFailed;
   }
   fmt::print("Backed up {} to {} in {}.\nCheck it: micropay verify --data {}\n", data, to,
              seconds_text(system_clock().monotonic() - started), to);
@@ -29,6 +31,7 @@ int backup(const Arguments& arguments) {
 // The copy takes its name when it is whole and readable.
 Result<uint64_t> restore_folder(const std::string& from, const std::string& to) {
   TRY(require_data_folder(from));
+  TRY(check_apart(from, to));
   if (ControlClient::connect(from))
     return fail(Code::kFailedPrecondition, "data_in_use",
                 fmt::format("a platform runs on {}; restore from a backup of it", from));
@@ -73,7 +76,9 @@ const CommandInfo kBackupCommand{
                  .help = "A folder that is empty or does not exist",
                  .required = true}},
     .examples = "micropay backup --data data --to backups/monday",
-    .exit_codes = "0 copied, 1 copying failed, 2 the target is not empty or the arguments are wrong",
+    .exit_codes =
+        "0 copied, 1 copying failed, 2 the target is not empty or in the data folder, or the arguments "
+        "are wrong",
     .run = backup};
 
 const CommandInfo kRestoreCommand{
@@ -87,7 +92,8 @@ const CommandInfo kRestoreCommand{
                 {.name = "--data", .value = "DIR", .help = "The data folder to make", .required = true}},
     .examples = "micropay restore --from backups/monday --data data\nmicropay verify --data data",
     .exit_codes =
-        "0 restored, 1 copying failed, 2 the target is not empty, the backup is damaged or no backup",
+        "0 restored, 1 copying failed, 2 the target is not empty or in the backup, the backup is damaged or "
+        "none",
     .run = restore};
 
 }  // namespace micropay::app

@@ -11,6 +11,7 @@
 #include "app/console.h"
 #include "app/demo.h"
 #include "app/edge_services.h"
+#include "app/hardening.h"
 #include "app/modules.h"
 #include "app/platform.h"
 #include "app/version.h"
@@ -107,12 +108,18 @@ int refuse(const Error& error, const std::string& data) {
   return kUsage;
 }
 
+// All mistakes at once, before anything is opened.
+Result<void> finish(const Settings& settings) {
+  TRY(settings.finish());
+  return check_addresses(settings);
+}
+
 // config and discovery have no data folder and no engine.
 int serve_edge(const Arguments& arguments, const std::vector<std::string>& names, const sigset_t& signals) {
   Settings settings;
   if (const auto given = given_settings(arguments, settings); !given) return refuse(given.error(), {});
   const EdgeStart start = declare_all_settings(settings);
-  if (const auto finished = settings.finish(); !finished) return refuse(finished.error(), {});
+  if (const auto finished = finish(settings); !finished) return refuse(finished.error(), {});
   if (arguments.has("--print-config")) {
     fmt::print("{}", settings.print());
     return kOk;
@@ -135,6 +142,13 @@ int serve_edge(const Arguments& arguments, const std::vector<std::string>& names
   return kOk;
 }
 
+// Before the first secret is read; a mistake in the settings is told later, by who reads all of them.
+void forbid_core_dumps_unless_allowed(const Arguments& arguments) {
+  Settings settings;
+  (void)given_settings(arguments, settings);
+  if (!read_core_dumps(settings)) forbid_core_dumps();
+}
+
 bool is_cluster(const Arguments& arguments) {
   Settings settings;
   return given_settings(arguments, settings) && ClusterSettings(settings).on;
@@ -151,7 +165,7 @@ int serve_part(const Arguments& arguments, const std::vector<std::string>& names
   };
   auto process = ClusterProcess::make(settings, {.services = names, .pause = pause});
   if (!process) return refuse(process.error(), arguments.text("--data"));
-  if (const auto finished = settings.finish(); !finished) return refuse(finished.error(), (*process)->data());
+  if (const auto finished = finish(settings); !finished) return refuse(finished.error(), (*process)->data());
   if (arguments.has("--print-config")) {
     fmt::print("{}", settings.print());
     return kOk;
@@ -169,6 +183,7 @@ int serve_part(const Arguments& arguments, const std::vector<std::string>& names
 int serve(const Arguments& arguments) {
   const Time started = system_clock().monotonic();
   const sigset_t signals = block_signals();
+  forbid_core_dumps_unless_allowed(arguments);
   const auto names = split_names(arguments.all("--services"));
   if (EdgeServices::all_are(names)) return serve_edge(arguments, names, signals);
   if (is_cluster(arguments)) return serve_part(arguments, names, signals);
@@ -176,8 +191,7 @@ int serve(const Arguments& arguments) {
   std::unique_ptr<RemoteSettings> remote;
   auto platform = make_platform(arguments, settings, remote);
   if (!platform) return refuse(platform.error(), arguments.text("--data"));
-  if (const auto finished = settings.finish(); !finished)
-    return refuse(finished.error(), (*platform)->data());
+  if (const auto finished = finish(settings); !finished) return refuse(finished.error(), (*platform)->data());
   if (arguments.has("--print-config")) {
     fmt::print("{}", settings.print());
     return kOk;

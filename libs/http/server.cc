@@ -16,6 +16,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "libs/base/check.h"
+#include "libs/base/host_port.h"
 #include "libs/http/loop.h"
 
 namespace micropay {
@@ -50,18 +51,20 @@ std::unexpected<Error> cannot_listen(const std::string& listen, int error) {
 
 // A listening socket for "host:port"; closed by its owner.
 Result<int> open_listener(const std::string& listen) {
-  size_t colon = listen.rfind(':');
-  if (colon == listen.npos) {
-    return fail(Code::kInvalidArgument, "invalid_address", fmt::format("'{}' is not host:port", listen),
+  const auto address = parse_host_port(listen);
+  if (!address) {
+    return fail(Code::kInvalidArgument, "invalid_address",
+                fmt::format("'{}' is no address: expected HOST:PORT or [IPV6]:PORT, the port from 0 to 65535",
+                            listen),
                 "listen");
   }
-  std::string host = listen.substr(0, colon), port = listen.substr(colon + 1);
-  if (host.size() > 1 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
   addrinfo hints{};
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
-  if (getaddrinfo(host.empty() ? nullptr : host.c_str(), port.c_str(), &hints, &found) != 0) {
+  const std::string port = address->port_text();
+  if (getaddrinfo(address->host.empty() ? nullptr : address->host.c_str(), port.c_str(), &hints, &found) !=
+      0) {
     return fail(Code::kInvalidArgument, "invalid_address",
                 fmt::format("'{}' is not an address of ours", listen), "listen");
   }

@@ -1,5 +1,6 @@
 #include "libs/rpc/resolver.h"
 
+#include "libs/base/host_port.h"
 #include "libs/contract/model.h"
 
 namespace micropay::rpc {
@@ -26,9 +27,8 @@ std::string_view next_part(std::string_view& text, char end) {
 }
 
 bool is_address(std::string_view text) {
-  const size_t colon = text.rfind(':');
-  if (colon == text.npos || colon == 0 || text.size() - colon < 2 || text.size() - colon > 6) return false;
-  return std::ranges::all_of(text.substr(colon + 1), [](char c) { return c >= '0' && c <= '9'; });
+  const auto address = parse_host_port(text);
+  return address && !address->host.empty() && address->port != 0;
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
+#include "libs/base/host_port.h"
 #include "libs/base/log.h"
 #include "libs/rpc/server_connection.h"
 
@@ -27,17 +28,14 @@ std::unexpected<Error> cannot_listen(const std::string& listen, const SystemErro
 }
 
 Result<asio::ip::tcp::endpoint> endpoint_of(asio::io_context& context, const std::string& listen) {
-  const size_t colon = listen.rfind(':');
-  std::string host = listen.substr(0, colon);
-  if (host.size() > 1 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  const auto address = parse_host_port(listen);
   SystemError error;
   asio::ip::tcp::resolver resolver(context);
   const auto found =
-      colon == listen.npos
-          ? asio::ip::tcp::resolver::results_type()
-          : resolver.resolve(host, listen.substr(colon + 1),
-                             asio::ip::resolver_base::numeric_service | asio::ip::resolver_base::passive,
-                             error);
+      !address ? asio::ip::tcp::resolver::results_type()
+               : resolver.resolve(address->host, address->port_text(),
+                                  asio::ip::resolver_base::numeric_service | asio::ip::resolver_base::passive,
+                                  error);
   if (found.empty() || error)
     return fail(Code::kInvalidArgument, "invalid_address",
                 fmt::format("'{}' is no host:port of ours", listen), "rpc.listen");
