@@ -8,6 +8,7 @@
 #include "libs/contract/json.h"
 #include "libs/contract/validate.h"
 #include "libs/runtime/engine_impl.h"
+#include "libs/runtime/page_tokens.h"
 
 namespace micropay {
 namespace {
@@ -308,7 +309,10 @@ Result<Row> Engine::Impl::run_query(const Handlers::QueryEntry& entry, const Pri
   Snapshot snapshot(store_, !on_engine);
   QueryContext ctx(snapshot, principal, clock_.now(), *entry.service->contract);
   try {
-    return TRY(entry.handler->handle(ctx, request));
+    const contract::Method& method = *entry.handler->method;
+    const auto opened = TRY(open_page_token(method, principal, request));
+    Row answer = TRY(entry.handler->handle(ctx, opened ? *opened : request));
+    return seal_page_token(method, principal, request, std::move(answer));
   } catch (const StoreUnavailable& away) {
     return std::unexpected(away.error);
   } catch (const std::exception& error) {

@@ -1,15 +1,14 @@
-// The small things that tokens, keys and passwords share: base64url (RFC 4648 §5 without padding, canonical
-// only), BLAKE2b-256 for what is kept of a random secret, comparison in constant time.
+// The small things that tokens, keys and passwords share: BLAKE2b-256 for what is kept of a random secret,
+// comparison in constant time; and base64url.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <string_view>
 
-namespace micropay {
+#include "libs/base/base64url.h"
 
-std::string to_base64url(std::string_view bytes);
-std::optional<std::string> from_base64url(std::string_view text);
+namespace micropay {
 
 // Of a random secret of 32 bytes or more; passwords need passwords.h. 32 bytes.
 std::string secret_digest(std::string_view secret);

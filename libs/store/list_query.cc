@@ -5,6 +5,7 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "libs/base/base64url.h"
 #include "libs/base/ids.h"
 #include "libs/base/log.h"
 #include "libs/store/checksum.h"
@@ -117,35 +118,6 @@ uint64_t shape_of(const ListPlan& plan) {
   }
   shape += fmt::format("|{}:{}", plan.columns->columns()[plan.order_column].name, plan.descending);
   return xxh64(shape);
-}
-
-constexpr char kAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-std::string to_base64url(std::string_view bytes) {
-  std::string text;
-  uint32_t bits = 0;
-  int count = 0;
-  for (unsigned char byte : bytes) {
-    bits = bits << 8 | byte;
-    for (count += 8; count >= 6; count -= 6) text += kAlphabet[bits >> (count - 6) & 63];
-  }
-  if (count > 0) text += kAlphabet[bits << (6 - count) & 63];
-  return text;
-}
-
-std::optional<std::string> from_base64url(std::string_view text) {
-  std::string bytes;
-  uint32_t bits = 0;
-  int count = 0;
-  for (char c : text) {
-    const char* at = c == '\0' ? nullptr : std::strchr(kAlphabet, c);
-    if (at == nullptr) return {};
-    bits = bits << 6 | static_cast<uint32_t>(at - kAlphabet);
-    if ((count += 6) < 8) continue;
-    count -= 8;
-    bytes += static_cast<char>(bits >> count & 255);
-  }
-  return bytes;
 }
 
 // digest, order value, key: see page_token().

@@ -7,6 +7,7 @@
 
 #include "contracts/runtime.pb.h"
 #include "libs/contract/json.h"
+#include "libs/runtime/page_tokens.h"
 
 namespace micropay::gateway {
 namespace {
@@ -165,10 +166,13 @@ void Everywhere::list(Command command) const {
       return client_.call(std::move(command), 0, service);
     return command.done({.result = Row(std::make_shared<ListDeadLettersResponse>())});
   }
+  auto opened = open_page_token(*command.method, command.principal, request);
+  if (!opened) return command.done({.result = std::unexpected(opened.error())});
   auto listing = std::make_shared<Listing>();
   listing->size = request.page_size() == 0 ? kDefaultPage : uint32_t(request.page_size());
   listing->order_by = request.order_by();
-  const std::string_view token = request.page_token();
+  const std::string_view token =
+      *opened ? static_cast<const ListDeadLettersRequest&>(**opened).page_token() : request.page_token();
   const bool by_offset = token.starts_with(kOffset);
   const auto skip = by_offset ? number(token.substr(kOffset.size())) : 0;
   const auto shown = by_offset ? Shown() : read_token(token);
@@ -181,7 +185,12 @@ void Everywhere::list(Command command) const {
     listing->parts.push_back({.service = service, .page = {}, .shown = at == shown->end() ? 0 : at->second});
   }
   listing->missing = listing->parts.size();
-  listing->done = std::exchange(command.done, nullptr);
+  listing->done = [sealed = command, done = std::exchange(command.done, nullptr)](Answer answer) {
+    if (answer.result)
+      answer.result =
+          seal_page_token(*sealed.method, sealed.principal, *sealed.request, *std::move(answer.result));
+    done(std::move(answer));
+  };
   for (size_t i = 0; i < listing->parts.size(); ++i) {
     auto asked = std::make_shared<ListDeadLettersRequest>(request);
     asked->set_page_size(int32_t(listing->skip + listing->size));
