@@ -10,6 +10,7 @@
 namespace micropay::contract {
 namespace {
 
+constexpr std::string_view kGzip = "-gzip";
 constexpr uint64_t kSecrets[] = {0xa0761d6478bd642full, 0xe7037ed1a0b428dbull, 0x8ebc6af09c88c6e3ull};
 
 uint64_t fold(uint64_t a, uint64_t b) {
@@ -44,13 +45,17 @@ uint64_t etag_of(const Message& message) {
   return digest64(json);
 }
 
-std::string format_etag(uint64_t digest) { return fmt::format("\"{:016x}\"", digest); }
+std::string format_etag(uint64_t digest, bool gzip) {
+  return fmt::format("\"{:016x}{}\"", digest, gzip ? kGzip : "");
+}
 
 std::optional<uint64_t> parse_etag(std::string_view text) {
-  if (text.starts_with("W/")) text.remove_prefix(2);
-  if (text.size() != 18 || text.front() != '"' || text.back() != '"') return {};
+  if (text.size() < 18 || text.front() != '"' || text.back() != '"') return {};
+  text = text.substr(1, text.size() - 2);
+  if (text.ends_with(kGzip)) text.remove_suffix(kGzip.size());
+  if (text.size() != 16) return {};
   uint64_t digest = 0;
-  for (char c : text.substr(1, 16)) {
+  for (char c : text) {
     bool digit = c >= '0' && c <= '9';
     if (!digit && (c < 'a' || c > 'f')) return {};
     digest = digest << 4 | static_cast<uint64_t>(digit ? c - '0' : c - 'a' + 10);

@@ -19,8 +19,10 @@ uint64_t digest64(std::string_view bytes);
 // digest64 of to_json(message).
 uint64_t etag_of(const Message& message);
 
-std::string format_etag(uint64_t digest);  // "\"0123456789abcdef\""
-std::optional<uint64_t> parse_etag(
-    std::string_view text);  // also of the weak form W/"…"; none: not one of ours
+// "\"0123456789abcdef\""; of the compressed form, which is other bytes, "\"0123456789abcdef-gzip\"".
+std::string format_etag(uint64_t digest, bool gzip = false);
+// Of either form. None: not one of ours, or weak (W/"…"): such a tag does not say that the bytes are the same
+// (RFC 9110 13.1.1).
+std::optional<uint64_t> parse_etag(std::string_view text);
 
 }  // namespace micropay::contract

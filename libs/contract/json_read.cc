@@ -206,6 +206,7 @@ Error not_json(simdjson::error_code error) {
 }  // namespace
 
 Result<void> parse_json(std::string_view json, Message& message) {
+  if (json.starts_with("\xef\xbb\xbf")) json.remove_prefix(3);  // a byte order mark: RFC 8259 8.1
   if (json.find_first_not_of(" \t\r\n") == json.npos) return {};
   thread_local ThreadParser parser;
   element root;

@@ -32,6 +32,13 @@ bool HttpRequest::has_header(std::string_view name) const {
   return std::ranges::any_of(headers, [&](const HttpHeader& header) { return header.name == name; });
 }
 
+std::string HttpRequest::list_header(std::string_view name) const {
+  std::string list;
+  for (const HttpHeader& header : headers)
+    if (header.name == name) list.append(list.empty() ? "" : ", ").append(header.value);
+  return list;
+}
+
 void HttpResponse::add(std::string_view name, std::string_view value) {
   headers.append(name).append(": ").append(value).append("\r\n");
 }
@@ -51,6 +58,7 @@ std::string_view status_phrase(uint32_t status) {
     case 403: return "Forbidden";
     case 404: return "Not Found";
     case 405: return "Method Not Allowed";
+    case 406: return "Not Acceptable";
     case 408: return "Request Timeout";
     case 409: return "Conflict";
     case 412: return "Precondition Failed";

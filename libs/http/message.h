@@ -36,6 +36,8 @@ struct HttpRequest {
   // The first header of that lower-case name, empty when there is none.
   std::string_view header(std::string_view name) const;
   bool has_header(std::string_view name) const;
+  // All lines of that name as one list (RFC 9110 5.3).
+  std::string list_header(std::string_view name) const;
 };
 
 struct HttpResponse {

@@ -4,6 +4,7 @@
 // said about why.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,6 +29,10 @@ class Authenticator {
   virtual std::optional<Result<Identity>> known(std::string_view bearer_token) {
     return authenticate(bearer_token);
   }
+  // `listener` is told of every session, API key or user that something was revoked of, once known() and
+  // authenticate() know it; on any thread, must not block. Before the first revocation; for as long as this
+  // lives.
+  virtual void on_revoked(std::function<void(const std::string& id)> /*listener*/) {}
   // The public keys as a JSON Web Key Set (RFC 7517), for /.well-known/jwks.json.
   virtual std::string jwks() const = 0;
 };

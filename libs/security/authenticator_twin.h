@@ -17,9 +17,22 @@ class AuthenticatorTwin final : public Authenticator {
     std::scoped_lock lock(mutex_);
     identities_[std::move(token)] = std::move(identity);
   }
+  // Of a session or an API key; who listens is told.
   void revoke(const std::string& token) {
-    std::scoped_lock lock(mutex_);
-    identities_.erase(token);
+    std::string id;
+    {
+      std::scoped_lock lock(mutex_);
+      id = identities_[token].principal.session_id;
+      identities_.erase(token);
+    }
+    tell(id);
+  }
+  // As a new role or a suspension of the user does: whose tokens are what they are by now is looked at again.
+  void tell(const std::string& id) const {
+    if (listener_) listener_(id);
+  }
+  void on_revoked(std::function<void(const std::string& id)> listener) override {
+    listener_ = std::move(listener);
   }
   // authenticate() of this token waits until the test lets it go on; known() does not know it.
   void hold(const std::string& token) {
@@ -52,6 +65,7 @@ class AuthenticatorTwin final : public Authenticator {
   std::string jwks() const override { return R"({"keys":[]})"; }
 
  private:
+  std::function<void(const std::string& id)> listener_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::set<std::string> held_;

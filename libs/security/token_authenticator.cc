@@ -140,18 +140,28 @@ bool TokenAuthenticator::revoked(const Entry& entry) const {
          concerns(entry.key_id.empty() ? entry.identity.principal.session_id : entry.key_id);
 }
 
+void TokenAuthenticator::on_revoked(std::function<void(const std::string& id)> listener) {
+  const std::unique_lock lock(revoked_mutex_);
+  listeners_.push_back(std::move(listener));
+}
+
 void TokenAuthenticator::revoke(const std::string& id, Time issued_until) {
-  std::unique_lock lock(revoked_mutex_);
-  const Time now = clock_.now();
-  if (revoked_.size() >= prune_at_) {
-    std::erase_if(revoked_, [&](const auto& each) { return each.second.ends_at <= now; });
-    prune_at_ = std::max<size_t>(1'000, 2 * revoked_.size());
+  std::vector<std::function<void(const std::string& id)>> listeners;
+  {
+    const std::unique_lock lock(revoked_mutex_);
+    const Time now = clock_.now();
+    if (revoked_.size() >= prune_at_) {
+      std::erase_if(revoked_, [&](const auto& each) { return each.second.ends_at <= now; });
+      prune_at_ = std::max<size_t>(1'000, 2 * revoked_.size());
+    }
+    Revocation& revocation = revoked_[id];
+    revocation.issued_until = std::max(revocation.issued_until, issued_until);
+    revocation.ends_at = now + kLongestTokenLife + kClockSkew;
+    revocation.generation = generation_.load(std::memory_order_relaxed) + 1;
+    generation_.store(revocation.generation, std::memory_order_release);
+    listeners = listeners_;
   }
-  Revocation& revocation = revoked_[id];
-  revocation.issued_until = std::max(revocation.issued_until, issued_until);
-  revocation.ends_at = now + kLongestTokenLife + kClockSkew;
-  revocation.generation = generation_.load(std::memory_order_relaxed) + 1;
-  generation_.store(revocation.generation, std::memory_order_release);
+  for (const auto& listener : listeners) listener(id);
 }
 
 void TokenAuthenticator::revoke_session(const std::string& session_id) { revoke(session_id, INT64_MAX); }

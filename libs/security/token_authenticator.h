@@ -45,6 +45,7 @@ class TokenAuthenticator final : public Authenticator, public RevocationSink {
   // An API key's principal has no roles: it may do what its scopes say and nothing else.
   Result<Identity> authenticate(std::string_view bearer_token) override;
   std::optional<Result<Identity>> known(std::string_view bearer_token) override;
+  void on_revoked(std::function<void(const std::string& id)> listener) override;
   std::string jwks() const override { return keys_->jwks(); }
 
   // Tokens of the session are refused from now on; of the user, those issued up to `issued_until`; a key is
@@ -96,6 +97,7 @@ class TokenAuthenticator final : public Authenticator, public RevocationSink {
   mutable std::shared_mutex revoked_mutex_;
   std::unordered_map<std::string, Revocation> revoked_;
   size_t prune_at_ = 1'000;
+  std::vector<std::function<void(const std::string& id)>> listeners_;  // guarded by revoked_mutex_
 };
 
 }  // namespace micropay

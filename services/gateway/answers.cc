@@ -3,12 +3,15 @@
 
 #include "libs/contract/etag.h"
 #include "libs/contract/json.h"
+#include "libs/http/accept.h"
 #include "services/gateway/compression.h"
+#include "services/gateway/entity_tags.h"
 
 namespace micropay::gateway {
 namespace {
 
 constexpr std::string_view kJson = "application/json";
+constexpr uint32_t kNotModified = 304, kNotAcceptable = 406;
 constexpr size_t kUsualBytes = 700;  // of a record as JSON
 
 bool compressible(std::string_view type) {
@@ -33,6 +36,13 @@ HttpResponse media_response(const Exchange& exchange, const contract::Message& m
   return response;
 }
 
+// Only a GET: a command has done something, whatever its client had before.
+bool not_modified(const Exchange& exchange, std::string_view etag) {
+  const std::string_view verb = exchange.request().method;
+  if (verb != "GET" && verb != "HEAD") return false;
+  return none_match_names(exchange.request().list_header("if-none-match"), etag);
+}
+
 std::string path_of(const contract::Method& read, const contract::Message& message) {
   size_t open = read.path.find('{'), close = read.path.find('}');
   const contract::FieldDescriptor* key = read.resource->key[0];
@@ -43,22 +53,31 @@ std::string path_of(const contract::Method& read, const contract::Message& messa
 }  // namespace
 
 void set_body(HttpResponse& response, const Exchange& exchange, std::string_view content_type,
-              std::string body) {
+              std::string body, uint64_t digest) {
   response.add("Content-Type", content_type);
-  if (body.size() >= kMinCompressedBytes && compressible(content_type)) {
-    response.add("Vary", "Accept-Encoding");
-    if (accepts_gzip(exchange.request().header("accept-encoding"))) {
-      response.add("Content-Encoding", "gzip");
-      response.body = gzip(body);
+  const bool either = body.size() >= kMinCompressedBytes && compressible(content_type);
+  const bool packed = either && accepts_gzip(exchange.request().list_header("accept-encoding"));
+  if (either) response.add("Vary", "Accept-Encoding");
+  if (digest != 0) {  // before it is packed: who has it does not get it again
+    const std::string etag = contract::format_etag(digest, packed);
+    response.add("ETag", etag);
+    if (not_modified(exchange, etag)) {
+      response.status = kNotModified;
       return;
     }
   }
-  response.body = std::move(body);
+  if (packed) response.add("Content-Encoding", "gzip");
+  response.body = packed ? gzip(body) : std::move(body);
 }
 
-bool none_match_names(std::string_view if_none_match, std::string_view etag) {
-  if (if_none_match.empty()) return false;
-  return if_none_match == "*" || if_none_match.find(etag) != if_none_match.npos;
+bool acceptable(Exchange& exchange, std::string_view content_type) {
+  const std::string_view type = content_type.substr(0, content_type.find(';'));
+  if (media_weight(exchange.request().list_header("accept"), type) > 0) return true;
+  exchange.refuse(kNotAcceptable,
+                  {.reason = "not_acceptable",
+                   .detail = fmt::format("This is answered as {}: say so in Accept, or leave it out.", type),
+                   .field = "Accept"});
+  return false;
 }
 
 HttpResponse query_response(const Exchange& exchange, const Row& row) {
@@ -70,15 +89,14 @@ HttpResponse query_response(const Exchange& exchange, const Row& row) {
   std::string json;
   json.reserve(kUsualBytes);
   contract::append_json(json, *row, options);
-  if (method.verb == "GET") {
-    std::string etag = contract::format_etag(contract::digest64(json));
-    response.add("ETag", etag);
-    if (none_match_names(exchange.request().header("if-none-match"), etag)) {
-      response.status = 304;
-      return response;
-    }
-  }
-  set_body(response, exchange, kJson, std::move(json));
+  const uint64_t digest = method.verb == "GET" ? contract::digest64(json) : 0;
+  const std::string if_match = exchange.request().list_header("if-match");
+  if (digest != 0 && !if_match.empty() && !if_match_names(if_match, digest))
+    return problem_response({.code = Code::kPreconditionFailed,
+                             .reason = "etag_mismatch",
+                             .detail = "The record has changed since it was read: read it again."},
+                            exchange.problem_context());
+  set_body(response, exchange, kJson, std::move(json), digest);
   return response;
 }
 
@@ -99,9 +117,8 @@ HttpResponse command_response(const Exchange& exchange, const Answer& answer) {
       std::string json;
       json.reserve(kUsualBytes);
       contract::append_json(json, message);
-      if (route.method->resource != nullptr)
-        response.add("ETag", contract::format_etag(contract::digest64(json)));
-      set_body(response, exchange, kJson, std::move(json));
+      const uint64_t digest = route.method->resource != nullptr ? contract::digest64(json) : 0;
+      set_body(response, exchange, kJson, std::move(json), digest);
     }
   }
   if (answer.replayed) response.add("Idempotent-Replayed", "true");

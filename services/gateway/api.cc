@@ -12,19 +12,6 @@ namespace {
 
 constexpr uint32_t kUnsupportedMedia = 415, kMethodNotAllowed = 405;
 
-void add_limit_headers(std::string& lines, const RateDecision& decision) {
-  fmt::format_to(std::back_inserter(lines),
-                 "RateLimit-Limit: {}\r\nRateLimit-Remaining: {}\r\nRateLimit-Reset: {}\r\n", decision.limit,
-                 decision.remaining, decision.reset_s);
-}
-
-Error rate_limited(const RateDecision& decision) {
-  return {.code = Code::kResourceExhausted,
-          .reason = "rate_limited",
-          .detail = "Too many requests: slow down.",
-          .retry_after_s = static_cast<uint32_t>(decision.retry_after_s)};
-}
-
 // The engine compares If-Match itself when the request has the key of the record that the method answers.
 bool names_its_record(const contract::Method& method) {
   if (method.resource == nullptr || method.resource->key.size() != 1) return false;
@@ -33,46 +20,33 @@ bool names_its_record(const contract::Method& method) {
 
 }  // namespace
 
-Api::Api(const GatewaySettings& settings, Backend& backend, Callers& callers, const Clock& clock,
+Api::Api(const GatewaySettings& settings, Backend& backend, Callers& callers, RateGate& rates,
          const contract::Model& model)
     : backend_(backend),
       callers_(callers),
-      clock_(clock),
+      rates_(rates),
       router_(model.methods()),
-      limits_(settings.rate_limits),
       cors_(settings.cors_origins) {}
-
-bool Api::take(Exchange& exchange, RateClass rate_class, std::string_view caller) {
-  RateDecision decision = limits_.take(rate_class, caller, clock_.monotonic());
-  add_limit_headers(exchange.headers, decision);
-  if (!decision.allowed) exchange.refuse(rate_limited(decision));
-  return decision.allowed;
-}
 
 // Sign-in and registration count for the address whoever asks, so that guessing from many accounts is slow,
 // too.
 bool Api::pass_limits(Exchange& exchange) {
-  if (!limits_.on()) return true;
   RateClass rate_class = exchange.match.route->method->options.rate();
   bool by_address = rate_class == AUTH || exchange.principal.user_id.empty();
-  return take(exchange, rate_class,
-              by_address ? exchange.request().remote_address : exchange.principal.user_id);
+  return rates_.take(exchange, rate_class,
+                     by_address ? address_of(exchange.request().remote_address) : exchange.principal.user_id);
 }
 
 void Api::handle(const ExchangePtr& exchange) {
   const HttpRequest& request = exchange->request();
   exchange->headers = cors_.headers(request);
-  if (limits_.on()) {
-    RateDecision everybody = limits_.take_global(clock_.monotonic());
-    if (!everybody.allowed) return exchange->refuse(rate_limited(everybody));
-  }
+  if (!rates_.take_global(*exchange)) return;
   exchange->match = router_.match(request.method, request.path);
   if (exchange->match.route == nullptr) {
     const std::string& allowed = exchange->match.allowed;
-    if (allowed.empty()) {
+    if (allowed.empty())
       return exchange->refuse(
-          {.code = Code::kNotFound, .reason = "route_not_found", .detail = "There is no such route."});
-    }
+          no_route(request.path, [this](std::string_view path) { return !router_.allowed(path).empty(); }));
     if (request.method == "OPTIONS") return exchange->finish(cors_.preflight(request, allowed));
     exchange->headers += "Allow: " + allowed + "\r\n";
     return exchange->refuse(kMethodNotAllowed,
@@ -102,13 +76,14 @@ void Api::identified(const ExchangePtr& exchange, Result<Principal> principal) {
   const contract::Method& method = *exchange->match.route->method;
   if (!principal) {
     // Guessing tokens costs the address what a request of a user costs the user.
-    if (limits_.on() && !take(*exchange, method.options.rate(), request.remote_address)) return;
+    if (!rates_.take(*exchange, method.options.rate(), address_of(request.remote_address))) return;
     return exchange->refuse(principal.error());
   }
   exchange->principal = *std::move(principal);
   if (!pass_limits(*exchange)) return;
   if (auto allowed = check_access(method, exchange->principal); !allowed)
     return exchange->refuse(allowed.error());
+  if (method.options.media_field().empty() && !acceptable(*exchange, "application/json")) return;
   if (auto error = check_content(request)) return exchange->refuse(kUnsupportedMedia, *error);
   auto read = read_request(exchange->match, request);
   if (!read) return exchange->refuse(read.error());

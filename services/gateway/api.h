@@ -6,25 +6,22 @@
 #include "services/gateway/callers.h"
 #include "services/gateway/cors.h"
 #include "services/gateway/exchange.h"
-#include "services/gateway/rate_limits.h"
+#include "services/gateway/rate_gate.h"
 #include "services/gateway/router.h"
 
 namespace micropay::gateway {
 
 class Api {
  public:
-  Api(const GatewaySettings& settings, Backend& backend, Callers& callers, const Clock& clock,
+  Api(const GatewaySettings& settings, Backend& backend, Callers& callers, RateGate& rates,
       const contract::Model& model);
 
   void handle(const ExchangePtr& exchange);
-  RateLimits& limits() { return limits_; }
 
  private:
   void identify(const ExchangePtr& exchange);
   void identified(const ExchangePtr& exchange, Result<Principal> principal);
-  bool pass_limits(Exchange& exchange);
-  // False: refused and answered.
-  bool take(Exchange& exchange, RateClass rate_class, std::string_view caller);
+  bool pass_limits(Exchange& exchange);  // false: refused and answered
   void query(const ExchangePtr& exchange, MessagePtr message);
   void command(const ExchangePtr& exchange, MessagePtr message);
   void submit_if_match(const ExchangePtr& exchange, Command command);
@@ -35,9 +32,8 @@ class Api {
 
   Backend& backend_;
   Callers& callers_;
-  const Clock& clock_;
+  RateGate& rates_;
   Router router_;
-  RateLimits limits_;
   Cors cors_;
 };
 

@@ -4,6 +4,7 @@
 #include <zlib.h>
 
 #include "libs/base/check.h"
+#include "libs/http/accept.h"
 
 namespace micropay::gateway {
 namespace {
@@ -35,15 +36,7 @@ class Compressor {
 
 }  // namespace
 
-bool accepts_gzip(std::string_view accept_encoding) {
-  size_t at = accept_encoding.find("gzip");
-  if (at == accept_encoding.npos) return false;
-  std::string_view rest = accept_encoding.substr(at + 4);
-  rest = rest.substr(0, rest.find(','));
-  size_t weight = rest.find("q=");
-  if (weight == rest.npos) return true;
-  return rest.find_first_of("123456789", weight) != rest.npos;
-}
+bool accepts_gzip(std::string_view accept_encoding) { return coding_weight(accept_encoding, "gzip") > 0; }
 
 std::string gzip(std::string_view text) {
   static thread_local Compressor compressor;

@@ -36,14 +36,16 @@ struct Gateway::Impl {
         replays(kReplayThreads, kMaxQueuedReplays),
         callers(parts.authenticator, parts.clock,
                 [this](size_t loop, std::function<void()> job) { server->post(loop, std::move(job)); }),
-        api(settings, parts.backend, callers, parts.clock, contract::model()),
+        rates(settings.rate_limits, parts.clock),
+        access(contract::model()),
+        api(settings, parts.backend, callers, rates, contract::model()),
         pages(contract::model(), parts.version, parts.authenticator),
-        live({parts.events, callers, replays, parts.clock,
+        live({parts.events, callers, replays, rates, access, parts.clock,
               [this](size_t loop, std::function<void()> job) { server->post(loop, std::move(job)); },
               settings.max_streams_per_user},
              settings.io_threads) {
     if (parts.redis != nullptr)
-      shared_rates = std::make_unique<SharedRates>(api.limits(), *parts.redis, parts.clock);
+      shared_rates = std::make_unique<SharedRates>(rates.limits(), *parts.redis, parts.clock);
   }
 
   Result<void> start();
@@ -58,6 +60,8 @@ struct Gateway::Impl {
   RouteMetrics malformed_metrics{"malformed"};
   WorkerPool replays;
   Callers callers;
+  RateGate rates;
+  const contract::EventAccess access;
   Api api;
   Pages pages;
   LiveStreams live;
@@ -105,7 +109,7 @@ void Gateway::Impl::route(const ExchangePtr& exchange) {
         {.status = 204, .headers = "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"});
   }
   exchange->refuse(
-      {.code = Code::kNotFound, .reason = "route_not_found", .detail = "There is no such route."});
+      no_route(path, [this](std::string_view bare) { return bare == "/ws" || pages.has(bare); }));
 }
 
 // What was not understood well enough to become an exchange.
@@ -129,6 +133,9 @@ Gateway::Gateway(GatewaySettings settings, Parts parts)
     : impl_(std::make_shared<Impl>(std::move(settings), std::move(parts))) {
   impl_->parts.events.on_committed([weak = std::weak_ptr(impl_)](const EventBatch& events) {
     if (auto impl = weak.lock()) impl->live.publish(events);
+  });
+  impl_->parts.authenticator.on_revoked([weak = std::weak_ptr(impl_)](const std::string& id) {
+    if (auto impl = weak.lock()) impl->live.revoked(id);
   });
 }
 

@@ -164,6 +164,85 @@ TEST_P(GatewayTest, ComparesEntityTags) {
   EXPECT_EQ(ask("GET " + path, fmt::format("{}If-None-Match: {}\r\n", kAnna, etag)).status, 200);
 }
 
+// One strong tag stood for the plain bytes and for the compressed ones: a cache may mix them up then.
+TEST_P(GatewayTest, EachFormHasItsEntityTag) {
+  for (int i = 0; i < 12; ++i) ask("POST /api/v1/accounts", kAnna, R"({"currency":"EUR","name":"Savings"})");
+  for (const std::string path : {"/api/v1/accounts", "/openapi.json"}) {
+    const std::string plain = ask("GET " + path, kAnna).header("ETag");
+    const std::string gzip = fmt::format("{}Accept-Encoding: gzip\r\n", kAnna);
+    const std::string packed = ask("GET " + path, gzip).header("ETag");
+    EXPECT_NE(plain, packed) << path;
+    EXPECT_EQ(ask("GET " + path, fmt::format("{}If-None-Match: {}\r\n", gzip, packed)).status, 304) << path;
+    EXPECT_EQ(ask("GET " + path, fmt::format("{}If-None-Match: {}\r\n", gzip, plain)).status, 200) << path;
+    EXPECT_EQ(
+        ask("GET " + path, fmt::format("{}If-None-Match: \"a\"\r\nIf-None-Match: W/{}\r\n", kAnna, plain))
+            .status,
+        304)
+        << path;
+  }
+}
+
+// Either names the version of the record; a weak tag is none that If-Match compares with (RFC 9110 13.1.1).
+TEST_P(GatewayTest, IfMatchTakesTheTagOfEitherForm) {
+  const std::string path = "/api/v1/accounts/" + anna_account();
+  const std::string tag = ask("GET " + path, kAnna).header("ETag"), body = R"({"reason":"because"})";
+  const auto freeze = [&](const std::string& given) {
+    return ask("POST " + path + "/freeze", fmt::format("{}If-Match: {}\r\n", kStaff, given), body).status;
+  };
+  EXPECT_EQ(freeze("W/" + tag), 412);
+  EXPECT_EQ(freeze(tag.substr(0, 17) + "-gzip\""), 200);
+  EXPECT_EQ(freeze(tag), 412);
+  for (const auto& [given, status] : {std::pair<std::string, int>{tag, 412}, {"*", 200}, {"\"x\"", 412}})
+    EXPECT_EQ(ask("GET " + path, fmt::format("{}If-Match: {}\r\n", kAnna, given)).status, status) << given;
+}
+
+TEST_P(GatewayTest, AnswersOnlyWhatTheClientTakes) {
+  for (const auto& [accept, status] :
+       std::vector<std::pair<std::string, int>>{{"text/csv", 406},
+                                                {"text/csv, */*;q=0.1", 200},
+                                                {"application/json;q=0, */*", 406},
+                                                {"application/*", 200},
+                                                {"text/html\r\nAccept: application/json", 200}}) {
+    const std::string headers = fmt::format("{}Accept: {}\r\n", kAnna, accept);
+    const TestAnswer answer = ask("GET /api/v1/accounts", headers);
+    EXPECT_EQ(answer.status, status) << accept;
+    EXPECT_EQ(member(answer.body, "code"), status == 406 ? "not_acceptable" : "") << accept;
+    EXPECT_EQ(ask("GET /openapi.json", headers).status, status) << accept;
+  }
+  EXPECT_EQ(ask("POST /api/v1/accounts", fmt::format("{}Accept: text/csv\r\n", kAnna), kAccount).status, 406);
+  EXPECT_THAT(ask("GET /api/v1/accounts", kAnna).body, Not(HasSubstr("Savings")));  // and did nothing
+  EXPECT_EQ(ask("GET /api/v1/accounts", "Accept: text/csv\r\n").status, 401);       // who asks comes first
+  EXPECT_EQ(ask("GET /docs", "Accept: text/html\r\n").status, 200);
+}
+
+TEST_P(GatewayTest, NamesTheRouteWithoutTheSlash) {
+  EXPECT_THAT(ask("GET /api/v1/accounts/", kAnna).body, HasSubstr("there is: /api/v1/accounts\""));
+  EXPECT_THAT(ask("GET /docs/").body, HasSubstr("there is: /docs\""));
+  EXPECT_THAT(ask("GET /api/v1/nothing/", kAnna).body, Not(HasSubstr("there is")));
+}
+
+TEST_P(GatewayTest, TakesAByteOrderMark) {
+  EXPECT_EQ(ask("POST /api/v1/accounts", kAnna, "\xef\xbb\xbf" + std::string(kAccount)).status, 201);
+}
+
+// One of another list, order, filter or user was taken for a place in this one.
+TEST_P(GatewayTest, PageTokensAreOfOneList) {
+  for (int i = 0; i < 4; ++i) anna_account();
+  const auto page = [&](std::string_view headers, const std::string& query) {
+    return ask("GET /api/v1/accounts?" + query, headers);
+  };
+  const std::string token = member(page(kAnna, "pageSize=2&status=ACTIVE").body, "nextPageToken");
+  EXPECT_EQ(page(kAnna, "pageSize=3&status=ACTIVE&pageToken=" + token).status, 200);
+  for (const std::string other :
+       {"", "status=FROZEN&", "status=ACTIVE&currency=EUR&", "status=ACTIVE&orderBy=id&"}) {
+    const TestAnswer refused = page(kAnna, other + "pageToken=" + token);
+    EXPECT_EQ(refused.status, 400) << other;
+    EXPECT_EQ(member(refused.body, "code"), "invalid_page_token") << other;
+  }
+  EXPECT_EQ(page(kBert, "status=ACTIVE&pageToken=" + token).status, 400);
+  EXPECT_EQ(page(kAnna, "status=ACTIVE&pageToken=" + token + "A").status, 400);
+}
+
 TEST_P(GatewayTest, RepeatsTheAnswerToAnIdempotencyKey) {
   std::string headers = fmt::format("{}Idempotency-Key: one\r\n", kAnna);
   TestAnswer first = ask("POST /api/v1/accounts", headers, kAccount);

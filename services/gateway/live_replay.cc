@@ -12,58 +12,65 @@ constexpr size_t kMaxSent = 1'000;
 constexpr size_t kMaxScanned = 50'000;
 constexpr size_t kReadAtOnce = 1'000;
 
-bool concerns(const EventRecord& event, const LiveSession& filter) {
-  if (!filter.wants(event.envelope.type())) return false;
-  bool audience = filter.wide;
-  for_each_audience(event, [&](const std::string& user) { audience |= user == filter.principal.user_id; });
-  return audience;
+// As for what happens now: one lock for both doors.
+bool concerns(const EventRecord& event, const LiveSession& filter, const contract::EventAccess& access) {
+  if (event.type == nullptr || !filter.wants(event.envelope.type())) return false;
+  const contract::EventReaders& readers = access.of(*event.type);
+  bool heard = filter.wide && filter.may_hear(readers, false);
+  for_each_audience(event, [&](const std::string& user) {
+    heard |= user == filter.principal.user_id && filter.may_hear(readers, true);
+  });
+  return heard;
 }
 
 }  // namespace
 
 struct LiveStreams::Replay {
+  uint64_t next = 1;  // position that was not looked at
   std::vector<EventText> texts;
-  uint64_t next = 1;      // position that was not looked at
+  size_t scanned = 0;
   bool complete = false;  // the log ends there
 };
 
-LiveStreams::Replay LiveStreams::read_missed(uint64_t from, const LiveSession& filter) const {
-  Replay replay{.next = from};
-  for (size_t scanned = 0; scanned < kMaxScanned && replay.texts.size() < kMaxSent;) {
-    auto events = parts_.events.read_events(replay.next, kReadAtOnce);
-    if (!events || events->empty()) {
-      replay.complete = events.has_value();
-      break;
-    }
-    for (const auto& event : *events) {
-      if (replay.texts.size() == kMaxSent) break;
-      replay.next = event->envelope.position() + 1;
-      ++scanned;
-      if (!concerns(*event, filter)) continue;
-      std::string text = R"({"type":"event","event":)";
-      append_event_json(text, *event);
-      replay.texts.push_back(std::make_shared<const std::string>(text + "}"));
-    }
+// A piece of it; true: that was all.
+bool LiveStreams::read_missed(Replay& replay, const LiveSession& filter) const {
+  auto events = parts_.events.read_events(replay.next, kReadAtOnce);
+  if (!events || events->empty()) {
+    replay.complete = events.has_value();
+    return true;
   }
-  return replay;
+  for (const auto& event : *events) {
+    if (replay.texts.size() == kMaxSent) return true;
+    replay.next = event->envelope.position() + 1;
+    ++replay.scanned;
+    if (!concerns(*event, filter, parts_.access)) continue;
+    std::string text = R"({"type":"event","event":)";
+    append_event_json(text, *event);
+    replay.texts.push_back(std::make_shared<const std::string>(text + "}"));
+  }
+  return replay.scanned >= kMaxScanned || replay.texts.size() == kMaxSent;
 }
 
+// Anew, also while one is being read for a scope that is no longer the session's.
 void LiveStreams::start_replay(const LiveSessionPtr& session) {
   auto filter = std::make_shared<LiveSession>();
   filter->principal = session->principal;
   filter->patterns = session->patterns;
   filter->wide = session->wide;
   session->replaying = true;
-  std::weak_ptr<LiveSession> weak = session;
-  size_t loop = session->socket->loop();
-  bool queued = parts_.pool.submit([this, weak, filter, loop, from = session->replay_from] {
-    auto replay = std::make_shared<Replay>(read_missed(from, *filter));
-    parts_.post(loop, [this, weak, replay] {
-      auto found = weak.lock();
-      if (found && found->socket) finish_replay(*found, std::move(*replay));
+  session->held.clear();
+  auto replay = std::make_shared<Replay>(Replay{.next = session->replay_from});
+  const auto piece = [this, weak = std::weak_ptr(session), filter, replay, loop = session->socket->loop(),
+                      number = ++session->replays] {
+    if (weak.expired()) return true;
+    if (!read_missed(*replay, *filter)) return false;
+    parts_.post(loop, [this, weak, replay, number] {
+      const LiveSessionPtr found = weak.lock();
+      if (found && found->socket && found->replays == number) finish_replay(*found, std::move(*replay));
     });
-  });
-  if (queued) return;
+    return true;
+  };
+  if (replays_.add(session->principal.user_id, piece)) return;
   session->replaying = false;
   session->send_error("overloaded", "What was missed cannot be read now.");
 }

@@ -37,19 +37,46 @@ void LiveSession::offer(uint64_t position, const EventText& text) {
   else socket->close(1013, "Too much happened while the missed events were read.");
 }
 
-void LiveLoop::index(LiveSession& session) { by_user[session.principal.user_id].push_back(&session); }
+bool LiveSession::may_hear(const contract::EventReaders& readers, bool own) const {
+  if (wide && (readers.role_bits & principal.role_bits) != 0) return true;
+  if (!own) return false;
+  return principal.kind != Principal::Kind::kApiKey || readers.in_scope(principal.scopes);
+}
+
+void LiveLoop::index(LiveSession& session) {
+  if (!session.authenticated()) return;
+  by_user[session.principal.user_id].push_back(&session);
+  if (!session.principal.session_id.empty()) by_session[session.principal.session_id].push_back(&session);
+  if (session.wide) wide.push_back(&session);
+}
+
+void LiveLoop::forget(LiveSession& session) {
+  std::erase(wide, &session);
+  const auto forget_in = [&session](Index& index, const std::string& id) {
+    const auto found = index.find(id);
+    if (found == index.end()) return;
+    std::erase(found->second, &session);
+    if (found->second.empty()) index.erase(found);
+  };
+  forget_in(by_user, session.principal.user_id);
+  forget_in(by_session, session.principal.session_id);
+}
 
 void LiveLoop::remove(LiveSession& session) {
-  std::erase(wide, &session);
-  auto found = by_user.find(session.principal.user_id);
-  if (found != by_user.end()) {
-    std::erase(found->second, &session);
-    if (found->second.empty()) by_user.erase(found);
-  }
+  forget(session);
   if (sessions.erase(&session) > 0) count.fetch_sub(1);
 }
 
+std::vector<std::shared_ptr<LiveSession>> LiveLoop::of(const std::string& id) const {
+  std::vector<std::shared_ptr<LiveSession>> found;
+  for (const Index* index : {&by_user, &by_session})
+    if (const auto at = index->find(id); at != index->end())
+      for (LiveSession* session : at->second) found.push_back(sessions.at(session));
+  return found;
+}
+
 ClientMessage parse_client_message(std::string_view text) {
+  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);  // as of bodies
   static thread_local simdjson::dom::parser parser;
   ClientMessage message;
   simdjson::dom::object object;

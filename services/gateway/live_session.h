@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "libs/contract/event_readers.h"
 #include "libs/http/server.h"
 #include "libs/runtime/context.h"
 
@@ -17,6 +18,7 @@ using EventText = std::shared_ptr<const std::string>;
 struct LiveSession {
   std::shared_ptr<WebSocket> socket;
   std::string token;
+  std::string address;  // of the client, as limits count it
   Principal principal;  // kAnonymous until authenticated
   Time expires_at = 0;
   Time authenticate_by = 0;           // while anonymous
@@ -27,11 +29,14 @@ struct LiveSession {
   std::vector<std::string> patterns;  // "payment.completed", "payment.*"; empty: every type
   uint64_t last_position = 0;         // an event with two audiences is sent once
   uint64_t replay_from = 0;           // 0: no replay asked for
+  uint64_t replays = 0;               // begun; only the last of them counts
   bool replaying = false;             // live events are held until what was missed is sent
   std::vector<std::pair<uint64_t, EventText>> held;
 
   bool authenticated() const { return principal.kind != Principal::Kind::kAnonymous; }
   bool wants(std::string_view event_type) const;
+  // `own`: its user is in the event's audience.
+  bool may_hear(const contract::EventReaders& readers, bool own) const;
   void send(std::string text) const { socket->send(std::make_shared<const std::string>(std::move(text))); }
   void send_error(std::string_view code, std::string_view detail) const;
   void offer(uint64_t position, const EventText& text);
@@ -41,11 +46,15 @@ struct LiveSession {
 struct LiveLoop {
   std::atomic<size_t> count{0};  // read by the publisher
   std::unordered_map<LiveSession*, std::shared_ptr<LiveSession>> sessions;
-  std::unordered_map<std::string, std::vector<LiveSession*>> by_user;
+  using Index = std::unordered_map<std::string, std::vector<LiveSession*>>;
+  Index by_user, by_session;  // the latter by the id of what its token is of: a session, or an API key
   std::vector<LiveSession*> wide;
 
   void index(LiveSession& session);
+  void forget(LiveSession& session);  // its events; it stays one of the sessions
   void remove(LiveSession& session);
+  // Those of a user, session or API key.
+  std::vector<std::shared_ptr<LiveSession>> of(const std::string& id) const;
 };
 
 // A message from the client; `type` is empty when it is not a JSON object with a type.

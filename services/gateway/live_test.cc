@@ -2,9 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "libs/http/websocket_twin.h"
-#include "services/gateway/gateway_twin.h"
 #include "services/gateway/live_session.h"
+#include "services/gateway/live_stream_twin.h"
 
 namespace micropay::gateway {
 namespace {
@@ -12,29 +11,6 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::StartsWith;
-
-struct Stream : TestClient {
-  Stream(const TestGateway& gateway, std::string_view target, std::string_view headers = "")
-      : TestClient(gateway.address()) {
-    send(websocket_handshake(target, headers));
-    status = read(true).status;
-  }
-  std::string next() { return read_frame(*this).payload; }
-  void say(std::string_view text) { send(masked_frame(kText, text)); }
-  int status;
-};
-
-// Opens a wallet, so account.created happens; its id.
-std::string make_account(TestGateway& gateway, std::string_view token) {
-  TestClient client(gateway.address());
-  std::string body =
-      client
-          .send(http_request("POST /api/v1/accounts", fmt::format("Authorization: Bearer {}\r\n", token),
-                             R"({"currency":"EUR"})"))
-          .read()
-          .body;
-  return body.substr(body.find("\"id\":\"") + 6, 36);
-}
 
 TEST(Live, ShowsEachUserTheirOwnEvents) {
   TestGateway gateway;

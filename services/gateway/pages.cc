@@ -6,6 +6,7 @@
 #include "services/gateway/answers.h"
 #include "services/gateway/compression.h"
 #include "services/gateway/docs_page.h"
+#include "services/gateway/entity_tags.h"
 
 namespace micropay::gateway {
 namespace {
@@ -35,10 +36,10 @@ Pages::Pages(const contract::Model& model, std::string_view version, const Authe
 void Pages::add(const std::string& path, std::string_view type, std::string_view policy,
                 std::string content) {
   Page page;
-  page.etag = contract::format_etag(contract::digest64(content));
+  page.type = type;
+  page.digest = contract::digest64(content);
   HttpResponse lines;
   lines.add("Content-Type", type);
-  lines.add("ETag", page.etag);
   lines.add("Vary", "Accept-Encoding");
   page.headers = lines.headers + safety_headers(policy, "no-cache");
   page.zipped = std::make_shared<const std::string>(gzip(content));
@@ -59,6 +60,8 @@ bool Pages::handle(Exchange& exchange) {
                     {.reason = "method_not_allowed", .detail = "This page can be read only."});
   } else if (root) {
     exchange.finish({.status = 302, .headers = "Location: /docs\r\n"});
+  } else if (!acceptable(exchange, keys ? "application/json" : page->second.type)) {
+    return true;
   } else if (keys) {
     exchange.own_headers = true;
     HttpResponse response{.status = 200, .headers = safety_headers(kClosedPolicy, "public, max-age=300")};
@@ -73,13 +76,14 @@ bool Pages::handle(Exchange& exchange) {
 void Pages::serve(Exchange& exchange, const Page& page) {
   exchange.own_headers = true;
   HttpResponse response{.status = 200, .headers = page.headers};
-  if (none_match_names(exchange.request().header("if-none-match"), page.etag)) {
+  const bool packed = accepts_gzip(exchange.request().list_header("accept-encoding"));
+  const std::string etag = contract::format_etag(page.digest, packed);
+  response.add("ETag", etag);
+  if (none_match_names(exchange.request().list_header("if-none-match"), etag)) {
     response.status = 304;
-  } else if (accepts_gzip(exchange.request().header("accept-encoding"))) {
-    response.add("Content-Encoding", "gzip");
-    response.shared_body = page.zipped;
   } else {
-    response.shared_body = page.plain;
+    if (packed) response.add("Content-Encoding", "gzip");
+    response.shared_body = packed ? page.zipped : page.plain;
   }
   exchange.finish(std::move(response));
 }

@@ -17,11 +17,13 @@ class Pages {
   Pages(const contract::Model& model, std::string_view version, const Authenticator& authenticator);
   // False: the path is none of ours.
   bool handle(Exchange& exchange);
+  bool has(std::string_view path) const { return pages_.contains(path); }
 
  private:
   struct Page {
     std::string headers;  // type, caching, policy
-    std::string etag;
+    std::string type;
+    uint64_t digest = 0;
     std::shared_ptr<const std::string> plain, zipped;
     std::unique_ptr<RouteMetrics> metrics;
   };

@@ -48,4 +48,12 @@ HttpResponse problem_response(uint32_t status, const Error& error, const Problem
   return response;
 }
 
+Error no_route(std::string_view path, const std::function<bool(std::string_view)>& is_route) {
+  std::string detail = "There is no such route.";
+  const std::string_view bare = path.substr(0, path.find_last_not_of('/') + 1);
+  if (bare.size() != path.size() && !bare.empty() && is_route(bare))
+    detail += fmt::format(" Without the slash at its end there is: {}", bare);
+  return {.code = Code::kNotFound, .reason = "route_not_found", .detail = std::move(detail)};
+}
+
 }  // namespace micropay::gateway

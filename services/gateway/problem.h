@@ -2,6 +2,7 @@
 // may change.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -19,5 +20,9 @@ struct ProblemContext {
 HttpResponse problem_response(const Error& error, const ProblemContext& context);
 // The same for a status that no code stands for: 405, 406, 415, 426, 431.
 HttpResponse problem_response(uint32_t status, const Error& error, const ProblemContext& context);
+
+// 404 route_not_found. A slash at the end makes another path, and there is none of that kind here; who wrote
+// one by mistake is told what is there without it.
+Error no_route(std::string_view path, const std::function<bool(std::string_view)>& is_route);
 
 }  // namespace micropay::gateway

@@ -6,9 +6,9 @@
 namespace micropay::gateway {
 namespace {
 
-constexpr std::array<uint16_t, 27> kStatuses = {200, 201, 202, 204, 302, 304, 400, 401, 402,
-                                                403, 404, 405, 408, 409, 412, 413, 414, 415,
-                                                422, 426, 429, 431, 500, 501, 503, 504, 101};
+constexpr std::array<uint16_t, 28> kStatuses = {200, 201, 202, 204, 302, 304, 400, 401, 402, 403,
+                                                404, 405, 406, 408, 409, 412, 413, 414, 415, 422,
+                                                426, 429, 431, 500, 501, 503, 504, 101};
 
 // Segments without the first slash: "a/b" -> "a", rest "b".
 std::string_view take_segment(std::string_view& rest) {

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "services/gateway/rate_limits.h"
+#include "services/gateway/rate_gate.h"
 
 namespace micropay::gateway {
 namespace {
@@ -73,6 +73,32 @@ TEST(RateLimits, TakesFromABucketThatFillsAgain) {
                   .allowed);  // one more after a tenth of a second
   EXPECT_FALSE(buckets.take(STANDARD, "anna", now + 100 * kMillisecond).allowed);
   EXPECT_EQ(buckets.take(STANDARD, "anna", now + 10 * kSecond).remaining, 4);  // never more than the burst
+}
+
+// A class that took from another's rate went unseen: sign-ins at the standard rate.
+TEST(RateLimits, EachClassHasItsOwnRate) {
+  const RateLimitSettings settings{.on = true,
+                                   .standard = *parse_rate("1/m burst 2"),
+                                   .auth = *parse_rate("1/m burst 3"),
+                                   .payment = *parse_rate("1/m burst 5"),
+                                   .read = *parse_rate("1/m burst 7"),
+                                   .global = *parse_rate("1000/s")};
+  for (const auto& [rate_class, burst] :
+       {std::pair(STANDARD, 2), std::pair(AUTH, 3), std::pair(PAYMENT, 5), std::pair(READ, 7)}) {
+    RateLimits buckets(settings);
+    for (int i = 0; i < burst; ++i) EXPECT_TRUE(buckets.take(rate_class, "anna", kSecond).allowed) << burst;
+    const RateDecision refused = buckets.take(rate_class, "anna", kSecond);
+    EXPECT_FALSE(refused.allowed) << RateClass_Name(rate_class);
+    EXPECT_EQ(refused.limit, burst) << RateClass_Name(rate_class);
+  }
+}
+
+// Whoever has one address of an IPv6 network has 2^64 of them.
+TEST(RateLimits, AnIpv6NetworkIsOneCaller) {
+  EXPECT_EQ(address_of("2001:db8:1:2::1"), address_of("2001:db8:1:2:ffff:ffff:ffff:ffff"));
+  EXPECT_NE(address_of("2001:db8:1:2::1"), address_of("2001:db8:1:3::1"));
+  EXPECT_EQ(address_of("fe80::1%eth0"), address_of("fe80::2%eth1"));
+  EXPECT_EQ(address_of("192.0.2.1"), "192.0.2.1");
 }
 
 TEST(RateLimits, LimitsEverybodyTogether) {

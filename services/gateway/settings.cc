@@ -37,7 +37,7 @@ GatewaySettings GatewaySettings::read(Settings& settings) {
   values.max_connections =
       count("gateway.max_connections", values.max_connections, 1, 1'000'000, "Open connections at most");
   values.max_streams_per_user = count("gateway.max_streams_per_user", values.max_streams_per_user, 1, 100'000,
-                                      "Live streams of one user at most, on each I/O thread");
+                                      "Live streams of one user at most");
   values.max_body_bytes = count("gateway.max_body_bytes", values.max_body_bytes, 1024, 64 << 20,
                                 "Size of a request's body at most");
   values.max_arriving_bytes =

@@ -18,7 +18,7 @@ struct GatewaySettings {
   size_t io_threads = 1;
   size_t query_threads = 2;
   size_t max_connections = 20'000;
-  size_t max_streams_per_user = 50;         // on one I/O thread
+  size_t max_streams_per_user = 50;
   size_t max_body_bytes = 4 << 20;          // a full batch of transfers fits
   size_t max_arriving_bytes = 256 << 20;    // of bodies that are not complete, all together
   Duration request_timeout = 30 * kSecond;  // for a request to arrive, and for its answer to be taken
