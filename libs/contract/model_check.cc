@@ -140,6 +140,10 @@ class Checker {
     for (const std::string& name : {options.failure_field(), options.media_field()})
       if (!name.empty() && method.response->FindFieldByName(name) == nullptr)
         problem(method, "its answer has no field \"" + name + "\"");
+    const std::string& failure = options.failure_field();
+    if (!failure.empty() && method.response->FindFieldByName("failure_detail") == nullptr &&
+        method.response->FindFieldByName(failure + "_detail") == nullptr)
+      problem(method, "its failures say no sentence: failure_detail, or " + failure + "_detail, is missing");
     if (!options.media_field().empty() && method.response->FindFieldByName("content_type") == nullptr)
       problem(method, "its answer has content, but no content_type");
     if (method.success < 200 || method.success > 299) problem(method, "success is no success status");

@@ -20,7 +20,7 @@ const Model& shop() {
       string made_by = 2 [(field) = {read_only: true}]; }
     message Wallet { option (table) = {name: "wallet", key: ["id"], owner: "user_id"};
       string id = 1 [(field) = {format: UUID}]; string user_id = 2; Money amount = 3;
-      string failure_reason = 4;
+      string failure_reason = 4; string failure_detail = 7;
       string hash = 5 [(field) = {secret: true}]; repeated Part parts = 6; }
     message Done { option (event) = {type: "test.done", key: "id"}; string id = 1; }
     message CreateRequest { string wallet_id = 1 [(field) = {required: true, format: UUID}];

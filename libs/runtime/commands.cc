@@ -20,6 +20,12 @@ std::string text_of(const Message& row, const std::string& field_name) {
   return field == nullptr ? std::string() : row.GetReflection()->GetString(row, field);
 }
 
+// The sentence beside the failure field: "failure_detail", or "close_refusal_detail" of "close_refusal".
+std::string detail_of(const Message& row, const std::string& failure_field) {
+  const std::string own = failure_field + "_detail";
+  return text_of(row, row.GetDescriptor()->FindFieldByName(own) != nullptr ? own : "failure_detail");
+}
+
 // "Payment" -> "paymentId"
 std::string id_member(std::string name) {
   name[0] = char(std::tolower(name[0]));
@@ -202,7 +208,7 @@ Result<Row> Engine::Impl::judged(const contract::Method& method, Row row, bool f
   if (reason.empty()) return row;
   const Code code =
       method.options.failure_status() == 409 ? Code::kFailedPrecondition : Code::kPaymentRequired;
-  Error error{.code = code, .reason = std::move(reason), .detail = text_of(*row, "failure_detail")};
+  Error error{.code = code, .reason = std::move(reason), .detail = detail_of(*row, field)};
   error.extensions.emplace_back(id_member(method.resource->descriptor->name()),
                                 contract::field_text(*row, *method.resource->key[0]));
   return std::unexpected(std::move(error));

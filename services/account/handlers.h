@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "contracts/balance.pb.h"
+#include "contracts/transaction.pb.h"
 #include "services/account/effects/provider.h"
 #include "services/account/service.h"
 
@@ -22,5 +23,10 @@ Result<TopUp> confirm_top_up(Context& ctx, const ConfirmTopUpRequest& request);
 Result<void> take_outcome(Context& ctx, const ProviderCall& call, const Outcome<ProviderOutcome>& outcome);
 Result<void> complete_top_up(Context& ctx, const AccountBalanceUpdated& event);
 Result<void> expire_top_up(Context& ctx, const TopUpExpiry& timer);
+
+// reversals.cc
+Result<void> decide_reversal(Context& ctx, const TransactionReversalRequested& event);
+Result<void> finish_reversal(Context& ctx, const TransactionReversed& event);
+Result<void> stay_as_it_is(Context& ctx, const TransactionReversalRefused& event);
 
 }  // namespace micropay::account

@@ -71,6 +71,23 @@ std::string_view failure_reason(std::string_view decline_reason) {
   return known == kKnown.end() ? "declined" : *known;
 }
 
+std::string_view failure_detail(std::string_view failure_reason) {
+  if (failure_reason == "declined") return "The payment provider declined it.";
+  if (failure_reason == "challenge_failed") return "The second step at the payment provider failed.";
+  if (failure_reason == "challenge_expired") return "The second step at the payment provider came too late.";
+  if (failure_reason == "unsupported_payment_method")
+    return "The payment provider does not take this payment method.";
+  if (failure_reason == "provider_unavailable") return "The payment provider could not be reached.";
+  if (failure_reason == "account_closed") return "The wallet is closed; the money goes back.";
+  return "The top-up did not come about.";
+}
+
+std::string_view close_detail(std::string_view refusal) {
+  if (refusal == "incoming_pending") return "Money is on its way to the wallet: wait until that is decided.";
+  if (refusal == "balance_not_zero") return "There is money in the wallet, or held of it: move it out first.";
+  return "The wallet's balance is not known.";
+}
+
 bool awaits_provider(const TopUp& top_up) { return top_up.status() == TopUp::PENDING; }
 
 bool takes_money(const Account& account) {
@@ -79,6 +96,12 @@ bool takes_money(const Account& account) {
 
 bool was_given_up(const TopUp& top_up) {
   return top_up.status() == TopUp::FAILED && top_up.failure_reason() == "provider_unavailable";
+}
+
+Result<void> check_reversal(const TopUp& top_up) {
+  if (top_up.status() == TopUp::COMPLETED) return {};
+  return fail(Code::kFailedPrecondition, "not_reversible",
+              fmt::format("The top-up is {}.", TopUp::Status_Name(top_up.status())));
 }
 
 }  // namespace micropay::account

@@ -30,11 +30,17 @@ Result<void> check_confirm(const TopUp& top_up);  // no_action_required
 // The stable failure_reason for a decline in the provider's words.
 std::string_view failure_reason(std::string_view decline_reason);
 
+// For people: why a top-up did not come about, a wallet was not closed.
+std::string_view failure_detail(std::string_view failure_reason);
+std::string_view close_detail(std::string_view refusal);
+
 // Whether an answer of the provider may still move the top-up: repeats may not.
 bool awaits_provider(const TopUp& top_up);
 bool takes_money(const Account& account);
 // Given up, because the provider could not be reached: staff may have it asked again, and then it may
 // succeed.
 bool was_given_up(const TopUp& top_up);
+// Whether the entry of a top-up may be taken back: not_reversible.
+Result<void> check_reversal(const TopUp& top_up);
 
 }  // namespace micropay::account

@@ -99,6 +99,7 @@ Result<Account> close_account(Context& ctx, const CloseAccountRequest& request) 
   TRY(check_close(TRY(ctx.table<Account>().get(request.id()))));
   Account& account = change(ctx, request.id(), Account::CLOSING, request.reason());
   account.clear_close_refusal();
+  account.clear_close_refusal_detail();
   ctx.emit(about<AccountCloseRequested>(account, request.reason()));
   return account;
 }
@@ -119,6 +120,7 @@ Result<void> stay_open(Context& ctx, const AccountBalanceCloseRefused& event) {
   if (found == nullptr || found->status() != Account::CLOSING) return {};
   Account& account = change(ctx, found->id(), Account::ACTIVE, {});
   account.set_close_refusal(event.reason());
+  account.set_close_refusal_detail(std::string(close_detail(event.reason())));
   ctx.emit(about<AccountCloseRefused>(account, event.reason()));
   return {};
 }
@@ -181,6 +183,9 @@ Service account_service(const Parts& parts) {
   service.on(close_when_empty);  // account.balance.closed
   service.on(stay_open);         // account.balance.close_refused
   service.on(complete_top_up);   // account.balance.updated
+  service.on(decide_reversal);   // transaction.reversal_requested
+  service.on(finish_reversal);   // transaction.reversed
+  service.on(stay_as_it_is);     // transaction.reversal_refused
   service.on_timer(expire_top_up);
   service.effect<ProviderCall, ProviderOutcome>(providers, take_outcome);
   return service;

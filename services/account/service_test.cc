@@ -5,6 +5,7 @@
 
 #include "contracts/balance.pb.h"
 #include "contracts/runtime.pb.h"
+#include "contracts/transaction.pb.h"
 #include "contracts/user.pb.h"
 #include "libs/runtime/testing.h"
 #include "services/account/handlers.h"
@@ -354,6 +355,59 @@ TEST_F(AccountTest, TopUpsAreListedByWallet) {
   EXPECT_TRUE(world.query<TopUp>(get, alice));
   get.set_account_id(kBob);
   EXPECT_EQ(world.query<TopUp>(get, alice).error().code, Code::kNotFound);
+}
+
+TEST_F(AccountTest, ATopUpIsTakenBackOnce) {
+  top_up("card_ok");
+  const std::string id = only_top_up()->id();
+  TransactionReversalRequested request;
+  request.set_kind("top_up");
+  request.set_cause_id(id);
+  request.set_reversal_id("018f2a54-0000-7000-8000-0000000000e1");
+  world.given(request);
+  EXPECT_TRUE(world.all<AccountTopUpReversalDecided>().empty()) << "it is not credited yet";
+  credit(id);
+  world.advance(kMinute);
+  ASSERT_EQ(world.all<AccountTopUpReversalDecided>().size(), 1u);
+  EXPECT_EQ(world.all<AccountTopUpReversalDecided>()[0].refused(), "");
+  EXPECT_EQ(only_top_up()->status(), TopUp::COMPLETED);
+  TransactionReversalRefused refused;
+  refused.set_kind("top_up");
+  refused.set_cause_id(id);
+  refused.set_reversal_id(request.reversal_id());
+  world.given(refused);
+  EXPECT_EQ(only_top_up()->reversal_id(), "");
+  request.set_reversal_id("018f2a54-0000-7000-8000-0000000000e2");
+  world.given(request);
+  TransactionReversed reversed;
+  reversed.set_kind("top_up");
+  reversed.set_cause_id(id);
+  reversed.set_reversal_id(request.reversal_id());
+  reversed.set_key(request.reversal_id());
+  world.given(reversed);
+  EXPECT_EQ(only_top_up()->status(), TopUp::REVERSED);
+  const auto told = world.all<AccountTopUpReversed>();
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].user_id(), kAlice);
+  EXPECT_EQ(told[0].amount().minor(), 5000);
+  request.set_reversal_id("018f2a54-0000-7000-8000-0000000000e3");
+  world.given(request);
+  EXPECT_EQ(world.all<AccountTopUpReversalDecided>().back().refused(), "not_reversible");
+}
+
+TEST_F(AccountTest, RefusalsSayASentence) {
+  const auto declined = top_up("card_declined");
+  ASSERT_FALSE(declined);
+  EXPECT_FALSE(declined.error().detail.empty());
+  for (const char* reason : {"balance_not_zero", "incoming_pending"}) {
+    act<CloseAccountRequest>("", alice);
+    AccountBalanceCloseRefused refused;
+    refused.set_account_id(account);
+    refused.set_reason(reason);
+    world.given(refused);
+    EXPECT_EQ(stored().close_refusal(), reason);
+    EXPECT_FALSE(stored().close_refusal_detail().empty());
+  }
 }
 
 }  // namespace

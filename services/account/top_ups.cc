@@ -49,6 +49,7 @@ E about(const TopUp& top_up) {
 void fail_top_up(Context& ctx, TopUp& top_up, std::string_view reason) {
   top_up.set_status(TopUp::FAILED);
   top_up.set_failure_reason(std::string(reason));
+  top_up.set_failure_detail(std::string(failure_detail(reason)));
   count_pending(ctx, top_up, -1);
   auto failed = about<AccountTopUpFailed>(top_up);
   failed.set_account_id(top_up.account_id());
@@ -91,6 +92,7 @@ void take_answer(Context& ctx, TopUp& top_up, const ProviderOutcome& answer) {
 void reopen(Context& ctx, TopUp& top_up) {
   top_up.set_status(TopUp::PENDING);
   top_up.clear_failure_reason();
+  top_up.clear_failure_detail();
   count_pending(ctx, top_up, +1);
 }
 
@@ -108,6 +110,7 @@ void give_back(Context& ctx, const TopUp& found, const ProviderOutcome& answer) 
   TopUp& top_up = ctx.table<TopUp>().edit(found.id());
   top_up.set_provider_reference(answer.provider_reference());
   top_up.set_failure_reason("account_closed");
+  top_up.set_failure_detail(std::string(failure_detail("account_closed")));
   top_up.set_updated_at(ctx.now());
   ctx.perform(call_for(top_up, ProviderCall::VOID), {.target = top_up.provider()});
 }

@@ -45,6 +45,8 @@ Refusal refuse(const Balance* from, const Balance* to, const Money& amount, int6
   // What is promised must be able to arrive: nothing held for the receiver may ever push it beyond its limit.
   if (to->posted_minor() + to->pending_in_minor() > kMaxBalanceMinor - minor) return "balance_limit_exceeded";
   if (available_minor(*from) < -kMaxBalanceMinor + minor) return "balance_limit_exceeded";
+  // A system account with much on it may hold more than an account can, before it runs out.
+  if (from->reserved_minor() > kMaxBalanceMinor - minor) return "balance_limit_exceeded";
   return {};
 }
 
@@ -69,6 +71,7 @@ bool can_post(const Balance& balance, int64_t delta_minor, int64_t covered_minor
   CHECK(covered_minor >= 0);
   const int64_t after = balance.posted_minor() + delta_minor;  // both far below the limits of an int64
   if (after > kMaxBalanceMinor || after < -kMaxBalanceMinor) return false;
+  if (delta_minor > 0 && after > kMaxBalanceMinor - balance.pending_in_minor()) return false;
   const int64_t uncovered = -delta_minor - covered_minor;
   if (delta_minor > 0 || uncovered <= 0 || balance.may_go_negative()) return true;
   return available_minor(balance) - covered_minor >= uncovered;
@@ -106,8 +109,8 @@ bool balanced(const google::protobuf::RepeatedPtrField<Posting>& postings) {
 
 Refusal refuse_close(const Balance* balance) {
   if (balance == nullptr) return "account_not_found";
-  if (balance->posted_minor() != 0 || balance->reserved_minor() != 0 || balance->pending_in_minor() != 0)
-    return "balance_not_zero";
+  if (balance->posted_minor() != 0 || balance->reserved_minor() != 0) return "balance_not_zero";
+  if (balance->pending_in_minor() != 0) return "incoming_pending";
   return {};
 }
 

@@ -38,8 +38,8 @@ Refusal refuse(const Balance* from, const Balance* to, const Money& amount, int6
 void hold(Balance& from, Balance& to, int64_t minor);
 void release(Balance& from, Balance& to, int64_t minor);
 
-// Whether the posting keeps the balance within bounds. `covered_minor` of a debit was held for it, and
-// released just now.
+// Whether the posting keeps the balance within bounds, together with what is on its way to it.
+// `covered_minor` of a debit was held for it, and released just now.
 bool can_post(const Balance& balance, int64_t delta_minor, int64_t covered_minor);
 void post(Balance& balance, int64_t delta_minor);
 // Counts an entry that changed the balance; true for the first one of a day (UTC).

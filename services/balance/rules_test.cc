@@ -86,6 +86,10 @@ TEST(CanPost, DebitsAreCovered) {
   for (const Case& c : cases) EXPECT_EQ(can_post(*c.balance, c.delta, c.covered), c.can) << c.what;
   Balance full = account("f", kMaxBalanceMinor);
   EXPECT_FALSE(can_post(full, 1, 0));
+  Balance promised = account("p", kMaxBalanceMinor - 10);
+  promised.set_pending_in_minor(7);  // nothing may take the room of what is certain to arrive
+  EXPECT_TRUE(can_post(promised, 3, 0));
+  EXPECT_FALSE(can_post(promised, 4, 0));
 }
 
 TEST(Movements, EndAsTheSumOfWhatHappened) {
@@ -153,7 +157,7 @@ TEST(Close, OnlyWhenNothingIsThereOrOnItsWay) {
   EXPECT_EQ(refuse_close(nullptr), "account_not_found");
   EXPECT_EQ(refuse_close(&balance), "");
   balance.set_pending_in_minor(1);
-  EXPECT_EQ(refuse_close(&balance), "balance_not_zero");
+  EXPECT_EQ(refuse_close(&balance), "incoming_pending");
   balance = account("a", 10, 10);
   EXPECT_EQ(refuse_close(&balance), "balance_not_zero");
 }
@@ -187,6 +191,42 @@ TEST(TrialBalance, SumsPerCurrencyAndNamesSystemAccounts) {
   EXPECT_EQ(eur_line.lines(2).balance().minor(), 150);
   EXPECT_EQ(eur_line.lines(101).balance().minor(), 51);
   EXPECT_EQ(answer.currencies(1).sum().minor(), 5);
+  EXPECT_EQ(eur_line.debits_value(), "-113.32");
+  EXPECT_EQ(eur_line.credits_value(), "113.32");
+  EXPECT_EQ(eur_line.sum_value(), "0.00");
+}
+
+// Nine wallets that hold the most that one can are more than an amount holds: it ended the process once.
+TEST(TrialBalance, TellsSumsThatNoAmountHolds) {
+  for (const char* currency : {"EUR", "JPY"}) {
+    TrialBalanceSums sums;
+    for (int i = 0; i < 9; ++i) {
+      sums.add(account(fmt::format("w{}", i), kMaxBalanceMinor, 0, currency));
+      Balance equity = new_system_account(fmt::format("equity:{}", i), currency);
+      equity.set_posted_minor(-kMaxBalanceMinor);
+      sums.add(equity);
+    }
+    const TrialBalance answer = sums.finish(1);
+    ASSERT_TRUE(answer.balanced());
+    const TrialBalanceCurrency& total = answer.currencies(0);
+    const bool yen = std::string_view(currency) == "JPY";
+    EXPECT_EQ(total.credits_value(), yen ? "10376293541461622784" : "103762935414616227.84");
+    EXPECT_EQ(total.debits_value(), "-" + total.credits_value());
+    EXPECT_EQ(total.sum_value(), yen ? "0" : "0.00");
+    EXPECT_FALSE(total.has_credits() || total.has_debits()) << "no amount says something else";
+    EXPECT_TRUE(total.has_sum());
+    EXPECT_EQ(total.lines(9).balance().minor(), kMaxBalanceMinor);
+  }
+}
+
+// What is held of a system account has a bound of its own: it may be far above zero and far below.
+TEST(Refuse, NoAccountHoldsMoreThanItCan) {
+  Balance system = account("s", kMaxBalanceMinor, kMaxBalanceMinor - 3), wallet = account("w", 0);
+  system.set_may_go_negative(true);
+  EXPECT_EQ(refuse(&system, &wallet, eur(3)), "");
+  EXPECT_EQ(refuse(&system, &wallet, eur(4)), "balance_limit_exceeded");
+  hold(system, wallet, 3);
+  EXPECT_EQ(refuse(&system, &wallet, eur(1)), "balance_limit_exceeded");
 }
 
 }  // namespace

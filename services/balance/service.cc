@@ -114,7 +114,7 @@ Result<Balance*> balance_of(Context& ctx, const Posting& posting) {
 struct Settlement {
   Reservation* reservation = nullptr;  // null: none is used
   int64_t held_minor = 0;              // what is left of it
-  std::vector<Balance*> changed;       // each once, in the order of the postings
+  std::vector<Balance*> changed;       // each once, debits first
 };
 
 Result<void> apply_posting(Context& ctx, const Posting& posting, Settlement& settlement) {
@@ -183,7 +183,10 @@ Result<void> apply_settled_entry(Context& ctx, const TransactionSettled& entry) 
     CHECK(settlement.held_minor > 0);
   }
   const int64_t held_before = settlement.held_minor;
-  for (const Posting& posting : entry.postings()) TRY(apply_posting(ctx, posting, settlement));
+  // Debits first: what they were held for is no longer on its way when the credit arrives.
+  for (const bool credits : {false, true})
+    for (const Posting& posting : entry.postings())
+      if ((posting.amount().minor() > 0) == credits) TRY(apply_posting(ctx, posting, settlement));
   if (settlement.reservation != nullptr) {
     if (settlement.held_minor == held_before) return fail(Code::kInternal, "reservation_not_used");
     finish_reservation(ctx, settlement, entry.release_rest());

@@ -1,18 +1,30 @@
-// Sums are kept in 128 bits; one that does not fit the answer's 64 would be a broken ledger.
+// Sums are kept in 128 bits, and told as text: nine wallets that hold the most that one can are more than an
+// amount holds. An amount that fits is told as one, too.
 #include "services/balance/trial_balance.h"
 
 #include <algorithm>
 
-#include "libs/base/check.h"
+#include "libs/base/money.h"
 
 namespace micropay::balance {
 namespace {
 
 constexpr size_t kLargestLines = 100;
 
-int64_t narrow(__int128 value) {
-  CHECK(value <= INT64_MAX && value >= INT64_MIN);
-  return int64_t(value);
+bool fits(__int128 value) { return value <= INT64_MAX && value >= INT64_MIN; }
+
+// As format_minor().
+std::string decimal(__int128 minor, const std::string& currency) {
+  const int exponent = currency_exponent(currency).value_or(2);
+  auto rest = minor < 0 ? -(unsigned __int128)minor : (unsigned __int128)minor;
+  std::string text;
+  for (int digit = 0; rest != 0 || digit <= exponent; ++digit, rest /= 10) {
+    if (digit == exponent && exponent != 0) text += '.';
+    text += char('0' + int(rest % 10));
+  }
+  if (minor < 0) text += '-';
+  std::reverse(text.begin(), text.end());
+  return text;
 }
 
 }  // namespace
@@ -44,14 +56,18 @@ TrialBalance TrialBalanceSums::finish(Time as_of) const {
     TrialBalanceCurrency& total = *answer.add_currencies();
     const auto money = [&currency = currency](Money& amount, __int128 minor) {
       amount.set_currency(currency);
-      amount.set_minor(narrow(minor));
+      amount.set_minor(int64_t(minor));
     };
+    const __int128 sum = sums.debits + sums.credits;
     total.set_currency(currency);
-    money(*total.mutable_debits(), sums.debits);
-    money(*total.mutable_credits(), sums.credits);
-    money(*total.mutable_sum(), sums.debits + sums.credits);
+    if (fits(sums.debits)) money(*total.mutable_debits(), sums.debits);
+    if (fits(sums.credits)) money(*total.mutable_credits(), sums.credits);
+    if (fits(sum)) money(*total.mutable_sum(), sum);
+    total.set_debits_value(decimal(sums.debits, currency));
+    total.set_credits_value(decimal(sums.credits, currency));
+    total.set_sum_value(decimal(sum, currency));
     total.set_accounts(sums.accounts);
-    if (sums.debits + sums.credits != 0) answer.set_balanced(false);
+    if (sum != 0) answer.set_balanced(false);
 
     std::vector<Line> system = sums.system, largest = sums.largest;
     std::sort(system.begin(), system.end(), [](const Line& a, const Line& b) { return a.name < b.name; });

@@ -159,6 +159,27 @@ Result<void> tell_of_refund(Context& ctx, const PaymentRefunded& event) {
               {.name = name_of(ctx, event.payer_user_id()), .amount = &event.amount()});
 }
 
+// Both sides of what staff took back.
+Result<void> tell_of_reversal(Context& ctx, const PaymentReversed& event) {
+  TRY(tell(ctx, {event.payer_user_id(), "payment_came_back", event.payment_id()},
+           {.name = name_of(ctx, event.payee_user_id()), .amount = &event.amount()}));
+  if (event.payee_user_id() == event.payer_user_id()) return {};
+  return tell(ctx, {event.payee_user_id(), "payment_taken_back", event.payment_id()},
+              {.name = name_of(ctx, event.payer_user_id()), .amount = &event.amount()});
+}
+
+Result<void> tell_of_lost_refund(Context& ctx, const PaymentRefundReversed& event) {
+  TRY(tell(ctx, {event.payee_user_id(), "refund_came_back", event.payment_id()},
+           {.name = name_of(ctx, event.payer_user_id()), .amount = &event.amount()}));
+  if (event.payee_user_id() == event.payer_user_id()) return {};
+  return tell(ctx, {event.payer_user_id(), "refund_taken_back", event.payment_id()},
+              {.name = name_of(ctx, event.payee_user_id()), .amount = &event.amount()});
+}
+
+Result<void> tell_of_lost_top_up(Context& ctx, const AccountTopUpReversed& event) {
+  return tell(ctx, {event.user_id(), "top_up_taken_back", event.top_up_id()}, {.amount = &event.amount()});
+}
+
 Result<void> tell_of_top_up(Context& ctx, const AccountTopUpCompleted& event) {
   return tell(ctx, {event.user_id(), "top_up_completed", event.top_up_id()}, {.amount = &event.amount()});
 }
@@ -251,6 +272,9 @@ Service notification_service(const Parts&) {
   service.follow(tell_of_payment);         // payment.completed
   service.follow(tell_of_failed_payment);  // payment.failed
   service.follow(tell_of_refund);          // payment.refunded
+  service.follow(tell_of_reversal);        // payment.reversed
+  service.follow(tell_of_lost_refund);     // payment.refund_reversed
+  service.follow(tell_of_lost_top_up);     // account.top_up.reversed
   service.follow(tell_of_top_up);          // account.top_up.completed
   service.follow(tell_of_failed_top_up);   // account.top_up.failed
   service.follow(tell_of_freeze);          // account.frozen

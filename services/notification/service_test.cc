@@ -160,6 +160,42 @@ TEST_F(Notifications, APaymentBetweenOwnWalletsIsToldOnce) {
   EXPECT_EQ(told(ada), (Told{"payment_sent: You paid 12.34 EUR to someone."}));
 }
 
+TEST_F(Notifications, WhatStaffTookBackIsToldToBoth) {
+  register_user(ada, "Ada", "en");
+  register_user(bob, "Bob", "en");
+  PaymentReversed reversed;
+  reversed.set_payment_id(derived_uuid("p1"));
+  reversed.mutable_amount()->set_currency("EUR");
+  reversed.mutable_amount()->set_minor(2000);
+  reversed.set_payer_user_id(ada);
+  reversed.set_payee_user_id(bob);
+  world.given(reversed);
+  PaymentRefundReversed refund;
+  refund.set_refund_id(derived_uuid("r1"));
+  refund.set_payment_id(derived_uuid("p2"));
+  *refund.mutable_amount() = reversed.amount();
+  refund.set_payer_user_id(ada);
+  refund.set_payee_user_id(bob);
+  world.given(refund);
+  AccountTopUpReversed top_up;
+  top_up.set_top_up_id(derived_uuid("t1"));
+  top_up.set_user_id(ada);
+  *top_up.mutable_amount() = reversed.amount();
+  world.given(top_up);
+  EXPECT_EQ(
+      told(ada),
+      (Told{"payment_came_back: Your payment to Bob was taken back: 20.00 EUR are in your wallet again.",
+            "refund_taken_back: A refund from Bob was taken back: 20.00 EUR have left your wallet.",
+            "top_up_taken_back: A top-up was taken back: 20.00 EUR have left your wallet."}));
+  EXPECT_EQ(
+      told(bob),
+      (Told{"payment_taken_back: A payment from Ada was taken back: 20.00 EUR have left your wallet.",
+            "refund_came_back: Your refund to Ada was taken back: 20.00 EUR are in your wallet again."}));
+  const ListNotificationsResponse page = inbox(bob);
+  EXPECT_EQ(page.notifications(1).event_type(), "payment.reversed");
+  EXPECT_EQ(page.notifications(1).subject(), derived_uuid("p1"));
+}
+
 TEST_F(Notifications, FailuresAndRefundsAreTold) {
   register_user(ada, "Ada", "en");
   register_user(bob, "Bob", "en");

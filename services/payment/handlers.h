@@ -3,6 +3,7 @@
 
 #include "contracts/account.pb.h"
 #include "contracts/balance.pb.h"
+#include "contracts/transaction.pb.h"
 #include "contracts/user.pb.h"
 #include "services/payment/service.h"
 
@@ -17,6 +18,11 @@ Result<Refund> create_refund(Context& ctx, const CreateRefundRequest& request);
 Result<void> process_refund_when_reserved(Context& ctx, const AccountBalanceReserved& event);
 Result<void> complete_refund(Context& ctx, const AccountBalanceUpdated& event);
 Result<void> fail_refund(Context& ctx, const std::string& refund_id, std::string_view reason);
+
+// reversals.cc
+Result<void> decide_reversal(Context& ctx, const TransactionReversalRequested& event);
+Result<void> finish_reversal(Context& ctx, const TransactionReversed& event);
+Result<void> stay_as_it_is(Context& ctx, const TransactionReversalRefused& event);
 
 // wallets.cc: this service's copy of who owns which wallet, and what may be done with it
 Result<void> know_user(Context& ctx, const UserEmailVerified& event);

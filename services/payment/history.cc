@@ -28,20 +28,72 @@ Result<void> add(Context& ctx, const std::string& payment_id) {
   return {};
 }
 
-// Events of the balance and the journal know the payment or refund as their key.
+// Of a refund or reversal; others than those of payments have no link.
+Result<void> add_linked(Context& ctx, const std::string& id) {
+  RefundLink* link = ctx.table<RefundLink>().edit_present(id);
+  if (link == nullptr) return {};
+  link->add_positions(ctx.envelope().position());
+  return add(ctx, link->payment_id());
+}
+
+Result<void> add_link(Context& ctx, const std::string& id, const std::string& payment_id) {
+  RefundLink link;
+  link.set_refund_id(id);
+  link.set_payment_id(payment_id);
+  ctx.table<RefundLink>().edit_or_insert(link, id);
+  return add_linked(ctx, id);
+}
+
+// Events of the balance and the journal know the payment, refund or reversal as their key.
 Result<void> add_by_kind(Context& ctx, const std::string& kind, const std::string& key) {
   if (kind == "payment") return add(ctx, key);
-  if (kind != "refund") return {};
-  const RefundLink* link = ctx.table<RefundLink>().find(key);
-  return link == nullptr ? Result<void>() : add(ctx, link->payment_id());
+  return kind == "refund" || kind == "reversal" ? add_linked(ctx, key) : Result<void>();
 }
 
 Result<void> link_refund(Context& ctx, const PaymentRefundRequested& event) {
-  RefundLink link;
-  link.set_refund_id(event.refund_id());
-  link.set_payment_id(event.payment_id());
-  ctx.table<RefundLink>().edit_or_insert(link, event.refund_id());
-  return add(ctx, event.payment_id());
+  return add_link(ctx, event.refund_id(), event.payment_id());
+}
+
+Result<void> link_reversal(Context& ctx, const TransactionReversalRequested& event) {
+  if (event.kind() == "payment") return add_link(ctx, event.reversal_id(), event.cause_id());
+  if (event.kind() != "refund") return {};
+  const RefundLink* refund = ctx.table<RefundLink>().find(event.cause_id());
+  return refund == nullptr ? Result<void>() : add_link(ctx, event.reversal_id(), refund->payment_id());
+}
+
+template <typename E>
+Result<void> add_reversal(Context& ctx, const E& event) {
+  return add_linked(ctx, event.reversal_id());
+}
+
+void take_out(PaymentHistory& history, const RefundLink& link) {
+  google::protobuf::RepeatedField<uint64_t> kept;
+  uint64_t position = 0, last = 0;
+  for (const uint64_t step : history.steps()) {
+    position += step;
+    if (std::ranges::find(link.positions(), position) != link.positions().end()) continue;
+    kept.Add(position - last);
+    last = position;
+  }
+  history.mutable_steps()->Swap(&kept);
+}
+
+// A refund without funds can be tried for ever, and the row has to stay small: beyond so many that failed,
+// further ones leave nothing.
+Result<void> add_failed_refund(Context& ctx, const PaymentRefundFailed& event) {
+  PaymentHistory* history = ctx.table<PaymentHistory>().edit_present(event.payment_id());
+  if (history == nullptr || history->failed_refunds() < kMaxRefunds) {
+    TRY(add(ctx, event.payment_id()));
+    history = ctx.table<PaymentHistory>().edit_present(event.payment_id());
+    history->set_failed_refunds(history->failed_refunds() + 1);
+    return {};
+  }
+  auto links = ctx.table<RefundLink>();
+  const RefundLink* link = links.find(event.refund_id());
+  if (link == nullptr) return {};
+  take_out(*history, *link);
+  links.erase(event.refund_id());
+  return {};
 }
 
 template <typename E>
@@ -88,16 +140,21 @@ PaymentEvent shown(const std::string& payment_id, const EventRecord& record, boo
 
 void keep_history(Service& service) {
   project_own<PaymentInitiated, PaymentHeld, PaymentProcessing, PaymentCompleted, PaymentFailed,
-              PaymentCancelled, PaymentRefundProcessing, PaymentRefunded, PaymentRefundFailed,
-              FraudRiskAssessed, FraudCaseOpened, FraudCaseDecided>(service);
+              PaymentCancelled, PaymentRefundProcessing, PaymentRefunded, PaymentReversed,
+              PaymentRefundReversed, FraudRiskAssessed, FraudCaseOpened, FraudCaseDecided>(service);
   service.project(link_refund);
+  service.project(add_failed_refund);
+  service.project(link_reversal);
+  service.project(add_reversal<PaymentReversalDecided>);
+  service.project(add_reversal<TransactionReversed>);
+  service.project(add_reversal<TransactionReversalRefused>);
   service.project(add_reservation<AccountBalanceReserved>);
   service.project(add_reservation<AccountBalanceReservationFailed>);
   service.project(add_reservation<AccountBalanceReleased>);
   service.project(add_booking<AccountBalanceUpdated>);
   service.project(add_booking<TransactionCreated>);
   service.project(add_booking<TransactionSettled>);
-  service.projection_version = 2;
+  service.projection_version = 3;
 }
 
 Result<ListPaymentEventsResponse> list_payment_events(QueryContext& ctx,

@@ -57,7 +57,10 @@ std::string_view refusal_now(Context& ctx, const Payment& payment) {
 
 Result<void> check_may_refund(const Principal& caller, const Payment& payment) {
   if (!may_see(caller, payment)) return fail(Code::kNotFound, "not_found", "There is no such payment.");
-  if (caller.user_id == payment.payee_user_id() || may_act(caller)) return {};
+  if (caller.user_id == payment.payee_user_id()) return {};
+  if (may_act(caller) && caller.user_id == payment.payer_user_id())
+    return fail(Code::kPermissionDenied, "is_party", "It is your own payment: somebody else has to decide.");
+  if (may_act(caller)) return {};
   return fail(Code::kPermissionDenied, "forbidden", "Only the payee gives a payment back.");
 }
 
@@ -98,15 +101,12 @@ Result<void> complete_refund(Context& ctx, const AccountBalanceUpdated& event) {
   Refund& refund = move_on(ctx, found->id(), Refund::COMPLETED);
   refund.set_transaction_id(event.transaction_id());
   Payment& payment = end_refunding(ctx, refund);
-  payment.set_refunded_minor(payment.refunded_minor() + refund.amount().minor());
-  CHECK(payment.refunded_minor() + payment.refunding_minor() <= payment.amount().minor());
-  const bool whole = payment.refunded_minor() == payment.amount().minor();
-  payment.set_status(whole ? Payment::REFUNDED : Payment::PARTIALLY_REFUNDED);
+  count_refunded(payment, refund.amount().minor());
   PaymentRefunded refunded;
   refunded.set_refund_id(refund.id());
   refunded.set_payment_id(payment.id());
   *refunded.mutable_amount() = refund.amount();
-  refunded.set_whole(whole);
+  refunded.set_whole(payment.status() == Payment::REFUNDED);
   refunded.set_payer_user_id(payment.payer_user_id());
   refunded.set_payee_user_id(payment.payee_user_id());
   ctx.emit(refunded);
@@ -118,7 +118,9 @@ Result<void> fail_refund(Context& ctx, const std::string& refund_id, std::string
   if (found == nullptr || found->status() != Refund::PENDING) return {};
   Refund& refund = move_on(ctx, found->id(), Refund::FAILED);
   refund.set_failure_reason(std::string(reason));
-  const Payment& payment = end_refunding(ctx, refund);
+  refund.set_failure_detail(std::string(refund_detail_of(reason)));
+  Payment& payment = end_refunding(ctx, refund);
+  if (payment.refunds() > 0) payment.set_refunds(payment.refunds() - 1);  // it may be tried again and again
   PaymentRefundFailed failed;
   failed.set_refund_id(refund.id());
   failed.set_payment_id(refund.payment_id());

@@ -114,6 +114,10 @@ Result<Money> refund_amount(const Payment& payment, const CreateRefundRequest& r
   const bool has_money_moved = payment.status() == Payment::COMPLETED ||
                                payment.status() == Payment::REFUNDED ||
                                payment.status() == Payment::PARTIALLY_REFUNDED;
+  if (!payment.reversal_id().empty())
+    return fail(Code::kFailedPrecondition, "payment_not_refundable",
+                payment.status() == Payment::REVERSED ? "The payment was taken back already."
+                                                      : "The payment is being taken back.");
   if (!has_money_moved)
     return fail(Code::kFailedPrecondition, "payment_not_refundable",
                 "Only a completed payment can be refunded.");
@@ -131,6 +135,44 @@ Result<Money> refund_amount(const Payment& payment, const CreateRefundRequest& r
     return fail(Code::kFailedPrecondition, "too_many_refunds",
                 fmt::format("A payment has at most {} refunds.", kMaxRefunds));
   return amount;
+}
+
+std::string_view refund_detail_of(std::string_view failure_reason) {
+  if (failure_reason == "insufficient_funds") return "The payee's wallet has not enough money.";
+  if (failure_reason == "balance_limit_exceeded") return "The payer's wallet would hold more than it can.";
+  const std::string_view detail = detail_of(failure_reason);
+  return detail.empty() ? "The balances do not allow it." : detail;
+}
+
+void count_refunded(Payment& payment, int64_t minor) {
+  payment.set_refunded_minor(payment.refunded_minor() + minor);
+  CHECK(payment.refunded_minor() >= 0 &&
+        payment.refunded_minor() + payment.refunding_minor() <= payment.amount().minor());
+  payment.set_status(payment.refunded_minor() == 0                          ? Payment::COMPLETED
+                     : payment.refunded_minor() == payment.amount().minor() ? Payment::REFUNDED
+                                                                            : Payment::PARTIALLY_REFUNDED);
+}
+
+Result<void> check_reversal(const Payment& payment) {
+  if (payment.refunding_minor() != 0)
+    return fail(Code::kFailedPrecondition, "already_refunded", "The payment is being refunded.");
+  if (payment.refunded_minor() == payment.amount().minor())
+    return fail(Code::kFailedPrecondition, "already_refunded", "The payment was refunded.");
+  if (payment.refunded_minor() != 0)
+    return fail(Code::kFailedPrecondition, "already_refunded",
+                fmt::format("{} {} of the payment were refunded: refund what is left.",
+                            format_minor(payment.refunded_minor(), payment.amount().currency()),
+                            payment.amount().currency()));
+  if (payment.status() != Payment::COMPLETED)
+    return fail(Code::kFailedPrecondition, "not_reversible",
+                fmt::format("The payment is {}.", Payment::Status_Name(payment.status())));
+  return {};
+}
+
+Result<void> check_reversal(const Refund& refund) {
+  if (refund.status() == Refund::COMPLETED) return {};
+  return fail(Code::kFailedPrecondition, "not_reversible",
+              fmt::format("The refund is {}.", Refund::Status_Name(refund.status())));
 }
 
 bool may_see(const Principal& principal, const Payment& payment) {

@@ -10,7 +10,9 @@
 
 namespace micropay::payment {
 
-constexpr uint32_t kMaxRefunds = 100;  // of one payment, so that its history stays one small row
+// Of one payment, so that its history stays one small row: those that moved or hold money, and as many that
+// failed are told there.
+constexpr uint32_t kMaxRefunds = 100;
 
 // Mistakes of the request; nothing comes of them. In order: payee_required, payee_ambiguous.
 Result<void> check_payee_named(const CreatePaymentRequest& request);
@@ -42,6 +44,14 @@ Result<void> check_cancel(const Payment& payment);  // payment_not_cancellable
 // What to refund: the amount asked for, or all that is left. payment_not_refundable, currency_mismatch,
 // refund_exceeds_payment, too_many_refunds
 Result<Money> refund_amount(const Payment& payment, const CreateRefundRequest& request);
+std::string_view refund_detail_of(std::string_view failure_reason);  // for people
+// So much more of it was given back, or less: a refund was taken back.
+void count_refunded(Payment& payment, int64_t minor);
+
+// Whether the entry of a payment or refund may be taken back, whole: already_refunded, not_reversible. The
+// payment must not be under way.
+Result<void> check_reversal(const Payment& payment);
+Result<void> check_reversal(const Refund& refund);
 
 // Payer, payee and staff see a payment.
 bool may_see(const Principal& principal, const Payment& payment);

@@ -254,6 +254,9 @@ Service payment_service(const Parts& parts) {
   service.on(fail_when_not_reserved);        // account.balance.reservation_failed
   service.on(complete_when_booked);          // account.balance.updated
   service.on(process_refund_when_reserved);  // account.balance.reserved
+  service.on(decide_reversal);               // transaction.reversal_requested
+  service.on(finish_reversal);               // transaction.reversed
+  service.on(stay_as_it_is);                 // transaction.reversal_refused
   service.on(know_user);                     // user.email_verified
   service.on(know_wallet);                   // account.created
   service.on(fail_pending_when_frozen);      // account.frozen

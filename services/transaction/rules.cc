@@ -65,11 +65,28 @@ Transaction new_reversal(const Transaction& entry, std::string id, std::string_v
 }
 
 Result<void> check_reversible(const Transaction& entry) {
-  if (!entry.reversed_by_id().empty()) return fail(Code::kFailedPrecondition, "already_reversed");
-  if (entry.kind() == "reversal" || entry.status() != Transaction::SETTLED || entry.postings_size() != 2)
+  if (entry.status() == Transaction::REVERSED)
+    return fail(Code::kFailedPrecondition, "already_reversed", "The entry was taken back already.");
+  if (!entry.reversed_by_id().empty())
+    return fail(Code::kFailedPrecondition, "already_reversed", "The entry is being taken back already.");
+  if (entry.kind() == "reversal")
+    return fail(Code::kFailedPrecondition, "not_reversible", "A reversal stands: pay or transfer again.");
+  const bool known = has_owner(entry) || entry.kind() == "transfer";
+  if (!known || entry.status() != Transaction::SETTLED || entry.postings_size() != 2)
     return fail(Code::kFailedPrecondition, "not_reversible",
-                "only settled payments, refunds, top-ups and transfers");
+                "Only settled entries of payments, refunds, top-ups and transfers are taken back.");
   return {};
+}
+
+bool has_owner(const Transaction& entry) {
+  return entry.kind() == "payment" || entry.kind() == "refund" || entry.kind() == "top_up";
+}
+
+std::string_view refusal_detail(std::string_view reason) {
+  if (reason == "insufficient_funds") return "The wallet that the money would come from has not enough.";
+  if (reason == "account_closed") return "A wallet of the entry is closed.";
+  if (reason == "balance_limit_exceeded") return "An account of the entry would hold more than one can.";
+  return "The balances do not allow it.";
 }
 
 TransferStep reversal_step(const Transaction& reversal) {

@@ -34,8 +34,13 @@ bool sound(const Movement& movement);
 Transaction new_entry(const Movement& movement, Time now);
 // The opposite of an entry, not settled yet.
 Transaction new_reversal(const Transaction& entry, std::string id, std::string_view reason, Time now);
-// already_reversed, not_reversible (a reversal, or an entry that is not settled): kFailedPrecondition -> 409.
+// already_reversed, not_reversible (a reversal, an entry that is not settled or of a kind that nobody stands
+// for): kFailedPrecondition -> 409.
 Result<void> check_reversible(const Transaction& entry);
+// Whether another service decides: of a payment, refund or top-up. Transfers are the journal's own.
+bool has_owner(const Transaction& entry);
+// For people: why a reversal that could be tried did not come about.
+std::string_view refusal_detail(std::string_view reason);
 // The reversal as a transfer that the balance service decides.
 TransferStep reversal_step(const Transaction& reversal);
 

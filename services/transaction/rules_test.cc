@@ -67,6 +67,24 @@ TEST(Reversal, IsTheOppositeAndOnceOnly) {
   EXPECT_EQ(check_reversible(entry).error().reason, "already_reversed");
   EXPECT_DEATH(new_reversal(entry, "r2", "again", 9), "");
   EXPECT_EQ(check_reversible(reversal).error().reason, "not_reversible");
+  entry.clear_reversed_by_id();
+  entry.set_status(Transaction::REVERSED);
+  EXPECT_EQ(check_reversible(entry).error().reason, "already_reversed");
+}
+
+TEST(Reversal, EveryKindHasOneOwner) {
+  Transaction entry = new_entry(movement(70), 5);
+  const std::tuple<const char*, bool, bool> cases[] = {
+      {"payment", true, true},  {"refund", true, true}, {"top_up", true, true},    {"transfer", true, false},
+      {"payout", false, false}, {"", false, false},     {"reversal", false, false}};
+  for (const auto& [kind, reversible, owned] : cases) {
+    entry.set_kind(kind);
+    EXPECT_EQ(check_reversible(entry).has_value(), reversible) << kind;
+    EXPECT_EQ(has_owner(entry), owned) << kind;
+    if (!reversible) EXPECT_FALSE(check_reversible(entry).error().detail.empty());
+  }
+  for (const char* reason : {"insufficient_funds", "account_closed", "balance_limit_exceeded", "whatever"})
+    EXPECT_FALSE(refusal_detail(reason).empty()) << reason;
 }
 
 TEST(Order, SettledAtEitherWay) {
@@ -140,6 +158,7 @@ TEST(PendingRefusal, ByWhatBecameOfIt) {
   const std::pair<Transfer::Status, const char*> cases[] = {{Transfer::PENDING, ""},
                                                             {Transfer::REQUESTED, ""},
                                                             {Transfer::POSTED, "pending_already_posted"},
+                                                            {Transfer::REVERSED, "pending_already_posted"},
                                                             {Transfer::VOIDED, "pending_already_voided"},
                                                             {Transfer::EXPIRED, "pending_expired"},
                                                             {Transfer::REJECTED, "pending_not_found"}};

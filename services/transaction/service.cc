@@ -2,8 +2,6 @@
 // Transfers of ledger clients are in transfers.cc, reversals in reversals.cc, questions in queries.cc.
 #include "services/transaction/service.h"
 
-#include "contracts/account.pb.h"
-#include "contracts/payment.pb.h"
 #include "services/transaction/handlers.h"
 
 namespace micropay {
@@ -18,6 +16,14 @@ Result<void> book(Context& ctx, const Movement& movement, const std::string& key
   ctx.emit(created_event(entry, key));
   ctx.emit(settled_event(entry, key, reservation_id));
   return {};
+}
+
+Result<void> check_no_party(Context& ctx, const std::string& account_id) {
+  const LedgerAccount* account = ctx.table<LedgerAccount>().find(account_id);
+  if (account == nullptr || account->user_id().empty() || account->user_id() != ctx.principal().user_id)
+    return {};
+  return fail(Code::kPermissionDenied, "is_party",
+              "One of the wallets is your own: somebody else has to decide it.");
 }
 
 namespace {
@@ -85,13 +91,15 @@ Result<void> list_by_account(Context& ctx, const TransactionSettled& event) {
 Service transaction_service(const Parts&) {
   using namespace transaction;
   Service service{"transaction"};
-  service.on(know_account);          // account.created
-  service.on(book_payment);          // payment.processing
-  service.on(book_refund);           // payment.refund_processing
-  service.on(book_top_up);           // account.top_up.captured
-  service.on(finish_decided_batch);  // account.balance.transfers_decided
-  service.on(expire_transfer);       // account.balance.released
-  service.project(list_by_account);  // transaction.settled
+  service.on(know_account);           // account.created
+  service.on(book_payment);           // payment.processing
+  service.on(book_refund);            // payment.refund_processing
+  service.on(book_top_up);            // account.top_up.captured
+  service.on(finish_decided_batch);   // account.balance.transfers_decided
+  service.on(expire_transfer);        // account.balance.released
+  service.on(go_on_as_payment_says);  // payment.reversal_decided
+  service.on(go_on_as_top_up_says);   // account.top_up.reversal_decided
+  service.project(list_by_account);   // transaction.settled
   service.command(create_transfers);
   service.command(reverse_transaction);
   service.query(get_transaction);

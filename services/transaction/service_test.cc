@@ -263,6 +263,7 @@ TEST_F(LedgerClient, PostsAPendingTransferInPart) {
   EXPECT_EQ(batch.transfers(0).debit_account_id(), id("anna"));
   EXPECT_EQ(row("p").status(), Transfer::POSTED);
   EXPECT_EQ(row("p").posted_minor(), 50);
+  EXPECT_EQ(row("p").posted_amount().minor(), 50);
   const TransactionSettled settled = world.all<TransactionSettled>().back();
   EXPECT_EQ(settled.reservation_id(), id("p"));
   EXPECT_EQ(settled.postings(1).amount().minor(), 50);
@@ -296,6 +297,24 @@ TEST_F(LedgerClient, VoidsAndExpires) {
   EXPECT_TRUE(world.all<TransactionSettled>().empty());
 }
 
+TEST_F(LedgerClient, NobodyMovesHisOwnMoney) {
+  AccountCreated event;
+  event.set_account_id(id("anna"));
+  event.set_user_id(id("user anna"));
+  event.set_currency("EUR");
+  world.given(event);
+  const Principal anna = user_principal(id("user anna"), {ADMIN});
+  add("p", 80, TransferStep::RESERVE);
+  EXPECT_EQ(world.call<TransferBatch>(request, anna).error().reason, "is_party");
+  EXPECT_EQ(world.find<Transfer>(id("p")), nullptr);
+  send();
+  end("1", "p", TransferStep::POST_PENDING);
+  const auto refused = world.call<TransferBatch>(request, anna);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kPermissionDenied);
+  EXPECT_EQ(send().transfers(0).status(), Transfer::POSTED) << "somebody else may";
+}
+
 TEST_F(LedgerClient, IllFormedBatchesStoreNothing) {
   add("1", 10);
   add("2", 0);
@@ -305,56 +324,6 @@ TEST_F(LedgerClient, IllFormedBatchesStoreNothing) {
   EXPECT_EQ(answer.error().field, "transfers[1].amount");
   EXPECT_EQ(world.find<Transfer>(id("1")), nullptr);
   EXPECT_EQ(world.events(), Types{});
-}
-
-class Reversals : public LedgerClient {
- protected:
-  Reversals() {
-    PaymentProcessing event;
-    event.set_payment_id(id("p"));
-    event.set_payer_account_id(id("anna"));
-    event.set_payee_account_id(id("ben"));
-    set(*event.mutable_amount(), 70);
-    world.given(event);
-    world.events();
-    reverse.set_id(id("p"));
-    reverse.set_reason("paid twice");
-  }
-  ReverseTransactionRequest reverse;
-};
-
-TEST_F(Reversals, TakeAnEntryBackOnce) {
-  const auto reversal = world.call<Transaction>(reverse);
-  ASSERT_TRUE(reversal) << reversal.error().reason;
-  EXPECT_EQ(reversal->status(), Transaction::SETTLED);
-  EXPECT_EQ(reversal->kind(), "reversal");
-  EXPECT_EQ(reversal->postings(0).amount().minor(), 70);
-  EXPECT_EQ(world.events(), (Types{"transaction.transfers_requested", "account.balance.transfers_decided",
-                                   "transaction.created", "transaction.settled", "transaction.reversed"}));
-  const Transaction* entry = world.find<Transaction>(id("p"));
-  EXPECT_EQ(entry->status(), Transaction::REVERSED);
-  EXPECT_EQ(entry->reversed_by_id(), reversal->id());
-  EXPECT_EQ(world.all<TransactionSettled>().back().reservation_id(), reversal->id());
-  const auto again = world.call<Transaction>(reverse);
-  ASSERT_FALSE(again);
-  EXPECT_EQ(again.error().reason, "already_reversed");
-  reverse.set_id(reversal->id());
-  EXPECT_EQ(world.call<Transaction>(reverse).error().reason, "not_reversible");
-  reverse.set_id(id("none"));
-  EXPECT_EQ(world.call<Transaction>(reverse).error().code, Code::kNotFound);
-}
-
-TEST_F(Reversals, AreRefusedWhenTheMoneyIsGone) {
-  (*refusals)["*"] = "insufficient_funds";
-  const auto refused = world.call<Transaction>(reverse);
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code, Code::kPaymentRequired);
-  EXPECT_EQ(refused.error().reason, "insufficient_funds");
-  EXPECT_EQ(world.events(), (Types{"transaction.transfers_requested", "account.balance.transfers_decided",
-                                   "transaction.reversal_refused"}));
-  EXPECT_EQ(world.find<Transaction>(id("p"))->status(), Transaction::SETTLED);
-  refusals->clear();
-  EXPECT_TRUE(world.call<Transaction>(reverse)) << "it may be tried again";
 }
 
 }  // namespace

@@ -129,7 +129,8 @@ bool same_fields(const Transfer& existing, const NewTransfer& asked) {
 std::string_view pending_refusal(const Transfer* pending) {
   if (pending == nullptr || pending->action() != TransferStep::RESERVE) return "pending_not_found";
   switch (pending->status()) {
-    case Transfer::POSTED: return "pending_already_posted";
+    case Transfer::POSTED:
+    case Transfer::REVERSED: return "pending_already_posted";
     case Transfer::VOIDED: return "pending_already_voided";
     case Transfer::EXPIRED: return "pending_expired";
     case Transfer::REJECTED: return "pending_not_found";

@@ -31,13 +31,22 @@ Result<std::string> book_step(Context& ctx, const TransferStep& step, const Tran
   return movement.entry_id;
 }
 
+void mark_posted(Transfer& transfer, const Money& amount, const std::string& entry_id) {
+  transfer.set_status(Transfer::POSTED);
+  transfer.set_posted_minor(amount.minor());
+  *transfer.mutable_posted_amount() = amount;
+  transfer.set_transaction_id(entry_id);
+}
+
 Result<void> end_pending(Context& ctx, const TransferStep& step, const std::string& batch_id,
                          Transfer& transfer) {
   auto transfers = ctx.table<Transfer>();
   if (transfers.find(step.pending_id()) == nullptr)
     return fail(Code::kInternal, "pending_not_found", step.pending_id());
+  if (step.pending_id() == step.transfer_id() ||
+      transfers.find(step.pending_id())->action() != TransferStep::RESERVE)
+    return fail(Code::kInternal, "never_pending", step.pending_id());
   Transfer& pending = transfers.edit(step.pending_id());
-  CHECK(pending.action() == TransferStep::RESERVE && &pending != &transfer);
   transfer.set_debit_account_id(step.debit_account_id());
   transfer.set_credit_account_id(step.credit_account_id());
   *transfer.mutable_amount() = step.amount();
@@ -47,11 +56,7 @@ Result<void> end_pending(Context& ctx, const TransferStep& step, const std::stri
     return {};
   }
   const std::string entry_id = TRY(book_step(ctx, step, pending, batch_id, pending.id()));
-  for (Transfer* posted : {&transfer, &pending}) {
-    posted->set_status(Transfer::POSTED);
-    posted->set_posted_minor(step.amount().minor());
-    posted->set_transaction_id(entry_id);
-  }
+  for (Transfer* posted : {&transfer, &pending}) mark_posted(*posted, step.amount(), entry_id);
   return {};
 }
 
@@ -69,12 +74,20 @@ Result<void> finish_step(Context& ctx, const TransferStep& step, const std::stri
   switch (step.action()) {
     case TransferStep::RESERVE: transfer.set_status(Transfer::PENDING); return {};
     case TransferStep::POST_NOW:
-      transfer.set_transaction_id(TRY(book_step(ctx, step, transfer, batch_id, transfer.id())));
-      transfer.set_status(Transfer::POSTED);
-      transfer.set_posted_minor(step.amount().minor());
+      mark_posted(transfer, step.amount(), TRY(book_step(ctx, step, transfer, batch_id, transfer.id())));
       return {};
     default: return end_pending(ctx, step, batch_id, transfer);
   }
+}
+
+// Nobody moves money from or to a wallet of his own, nor ends a transfer that does.
+Result<void> check_no_party(Context& ctx, const Asked& asked) {
+  for (const std::string* id : {&asked.transfer->debit_account_id(), &asked.transfer->credit_account_id()})
+    TRY(transaction::check_no_party(ctx, *id));
+  if (asked.pending == nullptr) return {};
+  for (const std::string* id : {&asked.pending->debit_account_id(), &asked.pending->credit_account_id()})
+    TRY(transaction::check_no_party(ctx, *id));
+  return {};
 }
 
 }  // namespace
@@ -84,9 +97,11 @@ Result<TransferBatch> create_transfers(Context& ctx, const CreateTransfersReques
   auto transfers = ctx.table<Transfer>();
   std::vector<Asked> asked;
   asked.reserve(size_t(request.transfers_size()));
-  for (const NewTransfer& transfer : request.transfers())
+  for (const NewTransfer& transfer : request.transfers()) {
     asked.push_back({&transfer, transfers.find(transfer.id()),
                      transfer.pending_id().empty() ? nullptr : transfers.find(transfer.pending_id())});
+    TRY(check_no_party(ctx, asked.back()));
+  }
 
   TransferBatch batch;
   batch.set_id(ctx.new_id());

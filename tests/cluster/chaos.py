@@ -135,7 +135,7 @@ class Chaos:
         """What was answered is what the databases say."""
         payments, refunds = self.statuses("payment", "payment_payment"), self.statuses("payment", "payment_refund")
         tops, entries = self.statuses("account", "account_top_up"), self.statuses("transaction", "transaction_transfer")
-        completed = ("COMPLETED", "PARTIALLY_REFUNDED", "REFUNDED")
+        completed = ("COMPLETED", "PARTIALLY_REFUNDED", "REFUNDED", "REVERSED")
         for one in self.load.tries():
             if one.kind in ("paid", "merchant", "later", "refused"):
                 state = payments.get(one.id)

@@ -1,4 +1,5 @@
 """The journal: entries that sum to zero, the trial balance, transfers of ledger clients, reversals."""
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
@@ -70,6 +71,7 @@ def test_trial_balance(ada, bob, auditor):
     for one in trial["currencies"]:
         assert Decimal(one["sum"]["value"]) == 0
         assert Decimal(one["debits"]["value"]) + Decimal(one["credits"]["value"]) == 0
+        assert (one["debits"]["value"], one["sum"]["value"]) == (one["debitsValue"], one["sumValue"])
     names = {line["name"] for line in euros["lines"]}
     assert "provider_settlement:sandbox" in names and euros["accounts"] >= 3
 
@@ -104,6 +106,7 @@ def test_single_phase(support, admin, wallets):
     assert (support.balance(rich), support.balance(poor)) == (("30.00", "0.00"), ("20.25", "0.00"))
     got = admin.get(f"ledger/transfers/{one['id']}")
     assert (got["status"], got["postedMinor"], got["debitAccountId"]) == ("POSTED", 2000, rich)
+    assert got["postedAmount"] == money("20.00")
     entry = admin.get(f"transactions/{got['transactionId']}")
     assert_sums_to_zero(entry)
     assert entry["kind"] == "transfer" and entry["paymentId"] == one["id"]
@@ -253,6 +256,96 @@ def test_reversing_a_payment(ada, bob, admin):
     for again in (payment["transactionId"], reversal["id"]):
         code = "already_reversed" if again == entry["id"] else "not_reversible"
         admin.refused(409, code, "POST", f"transactions/{again}/reverse", {"reason": "again"})
+    kept = ada.get(f"payments/{payment['id']}")
+    assert (kept["status"], kept["reversalId"]) == ("REVERSED", reversal["id"])
+    types = wait_for(lambda: (found := [event["type"] for event in all_pages(
+        ada, f"payments/{payment['id']}/events")]) and found[-1] == "payment.reversed" and found, "its history")
+    assert "transaction.reversed" in types
+    for user, message in ((ada, "payment_came_back"), (bob, "payment_taken_back")):
+        wait_for(lambda: [one for one in user.items("notifications") if one["subject"] == payment["id"] and
+                          one["template"] == message], "a message to both")
+
+
+def test_nothing_of_a_payment_comes_back_twice(ada, bob, admin, support):
+    bob.top_up("50.00")
+    before = ada.balance(), bob.balance()
+    payment = ada.pay(bob, "20.00")
+    path = f"payments/{payment['id']}/refunds"
+    reverse(admin, payment["transactionId"], expect=201)
+    for user in (bob, support, admin):
+        document = user.refused(409, "payment_not_refundable", "POST", path, {})
+        assert document["detail"]
+    assert (ada.balance(), bob.balance()) == before
+
+    payment = ada.pay(bob, "20.00")
+    path = f"payments/{payment['id']}/refunds"
+    part = bob.post(path, {"amount": money("5.00")}, expect=201)
+    document = admin.refused(402, "already_refunded", "POST",
+                             f"transactions/{payment['transactionId']}/reverse", {"reason": "a mistake"})
+    assert document["detail"] and admin.get(f"transactions/{document['transactionId']}")["status"] == "FAILED"
+    bob.post(path, {}, expect=201)
+    assert (ada.balance(), bob.balance()) == before
+
+    reverse(admin, part["transactionId"], expect=201)
+    assert [one["status"] for one in bob.items(path) if one["id"] == part["id"]] == ["REVERSED"]
+    assert bob.get(f"payments/{payment['id']}")["status"] == "PARTIALLY_REFUNDED"
+    bob.refused(409, "refund_exceeds_payment", "POST", path, {"amount": money("5.01")})
+    bob.post(path, {}, expect=201)
+    assert (ada.balance(), bob.balance()) == before
+
+
+def test_a_refund_and_a_reversal_at_once(ada, bob, admin):
+    bob.top_up("100.00")
+    for _ in range(5):
+        before = Decimal(ada.balance().available)
+        payment = ada.pay(bob, "6.00")
+        with ThreadPoolExecutor(4) as pool:
+            asked = [pool.submit(admin.request, "POST", f"transactions/{payment['transactionId']}/reverse",
+                                 {"reason": "a mistake"}),
+                     pool.submit(bob.request, "POST", f"payments/{payment['id']}/refunds", {}),
+                     pool.submit(bob.request, "POST", f"payments/{payment['id']}/refunds", {})]
+            answers = [each.result() for each in asked]
+        assert sorted(answer.status_code for answer in answers)[0] == 201
+        assert [answer.status_code for answer in answers].count(201) == 1, [one.text for one in answers]
+        assert Decimal(ada.balance().available) == before
+
+
+def test_reversing_a_top_up(platform, admin):
+    user = platform.register("topped")
+    top_up = user.top_up("30.00")
+    path = f"accounts/{user.wallet()}/top-ups/{top_up['id']}"
+    user.pay(platform.register("other"), "10.00")
+    document = admin.refused(402, "insufficient_funds", "POST",
+                             f"transactions/{top_up['transactionId']}/reverse", {"reason": "charged back"})
+    assert document["detail"] and user.get(path)["status"] == "COMPLETED"
+    user.top_up("10.00")
+    reverse(admin, top_up["transactionId"], expect=201)
+    assert user.get(path)["status"] == "REVERSED" and user.balance() == ("0.00", "0.00")
+    admin.refused(409, "already_reversed", "POST", f"transactions/{top_up['transactionId']}/reverse",
+                  {"reason": "charged back"})
+
+
+def test_reversing_a_transfer(admin, support, wallets):
+    rich, poor = wallets
+    pending = transfer(rich, poor, "10.00", action="RESERVE")
+    post = ending(pending, amount=money("4.00"))
+    assert send(admin, pending, post) == ["PENDING", "POSTED"]
+    entry = admin.get(f"ledger/transfers/{post['id']}")["transactionId"]
+    reverse(admin, entry, expect=201)
+    assert support.balance(rich) == ("50.00", "0.00")
+    for one in (pending, post):
+        assert admin.get(f"ledger/transfers/{one['id']}")["status"] == "REVERSED"
+    assert send(admin, post) == ["REVERSED"], "a repeat is answered as it stands"
+    assert support.balance(rich) == ("50.00", "0.00")
+
+
+def test_nobody_decides_about_his_own_money(ada, admin, wallets):
+    rich, _ = wallets
+    payment = ada.pay(admin, "3.00")
+    admin.refused(403, "is_party", "POST", f"transactions/{payment['transactionId']}/reverse",
+                  {"reason": "a mistake"})
+    admin.refused(403, "is_party", "POST", "ledger/transfers",
+                  {"transfers": [transfer(rich, admin.wallet(), "1.00")]})
 
 
 def test_reversing_what_was_spent(ada, platform, admin):
@@ -262,7 +355,7 @@ def test_reversing_what_was_spent(ada, platform, admin):
     document = admin.refused(402, "insufficient_funds", "POST",
                              f"transactions/{payment['transactionId']}/reverse",
                              {"reason": "a mistake"})
-    assert spender.balance() == ("0.00", "0.00")
+    assert spender.balance() == ("0.00", "0.00") and document["detail"]
     assert admin.get(f"transactions/{document['transactionId']}")["status"] == "FAILED"
     assert ada.get(f"transactions/{payment['transactionId']}")["status"] == "SETTLED"
     spender.top_up("7.00")

@@ -361,7 +361,7 @@ def test_a_refund_without_the_money(platform, ada):
     spender.pay(ada, "5.00")
     before = spender.balance()
     document = spender.refused(402, "insufficient_funds", "POST", f"payments/{payment['id']}/refunds", {})
-    assert spender.balance() == before
+    assert spender.balance() == before and document["detail"]
     assert [one["status"] for one in spender.items(f"payments/{payment['id']}/refunds")] == ["FAILED"]
     assert document["refundId"] == spender.items(f"payments/{payment['id']}/refunds")[0]["id"]
     part = refund(spender, payment, "3.00", expect=201)
