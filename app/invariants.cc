@@ -7,13 +7,15 @@
 #include "app/invariants_facts.h"
 #include "contracts/account.pb.h"
 #include "contracts/audit.pb.h"
+#include "libs/base/money.h"
 #include "services/audit/rules.h"
 
 namespace micropay {
 namespace {
 
 bool payment_completed(int status) {
-  return status == Payment::COMPLETED || status == Payment::PARTIALLY_REFUNDED || status == Payment::REFUNDED;
+  return status == Payment::COMPLETED || status == Payment::PARTIALLY_REFUNDED ||
+         status == Payment::REFUNDED || status == Payment::REVERSED;
 }
 
 // The first problem of a list's items.
@@ -45,7 +47,8 @@ void sort(std::vector<T>& facts) {
 void InvariantFold::Facts::add(const Transaction& entry) {
   EntryFact fact{.id = parse_uuid(entry.id()).value_or(Uuid{})};
   fact.kind = kind_of(entry.kind());
-  fact.booked = entry.status() == Transaction::SETTLED || entry.status() == Transaction::REVERSED;
+  fact.reversed = entry.status() == Transaction::REVERSED;
+  fact.booked = entry.status() == Transaction::SETTLED || fact.reversed;
   if (fact.booked) {
     std::string problem = fold(entry, fact);
     if (journal_problem.empty()) journal_problem = std::move(problem);
@@ -59,7 +62,9 @@ void InvariantFold::Facts::add(const Transaction& entry) {
                      .settled = entry.status() == Transaction::SETTLED,
                      .reversed = entry.status() == Transaction::REVERSED,
                      .reverses = entry.reverses_id(),
-                     .reversed_by = entry.reversed_by_id()});
+                     .reversed_by = entry.reversed_by_id(),
+                     .kind = entry.kind(),
+                     .cause = entry.payment_id()});
 }
 
 uint8_t InvariantFold::Facts::kind_of(const std::string& kind) {
@@ -86,7 +91,7 @@ std::string InvariantFold::Facts::fold(const Transaction& entry, EntryFact& fact
     if (sum == sums.end()) sum = sums.insert(sums.end(), {&currency, 0});
     sum->minor += posting.amount().minor();
     account.posted += posting.amount().minor();
-    fact.moved += std::max<int64_t>(0, posting.amount().minor());
+    fact.moved = add_minor(fact.moved, std::max<int64_t>(0, posting.amount().minor())).value_or(INT64_MAX);
     const auto first =
         std::find_if(entry.postings().begin(), entry.postings().begin() + i,
                      [&](const Posting& other) { return other.account_id() == posting.account_id(); });
@@ -135,11 +140,14 @@ std::vector<InvariantResult> InvariantFold::Facts::finish() {
   results.push_back(
       each("nothing final holds money", holds, [&](const HeldFact& held) { return check_holder(held); }));
   results.push_back(match(0, "every completed payment has exactly one entry", "payment", payment_completed));
-  results.push_back(match(1, "every completed refund has exactly one entry", "refund",
-                          [](int status) { return status == Refund::COMPLETED; }));
-  results.push_back(match(2, "every completed top-up has exactly one entry", "top_up",
-                          [](int status) { return status == TopUp::COMPLETED; }));
+  results.push_back(match(1, "every completed refund has exactly one entry", "refund", [](int status) {
+    return status == Refund::COMPLETED || status == Refund::REVERSED;
+  }));
+  results.push_back(match(2, "every completed top-up has exactly one entry", "top_up", [](int status) {
+    return status == TopUp::COMPLETED || status == TopUp::REVERSED;
+  }));
   results.push_back(check_reversals());
+  results.push_back(check_owners());
   for (InvariantResult& result : results) result.ok = result.problem.empty();
   return results;
 }
@@ -201,9 +209,9 @@ InvariantResult InvariantFold::Facts::compare_holds() {
 
 std::string InvariantFold::Facts::check_available(const BalanceFact& balance) const {
   if (balance.reserved < 0) return fmt::format("account {}: negative reservation", balance.account);
-  const int64_t available = balance.posted - balance.reserved;
+  const __int128 available = __int128(balance.posted) - balance.reserved;
   if (available < 0 && !balance.may_go_negative)
-    return fmt::format("account {}: available {}", balance.account, available);
+    return fmt::format("account {}: available {}", balance.account, int64_t(available));
   if (balance.closed && (balance.posted != 0 || balance.reserved != 0))
     return fmt::format("account {}: closed with {}", balance.account, balance.posted);
   return {};

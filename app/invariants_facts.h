@@ -18,7 +18,7 @@ struct EntryFact {
   Uuid id{};
   int64_t moved = 0;  // sum of its credits
   uint8_t kind = 0;   // place in kinds
-  bool booked = false;
+  bool booked = false, reversed = false;
 };
 
 // A payment, refund, top-up or transfer.
@@ -31,7 +31,13 @@ struct CauseFact {
 struct LinkFact {
   Uuid id{};
   bool reversal = false, created = false, settled = false, reversed = false;
-  std::string reverses, reversed_by;
+  std::string reverses, reversed_by, kind, cause;
+};
+
+// So much of a payment was given back: by one refund, or as the payment has it.
+struct BackFact {
+  Uuid payment{};
+  int64_t amount = 0;
 };
 
 struct HeldFact {
@@ -58,8 +64,15 @@ class InvariantFold::Facts {
   void add(const Transaction& entry);
   void add(const Balance& balance);
   void add(const Reservation& held);
-  void add(const Payment& row) { causes[0].push_back(fact(row)); }
-  void add(const Refund& row) { causes[1].push_back(fact(row)); }
+  void add(const Payment& row) {
+    causes[0].push_back(fact(row));
+    if (row.refunded_minor() != 0) shown_back.push_back({causes[0].back().id, row.refunded_minor()});
+  }
+  void add(const Refund& row) {
+    causes[1].push_back(fact(row));
+    if (row.status() == Refund::COMPLETED)
+      given_back.push_back({parse_uuid(row.payment_id()).value_or(Uuid{}), row.amount().minor()});
+  }
   void add(const TopUp& row) { causes[2].push_back(fact(row)); }
   void add(const Transfer& row) { causes[3].push_back(fact(row)); }
   std::vector<InvariantResult> finish();
@@ -80,6 +93,10 @@ class InvariantFold::Facts {
   InvariantResult match(size_t cause, const char* name, const char* kind,
                         bool (*completed)(int status)) const;
   InvariantResult check_reversals() const;
+  std::string check_owner(const LinkFact& link) const;
+  std::string check_reversed(size_t of, const char* kind, int reversed) const;
+  std::string check_given_back() const;
+  InvariantResult check_owners() const;
   const CauseFact* cause(size_t of, const std::string& id) const;
   const EntryFact* entry(const Uuid& id) const;
   const LinkFact* link(const Uuid& id) const;
@@ -88,6 +105,7 @@ class InvariantFold::Facts {
   std::vector<LinkFact> links;
   std::vector<std::string> kinds;
   std::vector<CauseFact> causes[4];  // payments, refunds, top-ups, transfers
+  std::vector<BackFact> given_back, shown_back;
   std::vector<HeldFact> holds;
   std::vector<BalanceFact> balances;
   std::unordered_map<std::string, AccountFact> accounts;

@@ -95,15 +95,17 @@ class History {
     request.set_payee_account_id(anyone().wallet);
     *request.mutable_amount() = euros(1 + int64_t(random_() % 60'000));
     const auto made = world_.call<Payment>(request, payer.principal);
-    if (const Payment* payment = count(made)) entries_.push_back(payment->id());
+    if (const Payment* payment = count(made))
+      entries_.push_back(payment->id()), payments_.push_back(payment->id());
   }
 
   void refund() {
-    if (entries_.empty()) return;
+    if (payments_.empty()) return;
     CreateRefundRequest request;
-    request.set_payment_id(any_of(entries_));
+    request.set_payment_id(any_of(payments_));
     *request.mutable_amount() = euros(1 + int64_t(random_() % 20'000));
-    count(world_.call<Refund>(request));
+    const auto made = world_.call<Refund>(request);
+    if (const Refund* refund = count(made)) entries_.push_back(refund->id());
   }
 
   void transfer() {
@@ -157,7 +159,7 @@ class History {
   Settings settings_;
   World world_;
   std::vector<Person> people_;
-  std::vector<std::string> entries_;
+  std::vector<std::string> entries_, payments_;
   int transfers_ = 0;
 };
 
@@ -306,6 +308,46 @@ TEST_F(PlantedFault, AReversalOfAnother) {
     return true;
   });
   EXPECT_EQ(first_failed(), "every reversal takes one entry back");
+}
+
+const char* const kOwned = "nothing is given back twice, and its owner knows what was taken back";
+
+TEST_F(PlantedFault, APaymentThatDoesNotKnowThatItWasTakenBack) {
+  plant<Payment>([](Payment& payment) {
+    if (payment.status() != Payment::REVERSED) return false;
+    payment.set_status(Payment::COMPLETED);
+    return true;
+  });
+  EXPECT_EQ(first_failed(), kOwned);
+}
+
+TEST_F(PlantedFault, ATopUpThatSaysThatItWasTakenBack) {
+  plant<TopUp>([](TopUp& top_up) {
+    if (top_up.status() != TopUp::COMPLETED) return false;
+    top_up.set_status(TopUp::REVERSED);
+    return true;
+  });
+  EXPECT_EQ(first_failed(), kOwned);
+}
+
+TEST_F(PlantedFault, ATransferThatDoesNotKnowThatItWasTakenBack) {
+  plant<Transfer>([](Transfer& transfer) {
+    if (transfer.status() != Transfer::REVERSED || !transfer.pending_id().empty() ||
+        transfer.action() != TransferStep::POST_NOW)
+      return false;
+    transfer.set_status(Transfer::POSTED);
+    return true;
+  });
+  EXPECT_EQ(first_failed(), kOwned);
+}
+
+TEST_F(PlantedFault, APaymentThatForgetsARefund) {
+  plant<Payment>([](Payment& payment) {
+    if (payment.refunded_minor() == 0) return false;
+    payment.set_refunded_minor(payment.refunded_minor() - 1);
+    return true;
+  });
+  EXPECT_EQ(first_failed(), kOwned);
 }
 
 TEST_F(PlantedFault, AChangedByteOfTheTrail) {

@@ -112,6 +112,11 @@ void Clients::answered(Request& request, const Answer& answer) {
   if (!answer.result && answer.result.error().code == Code::kInternal)
     problem_ = fmt::format("request {} ({}) was answered {}: {}", request.number, request.method->name,
                            request.reason, answer.result.error().detail);
+  if (const auto& reasons = request.method->options.reasons();
+      !answer.result && answer.result.error().detail.empty() &&
+      std::find(reasons.begin(), reasons.end(), request.reason) != reasons.end())
+    problem_ = fmt::format("request {} ({}) was answered {}, without a sentence for people", request.number,
+                           request.method->name, request.reason);
   if (!request.key.empty()) check_repeat(request, answer, digest);
   if (answer.result) {
     request.response = *answer.result;

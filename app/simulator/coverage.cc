@@ -36,7 +36,10 @@ const std::set<std::string, std::less<>> kCommonReasons = {"required",
 // the id of a key that nobody is told.
 const std::set<std::string, std::less<>> kSeldom = {
     "command CreateTransfers answers transfer_in_progress", "command CreatePayment answers expired",
-    "command ReverseTransaction answers account_not_found", "query FindApiKey succeeds"};
+    "command ReverseTransaction answers account_not_found", "query FindApiKey succeeds",
+    // of the largest balance that there can be
+    "command ReverseTransaction answers balance_limit_exceeded",
+    "command CreateRefund answers balance_limit_exceeded"};
 
 std::string handler_name(const Service& service, std::string_view kind,
                          const Service::EventHandler& handler) {

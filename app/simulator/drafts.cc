@@ -19,7 +19,7 @@ using google::protobuf::Message;
 const std::map<std::string, uint32_t, std::less<>> kWeights = {
     {"CreatePayment", 60}, {"CreateTopUp", 25},    {"CreateRefund", 20}, {"CreateTransfers", 16},
     {"CancelPayment", 8},  {"DecideFraudCase", 8}, {"ConfirmTopUp", 8},  {"FreezeAccount", 3},
-    {"CloseAccount", 6},   {"CreateUser", 3},      {"ListUsers", 1},     {"ReverseTransaction", 6}};
+    {"CloseAccount", 6},   {"CreateUser", 3},      {"ListUsers", 1},     {"ReverseTransaction", 10}};
 
 constexpr size_t kFewUsers = 4, kFewFunded = 4;
 

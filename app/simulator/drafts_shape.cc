@@ -87,6 +87,10 @@ void shape_refund(CreateRefundRequest& request, const Known& known, Random& rand
     if (payment == nullptr) return;
     if (payment->status() == Payment::COMPLETED || payment->status() == Payment::PARTIALLY_REFUNDED) break;
   }
+  // One whose entry was taken back, or is being taken back: nobody may have both.
+  if (const auto* entry = known.any_of<Transaction>(random);
+      entry != nullptr && !entry->reversed_by_id().empty() && random.chance(60))
+    if (const auto* taken = known.get<Payment>(entry->payment_id())) payment = taken;
   if (known.few > 0) {  // again and again the oldest that can be refunded, by one
     for (const Known::Record& record : known.all(Payment::descriptor())) {
       const auto& old = static_cast<const Payment&>(*record.row);
@@ -107,6 +111,21 @@ void shape_refund(CreateRefundRequest& request, const Known& known, Random& rand
 std::string code_in(std::string_view body) {
   const size_t at = body.find_first_of("0123456789");
   return at == body.npos ? "" : std::string(body.substr(at, body.find_first_not_of("0123456789", at) - at));
+}
+
+// Mostly what can be taken back still, of every kind; now and then what was given back another way.
+void shape_reversal(ReverseTransactionRequest& request, const Known& known, Random& random) {
+  if (random.chance(20)) return;
+  if (const auto* refund = known.any_of<Refund>(random); refund != nullptr && random.chance(25)) {
+    request.set_id(random.chance(50) ? refund->id() : refund->payment_id());
+    return;
+  }
+  for (int tries = 0; tries < 8; ++tries) {
+    const auto* entry = known.any_of<Transaction>(random);
+    if (entry == nullptr) return;
+    request.set_id(entry->id());
+    if (entry->kind() != "reversal" && entry->status() == Transaction::SETTLED) return;
+  }
 }
 
 void shape_rules(SetFraudRulesRequest& request, Random& random) {
@@ -134,6 +153,8 @@ void Drafts::shape(Message& message, Random& random) {
     shape_top_up(static_cast<CreateTopUpRequest&>(message), known_, random);
   } else if (is(CreateRefundRequest::descriptor())) {
     shape_refund(static_cast<CreateRefundRequest&>(message), known_, random);
+  } else if (is(ReverseTransactionRequest::descriptor())) {
+    shape_reversal(static_cast<ReverseTransactionRequest&>(message), known_, random);
   } else if (is(CreateTransfersRequest::descriptor())) {
     for (NewTransfer& transfer : *static_cast<CreateTransfersRequest&>(message).mutable_transfers())
       shape_transfer(transfer, known_, random);
@@ -191,7 +212,10 @@ Principal Drafts::asker(const contract::Method& method, const Message& message, 
   if (staff) {
     principal.role_bits =
         contract::role_bit(Role(access.roles(int(random.below(size_t(access.roles_size()))))));
-    principal.user_id = "00000000-0000-7000-8000-000000000001";
+    // Staff has wallets, too: nobody decides about his own.
+    const bool own = user != nullptr && random.chance(10) &&
+                     (method.name == "ReverseTransaction" || method.name == "CreateTransfers");
+    if (!own) principal.user_id = "00000000-0000-7000-8000-000000000001";
     return principal;
   }
   if (random.chance(8)) return principal;
@@ -211,6 +235,10 @@ Principal Drafts::asker(const contract::Method& method, const Message& message, 
   } else if (message.GetDescriptor() == CreateRefundRequest::descriptor()) {
     const auto* payment = known_.get<Payment>(static_cast<const CreateRefundRequest&>(message).payment_id());
     if (payment != nullptr) principal.user_id = payment->payee_user_id();
+    if (payment != nullptr && random.chance(4)) {
+      principal.user_id = payment->payer_user_id();
+      principal.role_bits |= contract::role_bit(SUPPORT);
+    }
   } else if (message.GetDescriptor() == CancelPaymentRequest::descriptor()) {
     const auto* payment = known_.get<Payment>(static_cast<const CancelPaymentRequest&>(message).id());
     if (payment != nullptr) principal.user_id = payment->payer_user_id();

@@ -5,6 +5,7 @@
 #include "contracts/balance.pb.h"
 #include "contracts/payment.pb.h"
 #include "contracts/runtime.pb.h"
+#include "contracts/transaction.pb.h"
 
 namespace micropay::app {
 namespace {
@@ -42,6 +43,14 @@ Result<void> reserve_what_is_held(const Handle& inner, Context& ctx, const Event
   return result;
 }
 
+// Agrees to the reversal, and keeps no note of it.
+Result<void> agree_and_forget(const Handle& inner, Context& ctx, const EventRecord& event) {
+  const auto result = inner(ctx, event);
+  const auto& asked = static_cast<const TransactionReversalRequested&>(*event.message);
+  if (Payment* payment = ctx.table<Payment>().edit_present(asked.cause_id())) payment->clear_reversal_id();
+  return result;
+}
+
 }  // namespace
 
 const std::vector<FaultInfo>& all_faults() {
@@ -56,6 +65,7 @@ const std::vector<FaultInfo>& all_faults() {
       {Fault::kSkipsAuditEntry, "skips-audit-entry", false},
       {Fault::kPublishesBeforeCommit, "publishes-before-commit", true},
       {Fault::kIgnoresReserved, "ignores-reserved", false},
+      {Fault::kPaysBackTwice, "pays-back-twice", false},
   };
   return kFaults;
 }
@@ -71,6 +81,8 @@ void plant(Fault fault, std::vector<Service>& services) {
     wrap_reaction<PaymentProcessing>(services, "transaction", book_a_cent_less);
   if (fault == Fault::kIgnoresReserved)
     wrap_reaction<PaymentInitiated>(services, "balance", reserve_what_is_held);
+  if (fault == Fault::kPaysBackTwice)
+    wrap_reaction<TransactionReversalRequested>(services, "payment", agree_and_forget);
   for (Service& service : services) {
     if (fault == Fault::kDropsTimer)
       for (auto& timer : service.timers)

@@ -1,6 +1,6 @@
-// Ten faults that the simulator plants to prove that it would find them: each is what a plausible bug would
-// do, done from outside, by wrapping a handler or by changing a tick on its way to the store. The product's
-// own code has no switch for any of them, so production cannot run with one.
+// Eleven faults that the simulator plants to prove that it would find them: each is what a plausible bug
+// would do, done from outside, by wrapping a handler or by changing a tick on its way to the store. The
+// product's own code has no switch for any of them, so production cannot run with one.
 #pragma once
 
 #include <optional>
@@ -24,6 +24,7 @@ enum class Fault : uint8_t {
   kSkipsAuditEntry,        // an event is left out of the trail
   kPublishesBeforeCommit,  // events of a tick that failed are heard
   kIgnoresReserved,        // a payment is checked against all the money, held or not
+  kPaysBackTwice,  // a payment does not notice that its entry is taken back, and can be refunded after
 };
 
 struct FaultInfo {

@@ -22,6 +22,7 @@ class MoneyModel {
     for (const Request& request : requests) take(request);
     take_transfers();
     take_reversals();
+    if (problem_.empty()) check_given_back();
     if (problem_.empty())
       count_rows<Payment>(payments_), count_rows<Refund>(refunds_), count_rows<TopUp>(top_ups_);
     if (problem_.empty()) compare();
@@ -59,6 +60,7 @@ class MoneyModel {
       take_refund(request, static_cast<const CreateRefundRequest&>(*request.message));
     else if (type == CreateTopUpRequest::descriptor())
       take_top_up(request, static_cast<const CreateTopUpRequest&>(*request.message));
+    else if (type == ReverseTransactionRequest::descriptor()) reversals_.insert(request.resource_id);
   }
 
   void take_payment(const Request& request, const CreatePaymentRequest& asked) {
@@ -67,7 +69,8 @@ class MoneyModel {
     const auto payment = get<Payment>(request.resource_id);
     if (payment == nullptr) return blame(fmt::format("payment {} is not there", request.resource_id));
     const auto status = payment->status();
-    if (status != Payment::COMPLETED && status != Payment::PARTIALLY_REFUNDED && status != Payment::REFUNDED)
+    if (status != Payment::COMPLETED && status != Payment::PARTIALLY_REFUNDED &&
+        status != Payment::REFUNDED && status != Payment::REVERSED)
       return;
     // Where money for an e-mail address goes is the service's to say.
     const std::string& payee =
@@ -80,13 +83,13 @@ class MoneyModel {
       return blame(fmt::format("two requests made refund {}", request.resource_id));
     const auto refund = get<Refund>(request.resource_id);
     if (refund == nullptr) return blame(fmt::format("refund {} is not there", request.resource_id));
-    if (refund->status() != Refund::COMPLETED) return;
+    if (refund->status() != Refund::COMPLETED && refund->status() != Refund::REVERSED) return;
     const auto payment = get<Payment>(asked.payment_id());
     if (payment == nullptr) return blame(fmt::format("refund {} is of nothing", refund->id()));
     const int64_t minor = asked.has_amount() ? asked.amount().minor() : refund->amount().minor();
     move(refund->id(), payment->payee_account_id(), payment->payer_account_id(), minor);
-    if ((refunded_[payment->id()] += minor) > payment->amount().minor())
-      blame(fmt::format("payment {} was refunded beyond its amount", payment->id()));
+    given_back_[payment->id()] += minor;
+    refunded_[refund->id()] = payment->id();
   }
 
   void take_top_up(const Request& request, const CreateTopUpRequest& asked) {
@@ -94,14 +97,14 @@ class MoneyModel {
       return blame(fmt::format("two requests made top-up {}", request.resource_id));
     const auto top_up = get<TopUp>(request.resource_id);
     if (top_up == nullptr) return blame(fmt::format("top-up {} is not there", request.resource_id));
-    if (top_up->status() == TopUp::COMPLETED)
+    if (top_up->status() == TopUp::COMPLETED || top_up->status() == TopUp::REVERSED)
       move(top_up->id(), "provider " + asked.amount().currency(), asked.account_id(), asked.amount().minor());
   }
 
   // Transfers bear the ids that their clients gave them.
   void take_transfers() {
     each<Transfer>([&](const Transfer& row) {
-      if (row.status() != Transfer::POSTED) return;
+      if (row.status() != Transfer::POSTED && row.status() != Transfer::REVERSED) return;
       if (row.action() == TransferStep::POST_NOW)
         move(row.transaction_id(), row.debit_account_id(), row.credit_account_id(), row.amount().minor());
       else if (row.action() == TransferStep::RESERVE)
@@ -111,13 +114,35 @@ class MoneyModel {
 
   void take_reversals() {
     std::vector<Move> back;
+    std::set<std::string> once;
     each<Transaction>([&](const Transaction& entry) {
-      if (entry.kind() != "reversal" || entry.status() != Transaction::SETTLED) return;
-      const auto cause = moves_.find(entry.reverses_id());
+      if (entry.kind() != "reversal") return;
+      if (!reversals_.contains(entry.id()))
+        blame(
+            fmt::format("reversal {} is there, and no client that asked for one was told of it", entry.id()));
+      if (entry.status() != Transaction::SETTLED) return;
+      const std::string& id = entry.reverses_id();
+      if (!once.insert(id).second) return blame(fmt::format("entry {} was taken back twice", id));
+      const auto cause = moves_.find(id);
       if (cause == moves_.end()) return blame(fmt::format("entry {} reverses what never moved", entry.id()));
-      for (const Move& moved : cause->second) back.push_back({moved.to, moved.from, moved.minor});
+      for (const Move& moved : cause->second) {
+        back.push_back({moved.to, moved.from, moved.minor});
+        // The entry of a payment or refund bears its id.
+        if (payments_.contains(id)) given_back_[id] += moved.minor;
+        else if (const auto of = refunded_.find(id); of != refunded_.end())
+          given_back_[of->second] -= moved.minor;
+      }
     });
     moves_["reversals"] = std::move(back);
+  }
+
+  // By refunds and reversals together.
+  void check_given_back() {
+    for (const auto& [id, minor] : given_back_) {
+      const auto payment = get<Payment>(id);
+      if (payment == nullptr || minor > payment->amount().minor())
+        blame(fmt::format("payment {} was given back beyond its amount: {}", id, int64_t(minor)));
+    }
   }
 
   // Nothing is there that nobody asked for.
@@ -155,8 +180,9 @@ class MoneyModel {
   const Store& tables_;
   std::string problem_;
   std::map<std::string, std::vector<Move>> moves_;  // by the id of the cause's entry
-  std::map<std::string, int64_t> refunded_;
-  std::set<std::string> payments_, refunds_, top_ups_;
+  std::map<std::string, __int128> given_back_;      // by payment
+  std::map<std::string, std::string> refunded_;     // payment by refund
+  std::set<std::string> payments_, refunds_, top_ups_, reversals_;
 };
 
 }  // namespace

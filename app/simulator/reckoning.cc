@@ -71,6 +71,18 @@ std::string check_rest(const Store& tables) {
           "is not final"),
       first_of<TopUp>(
           tables, [](const TopUp& row) { return row.status() <= TopUp::CAPTURED; }, "is not final"),
+      first_of<Payment>(
+          tables,
+          [](const Payment& row) { return !row.reversal_id().empty() && row.status() != Payment::REVERSED; },
+          "is being taken back"),
+      first_of<Refund>(
+          tables,
+          [](const Refund& row) { return !row.reversal_id().empty() && row.status() != Refund::REVERSED; },
+          "is being taken back"),
+      first_of<TopUp>(
+          tables,
+          [](const TopUp& row) { return !row.reversal_id().empty() && row.status() != TopUp::REVERSED; },
+          "is being taken back"),
       first_of<Transaction>(
           tables, [](const Transaction& row) { return row.status() == Transaction::CREATED; },
           "is not final"),
@@ -140,7 +152,8 @@ std::string check_answers(const Store& tables, const std::deque<Request>& reques
       continue;
     const Row row = tables.get(*request.method->resource, *key);
     const auto status = static_cast<const Payment&>(*row).status();
-    if (status != Payment::COMPLETED && status != Payment::PARTIALLY_REFUNDED && status != Payment::REFUNDED)
+    if (status != Payment::COMPLETED && status != Payment::PARTIALLY_REFUNDED &&
+        status != Payment::REFUNDED && status != Payment::REVERSED)
       return fmt::format("payment {} was answered as completed and is {}", request.resource_id,
                          Payment::Status_Name(status));
   }

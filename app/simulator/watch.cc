@@ -33,16 +33,22 @@ const Steps kPaymentSteps = closed({{Payment::PENDING, Payment::IN_REVIEW},
                                     {Payment::PROCESSING, Payment::COMPLETED},
                                     {Payment::COMPLETED, Payment::REFUNDED},
                                     {Payment::COMPLETED, Payment::PARTIALLY_REFUNDED},
-                                    {Payment::PARTIALLY_REFUNDED, Payment::REFUNDED}});
+                                    {Payment::PARTIALLY_REFUNDED, Payment::REFUNDED},
+                                    // a refund was taken back
+                                    {Payment::REFUNDED, Payment::PARTIALLY_REFUNDED},
+                                    {Payment::PARTIALLY_REFUNDED, Payment::COMPLETED},
+                                    {Payment::COMPLETED, Payment::REVERSED}});
 const Steps kRefundSteps = closed({{Refund::PENDING, Refund::PROCESSING},
                                    {Refund::PENDING, Refund::FAILED},
-                                   {Refund::PROCESSING, Refund::COMPLETED}});
+                                   {Refund::PROCESSING, Refund::COMPLETED},
+                                   {Refund::COMPLETED, Refund::REVERSED}});
 const Steps kTopUpSteps = closed({{TopUp::PENDING, TopUp::ACTION_REQUIRED},
                                   {TopUp::PENDING, TopUp::CAPTURED},
                                   {TopUp::PENDING, TopUp::FAILED},
                                   {TopUp::ACTION_REQUIRED, TopUp::PENDING},
                                   {TopUp::ACTION_REQUIRED, TopUp::FAILED},
                                   {TopUp::CAPTURED, TopUp::COMPLETED},
+                                  {TopUp::COMPLETED, TopUp::REVERSED},
                                   {TopUp::FAILED, TopUp::PENDING}});
 const Steps kEntrySteps = closed({{Transaction::CREATED, Transaction::SETTLED},
                                   {Transaction::CREATED, Transaction::FAILED},
@@ -51,6 +57,7 @@ const Steps kTransferSteps = closed({{Transfer::REQUESTED, Transfer::POSTED},
                                      {Transfer::REQUESTED, Transfer::REJECTED},
                                      {Transfer::REQUESTED, Transfer::PENDING},
                                      {Transfer::PENDING, Transfer::POSTED},
+                                     {Transfer::POSTED, Transfer::REVERSED},
                                      {Transfer::PENDING, Transfer::VOIDED},
                                      {Transfer::PENDING, Transfer::EXPIRED}});
 
