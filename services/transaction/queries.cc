@@ -73,14 +73,14 @@ Result<Transaction> get_transaction(QueryContext& ctx, const GetTransactionReque
   if (sees_all(ctx.principal())) return entry;
   for (const Posting& posting : entry.postings())
     if (owns(ctx, posting.account_id())) return entry;
-  return fail(Code::kNotFound, "not_found");
+  return fail(Code::kNotFound, "not_found", "There is no such entry, or account.");
 }
 
 Result<ListTransactionsResponse> list_transactions(QueryContext& ctx,
                                                    const ListTransactionsRequest& request) {
   if (!request.account_id().empty()) {
     if (!sees_all(ctx.principal()) && !owns(ctx, request.account_id()))
-      return fail(Code::kNotFound, "not_found");
+      return fail(Code::kNotFound, "not_found", "There is no such entry, or account.");
     return list_of_account(ctx, request);
   }
   if (!sees_all(ctx.principal()))

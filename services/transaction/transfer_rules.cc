@@ -18,6 +18,12 @@ struct Wrong {
   const char* reason = "";
 };
 
+std::string_view sentence(std::string_view reason) {
+  if (reason == "required") return "It is missing.";
+  if (reason == "duplicate_id") return "Two transfers of the batch have this id.";
+  return "It does not go with this action.";
+}
+
 Wrong check_new(const NewTransfer& transfer) {
   if (transfer.debit_account_id().empty() && transfer.debit_system_account().empty())
     return {"debitAccountId", "required"};
@@ -101,7 +107,8 @@ Result<void> check_transfers(const CreateTransfersRequest& request) {
     Wrong wrong = is_new(transfer.action()) ? check_new(transfer) : check_ending(transfer);
     if (!ids.insert(transfer.id()).second) wrong = {"id", "duplicate_id"};
     if (*wrong.field != 0)
-      return fail(Code::kInvalidArgument, wrong.reason, {}, fmt::format("transfers[{}].{}", i, wrong.field));
+      return fail(Code::kInvalidArgument, wrong.reason, std::string(sentence(wrong.reason)),
+                  fmt::format("transfers[{}].{}", i, wrong.field));
   }
   return {};
 }
@@ -147,7 +154,8 @@ Result<BatchPlan> plan_batch(std::span<const Asked> asked, const std::string& ba
     bool stands = false;
     if (one.existing != nullptr && same_fields(*one.existing, *one.transfer)) {
       if (one.existing->status() == Transfer::REQUESTED)
-        return fail(Code::kAborted, "transfer_in_progress", one.transfer->id());
+        return fail(Code::kAborted, "transfer_in_progress",
+                    fmt::format("Transfer {} is not decided yet: ask again.", one.transfer->id()));
       plan.transfers.push_back(*one.existing);
       stands = one.existing->status() != Transfer::REJECTED;
     } else {
