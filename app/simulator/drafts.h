@@ -39,6 +39,7 @@ class Drafts {
   const Clock& clock_;
   const std::vector<const contract::Method*> methods_;
   std::vector<uint32_t> weights_;
+  std::string asking_session_;  // whose user asks for an API key
 };
 
 }  // namespace micropay::app

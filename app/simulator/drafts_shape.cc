@@ -167,6 +167,15 @@ void Drafts::shape(Message& message, Random& random) {
       top_up = known_.any_of<TopUp>(random);
     if (top_up != nullptr) request.set_top_up_id(top_up->id());
     if (top_up != nullptr && random.chance(95)) request.set_account_id(top_up->account_id());
+  } else if (is(CreateApiKeyRequest::descriptor())) {
+    auto& request = static_cast<CreateApiKeyRequest&>(message);
+    const auto* session = known_.any_of<Session>(random);
+    asking_session_ = session == nullptr ? "" : session->id();
+    const auto* user = session == nullptr ? nullptr : known_.get<User>(session->user_id());
+    const auto secret = known_.passwords.find(user == nullptr ? "" : user->email());
+    if (random.chance(30)) request.clear_current_password();
+    else if (secret != known_.passwords.end() && random.chance(90))
+      request.set_current_password(secret->second);
   } else if (is(VerifyEmailRequest::descriptor())) {
     const auto* sent = known_.any_of<OutboxMessage>(random);
     const std::string code = sent == nullptr ? "" : code_in(sent->body());
@@ -227,6 +236,9 @@ Principal Drafts::asker(const contract::Method& method, const Message& message, 
     const auto* notification =
         known_.get<Notification>(static_cast<const ReadNotificationRequest&>(message).id());
     if (notification != nullptr) principal.user_id = notification->user_id();
+  } else if (message.GetDescriptor() == CreateApiKeyRequest::descriptor()) {
+    if (const auto* session = known_.get<Session>(asking_session_))
+      principal.user_id = session->user_id(), principal.session_id = session->id();
   } else if (message.GetDescriptor() == VerifyEmailRequest::descriptor()) {
     const std::string& code = static_cast<const VerifyEmailRequest&>(message).code();
     for (const Known::Record& record : known_.all(OutboxMessage::descriptor()))

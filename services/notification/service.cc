@@ -116,6 +116,12 @@ Result<void> mail_another_code(Context& ctx, const UserEmailVerificationRequeste
   return {};
 }
 
+// Before, the address is perhaps somebody else's, and notices are none of his business.
+Result<void> know_address(Context& ctx, const UserEmailVerified& event) {
+  user_row(ctx, event.user_id()).set_email(event.email());
+  return {};
+}
+
 Result<void> know_changed_user(Context& ctx, const UserUpdated& event) {
   NotificationUser& user = user_row(ctx, event.user_id());
   user.set_display_name(event.display_name());
@@ -192,14 +198,38 @@ Result<void> tell_of_freeze(Context& ctx, const AccountFrozen& event) {
   return tell(ctx, {event.user_id(), "account_frozen", event.account_id()}, {});
 }
 
+// What concerns somebody's safety goes to the inbox, which whoever is signed in reads, and to his own
+// address.
+Result<void> warn(Context& ctx, const Telling& telling) {
+  TRY(tell(ctx, telling, {}));
+  const NotificationUser* user = ctx.table<NotificationUser>().find(telling.user_id);
+  if (user == nullptr || user->email().empty()) return {};
+  const auto* preferences = ctx.table<NotificationPreferences>().find(telling.user_id);
+  mail(ctx, {telling.user_id, user->email(), telling.message}, language_of(ctx, telling.user_id, preferences),
+       {});
+  return {};
+}
+
 Result<void> tell_of_new_password(Context& ctx, const UserPasswordChanged& event) {
-  return tell(ctx, {event.user_id(), "password_changed", event.user_id()}, {});
+  return warn(ctx, {event.user_id(), "password_changed", event.user_id()});
+}
+
+Result<void> tell_of_new_api_key(Context& ctx, const UserApiKeyCreated& event) {
+  return warn(ctx, {event.user_id(), "api_key_created", event.api_key_id()});
+}
+
+Result<void> tell_of_suspension(Context& ctx, const UserSuspended& event) {
+  return warn(ctx, {event.user_id(), "user_suspended", event.user_id()});
+}
+
+Result<void> tell_of_reinstatement(Context& ctx, const UserReinstated& event) {
+  return warn(ctx, {event.user_id(), "user_reinstated", event.user_id()});
 }
 
 // Other reasons are the user's own doing.
 Result<void> tell_of_stolen_session(Context& ctx, const UserSessionRevoked& event) {
   if (event.reason() != "token_reused") return {};
-  return tell(ctx, {event.user_id(), "session_stolen", event.session_id()}, {});
+  return warn(ctx, {event.user_id(), "session_stolen", event.session_id()});
 }
 
 // ---- inbox and preferences ----
@@ -267,6 +297,10 @@ Service notification_service(const Parts&) {
   Service service{"notification"};
   service.follow(know_user);               // user.created
   service.follow(know_changed_user);       // user.updated
+  service.follow(know_address);            // user.email_verified
+  service.follow(tell_of_new_api_key);     // user.api_key_created
+  service.follow(tell_of_suspension);      // user.suspended
+  service.follow(tell_of_reinstatement);   // user.reinstated
   service.follow(mail_another_code);       // user.email_verification_requested
   service.follow(welcome);                 // account.created
   service.follow(tell_of_payment);         // payment.completed

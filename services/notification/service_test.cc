@@ -260,6 +260,41 @@ TEST_F(Notifications, SecurityIsToldWhateverIsMuted) {
   EXPECT_EQ(templates, (std::vector<std::string>{"session_stolen", "password_changed", "account_frozen"}));
 }
 
+// To the inbox, which a thief with a session reads, and to the address, once it is proven to be the user's.
+TEST_F(Notifications, SecurityIsMailedToProvenAddresses) {
+  register_user(ada, "Ada", "en");
+  const auto mailed = [&] {
+    ListOutboxRequest request;
+    request.set_user_id(ada);
+    std::vector<std::string> templates;
+    const auto page = world.query<ListOutboxResponse>(request).value();
+    for (const OutboxMessage& each : page.messages()) templates.push_back(each.template_());
+    return templates;
+  };
+  UserApiKeyCreated made;
+  made.set_user_id(ada);
+  made.set_api_key_id(derived_uuid("k1"));
+  world.given(made);
+  EXPECT_EQ(mailed(), std::vector<std::string>{});
+  UserEmailVerified verified;
+  verified.set_user_id(ada);
+  verified.set_email("ada@example.org");
+  world.given(verified);
+  world.given(made);
+  UserPasswordChanged changed;
+  changed.set_user_id(ada);
+  world.given(changed);
+  UserSuspended suspended;
+  suspended.set_user_id(ada);
+  world.given(suspended);
+  UserReinstated reinstated;
+  reinstated.set_user_id(ada);
+  world.given(reinstated);
+  EXPECT_EQ(mailed(), (std::vector<std::string>{"user_reinstated", "user_suspended", "password_changed",
+                                                "api_key_created"}));
+  EXPECT_EQ(told(ada).size(), 5u);
+}
+
 TEST_F(Notifications, AMutedTemplateSendsNothing) {
   ASSERT_TRUE(mute(bob, {"payment_received"}, "de"));
   pay(ada, bob);

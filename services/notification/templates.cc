@@ -88,10 +88,37 @@ constexpr Template kTemplates[] = {
     {"password_changed",
      kAlways,
      {"Password changed",
-      "Your password was changed and other devices were signed out. Was it not you? Contact support."},
+      "Your password was changed and other devices were signed out. API keys that you did not revoke still "
+      "work. Was "
+      "it not you? Contact support."},
      {"Passwort geändert",
-      "Dein Passwort wurde geändert, andere Geräte wurden abgemeldet. Warst du das nicht? Wende dich an den "
-      "Support."}},
+      "Dein Passwort wurde geändert, andere Geräte wurden abgemeldet. API-Schlüssel, die du nicht widerrufen "
+      "hast, "
+      "gelten weiter. Warst du das nicht? Wende dich an den Support."}},
+    {"api_key_created",
+     kAlways,
+     {"An API key was made",
+      "An API key was made for your account. It works until you revoke it. Was it not you? Revoke it, change "
+      "your "
+      "password, contact support."},
+     {"Ein API-Schlüssel wurde erstellt",
+      "Für dein Konto wurde ein API-Schlüssel erstellt. Er gilt, bis du ihn widerrufst. Warst du das nicht? "
+      "Widerrufe "
+      "ihn, ändere dein Passwort, wende dich an den Support."}},
+    {"user_suspended",
+     kAlways,
+     {"Your account is suspended",
+      "You were signed out everywhere, and your API keys do not work. Your money is where it was. Please "
+      "contact "
+      "support."},
+     {"Dein Zugang ist gesperrt",
+      "Du wurdest überall abgemeldet, deine API-Schlüssel gelten nicht. Dein Geld ist, wo es war. Bitte "
+      "wende dich "
+      "an den Support."}},
+    {"user_reinstated",
+     kAlways,
+     {"Your account is open again", "You can sign in again, and your API keys work again."},
+     {"Dein Zugang ist wieder offen", "Du kannst dich wieder anmelden, deine API-Schlüssel gelten wieder."}},
     {"session_stolen",
      kAlways,
      {"A session was ended",

@@ -6,13 +6,33 @@
 namespace micropay::user_handlers {
 namespace {
 constexpr size_t kRandomBytes = 32;
+
+// A key outlives a stolen access token, so it takes the password: given with the request, or a moment ago.
+Result<void> check_fresh_sign_in(Context& ctx, const User& user, const CreateApiKeyRequest& request,
+                                 Duration fresh) {
+  if (!request.current_password().empty()) return confirm_password(ctx, user);
+  const Session* session = ctx.table<Session>().find(ctx.principal().session_id);
+  const bool own = session != nullptr && session->user_id() == user.id();
+  if (own && ctx.now() < std::max(session->created_at(), session->confirmed_at()) + fresh) return {};
+  return fail(Code::kPermissionDenied, "password_required",
+              "You signed in a while ago: give your password as currentPassword.", "currentPassword");
 }
 
-Result<CreatedApiKey> create_api_key(Context& ctx, const CreateApiKeyRequest& request) {
+void tell_revoked(Context& ctx, const ApiKey& key) {
+  UserApiKeyRevoked event;
+  event.set_user_id(key.user_id());
+  event.set_api_key_id(key.id());
+  ctx.emit(event);
+}
+
+}  // namespace
+
+Result<CreatedApiKey> create_api_key(Context& ctx, const CreateApiKeyRequest& request, const Tools& tools) {
   const Principal& caller = ctx.principal();
   if (caller.kind != Principal::Kind::kUser)
     return fail(Code::kPermissionDenied, "forbidden", "Only a signed-in user makes API keys.");
   const User& user = TRY(ctx.table<User>().get(caller.user_id));
+  TRY(check_fresh_sign_in(ctx, user, request, tools.settings.fresh_sign_in));
   TRY(user_rules::check_scopes(request.scopes(), user_rules::role_bits(user.roles())));
   Holdings none;
   none.set_user_id(user.id());
@@ -50,11 +70,21 @@ Result<Empty> revoke_api_key(Context& ctx, const RevokeApiKeyRequest& request) {
   ctx.table<ApiKey>().edit(request.id()).set_revoked(true);
   Holdings& holdings = ctx.table<Holdings>().edit(key.user_id());
   holdings.set_api_keys(holdings.api_keys() - 1);
-  UserApiKeyRevoked event;
-  event.set_user_id(key.user_id());
-  event.set_api_key_id(key.id());
-  ctx.emit(event);
+  tell_revoked(ctx, key);
   return Empty();
+}
+
+Result<void> revoke_api_keys(Context& ctx, const std::string& user_id) {
+  if (ctx.table<Holdings>().find(user_id) == nullptr) return {};
+  ListQuery query{.filters = {{.field = "user_id", .value = user_id}, {.field = "revoked", .value = "false"}},
+                  .page_size = 500};
+  const auto keys = TRY(ctx.table<ApiKey>().list(std::move(query)));  // kMaxApiKeys at most
+  for (size_t i = 0; i < keys.size(); ++i) {
+    ctx.table<ApiKey>().edit(keys[i].id()).set_revoked(true);
+    tell_revoked(ctx, keys[i]);
+  }
+  ctx.table<Holdings>().edit(user_id).set_api_keys(0);
+  return {};
 }
 
 Result<ListApiKeysResponse> list_api_keys(QueryContext& ctx, const ListApiKeysRequest& request) {

@@ -58,6 +58,8 @@ void tell_revocations(const std::vector<std::shared_ptr<const EventRecord>>& eve
     else if (const auto* key = as<UserApiKeyRevoked>(*event)) into.revoke_api_key(key->api_key_id());
     else if (const auto* changed = as<UserRoleChanged>(*event))
       into.revoke_user_before(changed->user_id(), event->envelope.time());
+    else if (const auto* suspended = as<UserSuspended>(*event))
+      into.revoke_user_before(suspended->user_id(), event->envelope.time());
   }
 }
 

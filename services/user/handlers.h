@@ -30,19 +30,46 @@ Result<User> verify_email(Context& ctx, const VerifyEmailRequest& request);
 Result<Empty> send_verification(Context& ctx, const SendVerificationRequest& request);
 Result<User> prove_email(Context& ctx, const ProveEmailRequest& request);
 
+// --- guesses.cc ---
+// A try at a password: at an address from a source, or within a session.
+struct Guess {
+  std::string email;    // empty: within a session
+  std::string session;  // id
+  std::string address;  // the source's
+  bool known = false;   // the source is: knows_source()
+  std::string user_id;  // whose password it is; empty: nobody's address
+};
+bool must_wait(QueryContext& ctx, const Guess& guess);
+// Whether the address's user has signed in from there before.
+bool knows_source(QueryContext& ctx, const UserEmail* claim, const std::string& address);
+bool knows_source(Context& ctx, const UserEmail* claim, const std::string& address);
+// sign_in_delayed; `delayed`: nothing was compared because of it.
+Result<void> check_patience(Context& ctx, const Guess& guess, bool delayed);
+// Counted, told and kept although the input is refused.
+void count_failure(Context& ctx, const Guess& guess, std::string_view reason);
+void tell_refused(Context& ctx, const Guess& guess, std::string_view reason, uint32_t failures);
+void forget_failures(Context& ctx, const Guess& guess);
+void remember_source(Context& ctx, const std::string& user_id, const std::string& address);
+Result<void> forget_attempts(Context& ctx, const SignInAttemptsEnd& timer);
+
 // --- sign_in.cc: preparations on workers, sign-in, change of the password ---
 Result<PasswordFacts> hash_of_new_user(QueryContext& ctx, const std::string& email,
                                        const std::string& password, const Tools& tools);
 Result<PasswordFacts> compare_for_login(QueryContext& ctx, const LoginRequest& request, const Tools& tools);
 Result<PasswordFacts> compare_for_change(QueryContext& ctx, const ChangePasswordRequest& request,
                                          const Tools& tools);
+Result<PasswordFacts> compare_for_api_key(QueryContext& ctx, const CreateApiKeyRequest& request,
+                                          const Tools& tools);
 Result<TokenPair> login(Context& ctx, const LoginRequest& request, const Tools& tools);
 Result<Empty> change_password(Context& ctx, const ChangePasswordRequest& request, const Tools& tools);
-Result<void> forget_attempts(Context& ctx, const SignInAttemptsEnd& timer);
+// The caller's own password, as the worker compared it; wrong ones are counted against the session.
+Result<void> confirm_password(Context& ctx, const User& user);
 
 // --- sessions.cc ---
 Result<TokenPair> start_session(Context& ctx, const User& user, const std::string& user_agent,
                                 const Tools& tools);
+void end_sessions(Context& ctx, const std::string& user_id, std::string_view reason, const Tools& tools,
+                  const std::string& but = {});
 void end_session(Context& ctx, const std::string& session_id, std::string_view reason,
                  Duration access_token_ttl);
 // Access tokens of the session or user are refused while any of them lives. `issued_until` 0: all of them.
@@ -55,9 +82,16 @@ Result<void> drop_session(Context& ctx, const SessionEnd& timer);
 Result<void> drop_revocation(Context& ctx, const RevocationEnd& timer);
 
 // --- api_keys.cc ---
-Result<CreatedApiKey> create_api_key(Context& ctx, const CreateApiKeyRequest& request);
+Result<CreatedApiKey> create_api_key(Context& ctx, const CreateApiKeyRequest& request, const Tools& tools);
+Result<void> revoke_api_keys(Context& ctx, const std::string& user_id);
 Result<Empty> revoke_api_key(Context& ctx, const RevokeApiKeyRequest& request);
 Result<ListApiKeysResponse> list_api_keys(QueryContext& ctx, const ListApiKeysRequest& request);
 Result<ApiKeyGrant> find_api_key(QueryContext& ctx, const FindApiKeyRequest& request);
+
+// --- suspension.cc ---
+Result<User> suspend_user(Context& ctx, const SuspendUserRequest& request, const Tools& tools);
+Result<User> reinstate_user(Context& ctx, const ReinstateUserRequest& request);
+// Administrators who may sign in, but this one.
+bool has_another_admin(Context& ctx, const std::string& but);
 
 }  // namespace micropay::user_handlers

@@ -1,5 +1,7 @@
 #include "services/user/rules.h"
 
+#include <arpa/inet.h>
+
 #include "libs/base/check.h"
 #include "libs/base/ids.h"
 #include "libs/contract/validate.h"
@@ -44,10 +46,19 @@ std::string code_of(uint64_t random, uint32_t nth) {
                             : fmt::format("{:012}", random % 1'000'000'000'000);
 }
 
-Duration sign_in_delay(uint32_t failures) {
-  if (failures < kFreeFailures) return 0;
-  const uint32_t doublings = std::min(failures - kFreeFailures, 20u);
-  return std::min(kSecond << doublings, kLongestDelay);
+Duration sign_in_delay(uint32_t failures, const Patience& patience) {
+  if (failures < patience.free) return 0;
+  const uint32_t doublings = std::min(failures - patience.free, 20u);
+  return std::min(kSecond << doublings, patience.longest);
+}
+
+std::string source_of(const std::string& address) {
+  in6_addr bytes;
+  if (inet_pton(AF_INET6, address.c_str(), &bytes) != 1) return address;
+  char text[INET6_ADDRSTRLEN];
+  if (IN6_IS_ADDR_V4MAPPED(&bytes)) return inet_ntop(AF_INET, &bytes.s6_addr[12], text, sizeof text);
+  std::fill_n(&bytes.s6_addr[8], 8, uint8_t(0));
+  return std::string(inet_ntop(AF_INET6, &bytes, text, sizeof text)) + "/64";
 }
 
 uint32_t seconds_to_wait(Time not_before, Time now) {
@@ -104,19 +115,37 @@ std::optional<ApiKeyGrant> grant_of(const ApiKey& key, const User& user) {
 
 Time token_expiry(Time now, Duration ttl) { return (now / kSecond + ttl / kSecond) * kSecond; }
 
-std::string make_refresh_token(std::string_view session_id, std::string_view random) {
-  const std::optional<Uuid> id = parse_uuid(session_id);
-  CHECK(id && random.size() == kRandomBytes);
-  std::string bytes(id->begin(), id->end());
-  return to_base64url(bytes.append(random));
+std::string secret_id(Time now, std::string_view random) {
+  CHECK(random.size() == 10);
+  Uuid id;
+  const uint64_t ms = uint64_t(now) / 1000;
+  for (size_t i = 0; i < 6; ++i) id[i] = uint8_t(ms >> (40 - 8 * i));
+  std::copy_n(random.begin(), random.size(), id.begin() + 6);
+  id[6] = (id[6] & 0x0f) | 0x70;
+  id[8] = (id[8] & 0x3f) | 0x80;
+  return format_uuid(id);
 }
 
-std::optional<std::string> session_of(std::string_view refresh_token) {
-  const std::optional<std::string> bytes = from_base64url(refresh_token);
-  if (!bytes || bytes->size() != kIdBytes + kRandomBytes) return {};
+std::string make_refresh_token(std::string_view session_id, std::string_view family,
+                               std::string_view secret) {
+  const std::optional<Uuid> id = parse_uuid(session_id);
+  CHECK(id && family.size() == kRandomBytes && secret.size() == kRandomBytes);
+  std::string bytes(id->begin(), id->end());
+  return to_base64url(bytes.append(family).append(secret));
+}
+
+std::optional<RefreshToken> read_refresh_token(std::string_view text) {
+  const std::optional<std::string> bytes = from_base64url(text);
+  if (!bytes) return {};
+  const bool old = bytes->size() == kIdBytes + kRandomBytes;
+  if (!old && bytes->size() != kIdBytes + 2 * kRandomBytes) return {};
   Uuid id;
   std::copy_n(bytes->begin(), kIdBytes, id.begin());
-  return format_uuid(id);
+  return RefreshToken{format_uuid(id), old ? "" : bytes->substr(kIdBytes, kRandomBytes)};
+}
+
+std::string successor_secret(std::string_view token, std::string_view salt) {
+  return secret_digest(std::string(salt).append(token));
 }
 
 }  // namespace micropay::user_rules

@@ -13,11 +13,18 @@
 
 namespace micropay::user_rules {
 
-constexpr uint32_t kFreeFailures = 5;  // sign-ins that may fail before the waiting begins
-constexpr Duration kLongestDelay = 15 * kMinute;
-constexpr Duration kAttemptsKept = kDay;  // after the last failure
-constexpr int kMaxSessions = 20;          // of a user; one more ends the oldest
-constexpr uint32_t kMaxApiKeys = 50;      // of a user
+// How long who guesses has to wait.
+struct Patience {
+  uint32_t free;     // failures before the waiting begins
+  Duration longest;  // wait
+  Duration kept;     // after the last failure all is forgotten
+};
+constexpr Patience kOwnPatience{.free = 5, .longest = 15 * kMinute, .kept = kDay};
+constexpr Patience kSourcePatience{.free = 100, .longest = 15 * kMinute, .kept = kHour};
+constexpr Patience kAddressPatience{.free = 50, .longest = kMinute, .kept = kDay};
+
+constexpr int kMaxSessions = 20;      // of a user; one more ends the oldest
+constexpr uint32_t kMaxApiKeys = 50;  // of a user
 
 constexpr int kMaxClaims = 4;                  // users who may sign in with one address
 constexpr Duration kRepeatedWithin = kMinute;  // the same registration again is taken for a double click
@@ -37,8 +44,10 @@ std::string normal_email(std::string_view email);
 // a day (`nth` counts from 1).
 std::string code_of(uint64_t random, uint32_t nth);
 
-// How long an address has to wait after its failures-th failure: 0 0 0 0 1 2 4 … s.
-Duration sign_in_delay(uint32_t failures);
+// The wait after the failures-th failure, of five free ones: 0 0 0 0 1 2 4 … s.
+Duration sign_in_delay(uint32_t failures, const Patience& patience);
+// What one attacker has at once: an IPv4 address, an IPv6 network of 64 bits ("2001:db8::/64").
+std::string source_of(const std::string& address);
 // Whole seconds until `not_before`, rounded up; 0: it may be tried.
 uint32_t seconds_to_wait(Time not_before, Time now);
 
@@ -56,8 +65,19 @@ std::optional<ApiKeyGrant> grant_of(const ApiKey& key, const User& user);
 // "exp" is in whole seconds; a token lives no longer than it should.
 Time token_expiry(Time now, Duration ttl);
 
-// A refresh token names its session: base64url(16 bytes of the id, 32 random bytes).
-std::string make_refresh_token(std::string_view session_id, std::string_view random);
-std::optional<std::string> session_of(std::string_view refresh_token);
+// An id that only who is told it knows: a UUIDv7, so that sessions list newest first, of 10 random bytes.
+std::string secret_id(Time now, std::string_view random);
+
+// A refresh token names its session, and proves two things: that it is of the session's family, which all its
+// tokens have in common, and that it is the present one. base64url(16 bytes of the id, 32 of the family, 32
+// of the token). Those of the last release have no family.
+struct RefreshToken {
+  std::string session_id;
+  std::string family;  // empty: of the last release
+};
+std::string make_refresh_token(std::string_view session_id, std::string_view family, std::string_view secret);
+std::optional<RefreshToken> read_refresh_token(std::string_view text);
+// The secret of the token that follows: nobody makes it of the salt alone, nor of the token alone.
+std::string successor_secret(std::string_view token, std::string_view salt);
 
 }  // namespace micropay::user_rules

@@ -24,7 +24,7 @@ TEST(UserRules, TheDelayDoublesFromTheFifthFailure) {
                         {15, 15 * kMinute},
                         {100, 15 * kMinute},
                         {UINT32_MAX, 15 * kMinute}};
-  for (const Case& c : cases) EXPECT_EQ(sign_in_delay(c.failures), c.delay) << c.failures;
+  for (const Case& c : cases) EXPECT_EQ(sign_in_delay(c.failures, kOwnPatience), c.delay) << c.failures;
 }
 
 TEST(UserRules, WaitingIsToldInWholeSecondsRoundedUp) {
@@ -77,13 +77,46 @@ TEST(UserRules, AKeyLosesScopesWithItsUsersRoles) {
   EXPECT_EQ(usable_scopes(scopes, contract::role_bit(USER)), (std::vector<std::string>{"payments:read"}));
 }
 
-TEST(UserRules, ARefreshTokenNamesItsSession) {
-  const std::string id = derived_uuid("session"), token = make_refresh_token(id, std::string(32, 'r'));
-  EXPECT_EQ(token.size(), 64u);
-  EXPECT_EQ(session_of(token), id);
-  for (const std::string& bad :
-       {std::string(), token.substr(4), token + "AAAA", std::string(64, '='), std::string(64, '+')})
-    EXPECT_FALSE(session_of(bad)) << bad;
+TEST(UserRules, ARefreshTokenNamesItsSessionAndItsFamily) {
+  const std::string id = derived_uuid("session"), family(32, 'f');
+  const std::string token = make_refresh_token(id, family, std::string(32, 'r'));
+  EXPECT_LE(token.size(), 200u);
+  EXPECT_EQ(read_refresh_token(token)->session_id, id);
+  EXPECT_EQ(read_refresh_token(token)->family, family);
+  // Of the last release: the id and a secret.
+  const std::optional<Uuid> bytes = parse_uuid(id);
+  const std::string old = to_base64url(std::string(bytes->begin(), bytes->end()) + std::string(32, 'r'));
+  EXPECT_EQ(read_refresh_token(old)->session_id, id);
+  EXPECT_EQ(read_refresh_token(old)->family, "");
+  for (const std::string& bad : {std::string(), std::string("x"), token + "A", token.substr(4), old + "AAAA"})
+    EXPECT_FALSE(read_refresh_token(bad)) << bad;
+  EXPECT_NE(successor_secret(token, "a"), successor_secret(token, "b"));
+  EXPECT_NE(successor_secret(token, "a"), successor_secret(old, "a"));
+}
+
+TEST(UserRules, SecretIdsSortByTimeAndHideTheRest) {
+  const std::string id = secret_id(1'700'000'000'000'123, std::string(10, '\xff'));
+  EXPECT_TRUE(is_uuid(id));
+  EXPECT_EQ(id[14], '7');
+  EXPECT_EQ(uuid_time(*parse_uuid(id)), 1'700'000'000'000'000);
+  EXPECT_LT(id, secret_id(1'700'000'000'001'000, std::string(10, '\0')));
+}
+
+TEST(UserRules, ASourceIsWhatOneAttackerHasAtOnce) {
+  EXPECT_EQ(source_of("192.0.2.1"), "192.0.2.1");
+  EXPECT_EQ(source_of("::ffff:192.0.2.1"), "192.0.2.1");
+  EXPECT_EQ(source_of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+  EXPECT_EQ(source_of("2001:0DB8:1:2::"), "2001:db8:1:2::/64");
+  EXPECT_EQ(source_of("unix"), "unix");
+  EXPECT_EQ(source_of(""), "");
+}
+
+TEST(UserRules, PatienceIsForTheOwnerAndForStrangers) {
+  EXPECT_EQ(sign_in_delay(99, kSourcePatience), 0);
+  EXPECT_EQ(sign_in_delay(101, kSourcePatience), 2 * kSecond);
+  EXPECT_EQ(sign_in_delay(200, kSourcePatience), 15 * kMinute);
+  EXPECT_EQ(sign_in_delay(49, kAddressPatience), 0);
+  EXPECT_EQ(sign_in_delay(60, kAddressPatience), kMinute);
 }
 
 TEST(UserRules, TokensExpireAtAWholeSecond) {

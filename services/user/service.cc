@@ -67,6 +67,7 @@ Result<User> add_user(Context& ctx, const NewUser& given) {
   credential.set_password_hash(hash);
   credential.set_changed_at(ctx.now());
   ctx.table<Credential>().insert(credential);
+  remember_source(ctx, user.id(), ctx.principal().address);
   if (has(user.roles(), ADMIN)) remember_admin(ctx, user.id(), true);
   ctx.emit(created(user, given.currency, given.proven ? "" : issue_code(ctx, user)));
   if (given.proven) TRY(prove_address(ctx, inserted));
@@ -134,7 +135,7 @@ Result<User> set_roles(Context& ctx, const SetRolesRequest& request, const Tools
   const user_rules::Roles roles = TRY(user_rules::normal_roles(request.roles()));
   const User& before = TRY(ctx.table<User>().get(request.id()));
   if (user_rules::role_bits(before.roles()) == user_rules::role_bits(roles)) return before;
-  if (has(before.roles(), ADMIN) && !has(roles, ADMIN) && members_of(ctx, ADMIN).user_ids_size() <= 1)
+  if (has(before.roles(), ADMIN) && !has(roles, ADMIN) && !has_another_admin(ctx, before.id()))
     return fail(Code::kFailedPrecondition, "last_admin",
                 "There has to be an administrator: appoint another one first.");
   User& user = ctx.table<User>().edit(request.id());
@@ -163,6 +164,9 @@ void list_preparations(Service& service, const std::shared_ptr<const Tools>& too
   service.prepare([tools](QueryContext& ctx, const ChangePasswordRequest& request) {
     return compare_for_change(ctx, request, *tools);
   });
+  service.prepare([tools](QueryContext& ctx, const CreateApiKeyRequest& request) {
+    return compare_for_api_key(ctx, request, *tools);
+  });
 }
 
 // A handler that needs the tools, as the runtime takes it.
@@ -178,7 +182,13 @@ auto with(const std::shared_ptr<const Tools>& tools,
 UserSettings::UserSettings(Settings& settings)
     : access_token_ttl(settings.duration("user.access_token_ttl", 15 * kMinute,
                                          "How long an access token is good, at most 12h")),
-      session_ttl(settings.duration("user.session_ttl", 30 * kDay, "How long a sign-in may be refreshed")) {
+      session_ttl(settings.duration("user.session_ttl", 30 * kDay, "How long a sign-in may be refreshed")),
+      refresh_reuse_window(settings.duration("user.refresh_reuse_window", 10 * kSecond,
+                                             "How long a used refresh token still gives the same successor: "
+                                             "two tabs, a lost answer; at most 1m")),
+      fresh_sign_in(settings.duration("user.fresh_sign_in", 15 * kMinute,
+                                      "How long after a sign-in an API key is made without the password")) {
+  refresh_reuse_window = std::clamp<Duration>(refresh_reuse_window, 0, kMinute);
   access_token_ttl = std::clamp(access_token_ttl, kSecond, kLongestTokenLife);
 }
 
@@ -199,6 +209,8 @@ Service user_service(const Parts& parts) {
   service.command(send_verification);
   service.command(prove_email);
   service.command(with(tools, set_roles));
+  service.command(with(tools, suspend_user));
+  service.command(reinstate_user);
   service.query(get_me);
   service.query(get_user);
   service.query(list_users);
@@ -208,7 +220,7 @@ Service user_service(const Parts& parts) {
   service.command(with(tools, change_password));
   service.command(with(tools, revoke_session));
   service.query(list_sessions);
-  service.command(create_api_key);
+  service.command(with(tools, create_api_key));
   service.command(revoke_api_key);
   service.query(list_api_keys);
   service.query(find_api_key);

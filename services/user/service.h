@@ -9,6 +9,8 @@ struct UserSettings {
   explicit UserSettings(Settings& settings);
   Duration access_token_ttl;
   Duration session_ttl;
+  Duration refresh_reuse_window;
+  Duration fresh_sign_in;
 };
 
 // Signs with the key ring of the parts' data folder; without a folder with a fixed key and cheap password

@@ -120,7 +120,7 @@ struct ApiKeys : UserWorld {
 
 TEST_F(ApiKeys, ActWithinTheirScopes) {
   const User ada = register_user("ada@example.org").value();
-  const Principal me = user_principal(ada.id());
+  const Principal me = signed_in("ada@example.org");
   const CreatedApiKey key = make(me, {"payments:read"}).value();
   const Principal principal = bearer(key.secret()).value();
   EXPECT_EQ(principal.kind, Principal::Kind::kApiKey);
@@ -136,7 +136,7 @@ TEST_F(ApiKeys, ActWithinTheirScopes) {
 
 TEST_F(ApiKeys, EndWhenRevoked) {
   const User ada = register_user("ada@example.org").value();
-  const CreatedApiKey key = make(user_principal(ada.id()), {"payments:read"}).value();
+  const CreatedApiKey key = make(signed_in("ada@example.org"), {"payments:read"}).value();
   EXPECT_EQ(reason(bearer(key.secret())), "");
   EXPECT_EQ(revoke(key.api_key().id(), user_principal(derived_uuid("other"))).error().code, Code::kNotFound);
   world.events();
@@ -149,17 +149,43 @@ TEST_F(ApiKeys, EndWhenRevoked) {
 
 TEST_F(ApiKeys, LoseScopesWithTheRolesOfTheirUser) {
   const User one = make_admin("one@example.org").value(), two = make_admin("two@example.org").value();
-  const CreatedApiKey key =
-      make(user_principal(one.id(), {ADMIN}), {"ledger:write", "payments:read"}).value();
+  const CreatedApiKey key = make(signed_in("one@example.org"), {"ledger:write", "payments:read"}).value();
   EXPECT_EQ(bearer(key.secret())->scopes.size(), 2u);
   ASSERT_EQ(reason(set_roles(one.id(), {USER}, user_principal(two.id(), {ADMIN}))), "");
   EXPECT_EQ(bearer(key.secret())->scopes, (std::vector<std::string>{"payments:read"}));
 }
 
 TEST_F(ApiKeys, AreLimited) {
-  const Principal me = user_principal(register_user("ada@example.org").value().id());
+  (void)register_user("ada@example.org");
+  const Principal me = signed_in("ada@example.org");
   for (int i = 0; i < 50; ++i) ASSERT_EQ(reason(make(me, {"payments:read"})), "");
   EXPECT_EQ(reason(make(me, {"payments:read"})), "too_many_api_keys");
+}
+
+// A stolen access token was enough for a key that outlives it.
+TEST_F(ApiKeys, TakeAFreshSignInOrThePassword) {
+  (void)register_user("ada@example.org");
+  const Principal me = signed_in("ada@example.org");
+  EXPECT_EQ(reason(make(me, {"payments:read"})), "");
+  world.advance(15 * kMinute);
+  EXPECT_EQ(reason(make(me, {"payments:read"})), "password_required");
+  EXPECT_EQ(reason(make(user_principal(me.user_id), {"payments:read"})), "password_required");
+  CreateApiKeyRequest request;
+  request.set_name("shop");
+  request.add_scopes("payments:read");
+  request.set_current_password("wrong");
+  for (int i = 0; i < 5; ++i) {
+    const auto refused = world.call<CreatedApiKey>(request, me);
+    EXPECT_EQ(refused.error().reason, "invalid_credentials");
+    EXPECT_EQ(refused.error().field, "currentPassword");
+  }
+  request.set_current_password(kPassword);
+  EXPECT_EQ(reason(world.call<CreatedApiKey>(request, me)), "sign_in_delayed");
+  world.advance(kSecond);
+  EXPECT_EQ(reason(world.call<CreatedApiKey>(request, me)), "");
+  EXPECT_EQ(reason(make(me, {"payments:read"})), "") << "the password was given a moment ago";
+  world.advance(15 * kMinute);
+  EXPECT_EQ(reason(make(me, {"payments:read"})), "password_required");
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
-// Sessions: a family of refresh tokens each. A token works once; using it again means that somebody else has
-// it, too, so the session ends. Sessions end after 30 days whatever happens, and their rows go with them.
+// Sessions: a family of refresh tokens each. A token works once; using it again later means that somebody
+// else has it, too, so the session ends. Again within seconds it is two tabs or a lost answer, and gives the
+// same successor. A token that never was one of the family ends nothing. Sessions end after 30 days whatever
+// happens, and their rows go with them.
 #include "libs/base/ids.h"
 #include "libs/security/encoding.h"
 #include "libs/security/tokens.h"
@@ -9,7 +11,7 @@
 namespace micropay::user_handlers {
 namespace {
 
-constexpr size_t kRandomBytes = 32;
+constexpr size_t kRandomBytes = 32, kIdRandomBytes = 10;
 
 std::unexpected<Error> refuse() {
   return fail(Code::kUnauthenticated, "invalid_refresh_token",
@@ -50,15 +52,57 @@ bool close(Context& ctx, const std::string& session_id, Duration access_token_tt
   return true;
 }
 
+// What a refresh token is to its session.
+enum class Token : uint8_t {
+  kPresent,
+  kJustUsed,  // a moment ago
+  kUsed,
+  kNone,  // of no session that lives, or never one of its family
+};
+
+struct Presented {
+  Token token = Token::kNone;
+  std::string session_id, family;
+  const Session* session = nullptr;
+};
+
+Presented look_at(Context& ctx, const std::string& text, Duration reuse_window) {
+  const std::optional<user_rules::RefreshToken> token = user_rules::read_refresh_token(text);
+  if (!token) return {};
+  Presented found{.session_id = token->session_id, .family = token->family};
+  found.session = ctx.table<Session>().find(token->session_id);
+  if (found.session == nullptr) return found;
+  const std::string hash = secret_digest(text);
+  const bool previous = same_secret(found.session->previous_hash(), hash);
+  const bool of_family =
+      !token->family.empty() && same_secret(found.session->family_hash(), secret_digest(token->family));
+  if (same_secret(found.session->refresh_hash(), hash)) found.token = Token::kPresent;
+  else if (previous && ctx.now() < found.session->refreshed_at() + reuse_window)
+    found.token = Token::kJustUsed;
+  else if (previous || of_family) found.token = Token::kUsed;
+  return found;
+}
+
+// Of the token that `text` follows by; a token of the last release begins a family with its own secret.
+std::string successor_of(const Presented& presented, const std::string& text, std::string_view salt) {
+  const std::string family =
+      presented.family.empty() ? user_rules::successor_secret(text, "family") : presented.family;
+  return user_rules::make_refresh_token(presented.session_id, family,
+                                        user_rules::successor_secret(text, salt));
+}
+
 }  // namespace
 
 Result<TokenPair> start_session(Context& ctx, const User& user, const std::string& user_agent,
                                 const Tools& tools) {
   Session session;
-  session.set_id(ctx.new_id());
+  session.set_id(user_rules::secret_id(ctx.now(), ctx.random_bytes(kIdRandomBytes)));
   session.set_user_id(user.id());
-  std::string refresh_token = user_rules::make_refresh_token(session.id(), ctx.random_bytes(kRandomBytes));
+  const std::string family = ctx.random_bytes(kRandomBytes);
+  std::string refresh_token =
+      user_rules::make_refresh_token(session.id(), family, ctx.random_bytes(kRandomBytes));
   session.set_refresh_hash(secret_digest(refresh_token));
+  session.set_family_hash(secret_digest(family));
   session.set_user_agent(user_agent);
   session.set_address(ctx.principal().address);
   session.set_created_at(ctx.now());
@@ -95,6 +139,15 @@ void end_session(Context& ctx, const std::string& session_id, std::string_view r
   ctx.emit(event);
 }
 
+void end_sessions(Context& ctx, const std::string& user_id, std::string_view reason, const Tools& tools,
+                  const std::string& but) {
+  const Holdings* holdings = ctx.table<Holdings>().find(user_id);
+  if (holdings == nullptr) return;
+  const auto sessions = holdings->session_ids();  // a copy: ending one changes the list
+  for (const std::string& session_id : sessions)
+    if (session_id != but) end_session(ctx, session_id, reason, tools.settings.access_token_ttl);
+}
+
 void revoke_tokens(Context& ctx, const std::string& id, Time issued_until, Duration access_token_ttl) {
   Revocation none;
   none.set_id(id);
@@ -107,22 +160,30 @@ void revoke_tokens(Context& ctx, const std::string& id, Time issued_until, Durat
 }
 
 Result<TokenPair> refresh(Context& ctx, const RefreshRequest& request, const Tools& tools) {
-  const std::optional<std::string> session_id = user_rules::session_of(request.refresh_token());
-  if (!session_id) return refuse();
-  const Session* session = ctx.table<Session>().find(*session_id);
-  if (!lives(session, ctx.now())) return refuse();
-  if (!same_secret(session->refresh_hash(), secret_digest(request.refresh_token()))) {
-    end_session(ctx, *session_id, "token_reused", tools.settings.access_token_ttl);
+  const std::string& text = request.refresh_token();
+  const Presented presented = look_at(ctx, text, tools.settings.refresh_reuse_window);
+  if (presented.token == Token::kNone) return refuse();
+  const User& user = TRY(ctx.table<User>().get(presented.session->user_id()));
+  if (user.status() != User::ACTIVE)
+    return fail(Code::kPermissionDenied, "user_suspended", "This user may not sign in.");
+  if (!lives(presented.session, ctx.now())) return refuse();
+  if (presented.token == Token::kUsed) {
+    end_session(ctx, presented.session_id, "token_reused", tools.settings.access_token_ttl);
     ctx.keep_changes();
     return fail(Code::kUnauthenticated, "token_reused",
                 "This refresh token was used before, so its session has ended: sign in again.");
   }
-  const User& user = TRY(ctx.table<User>().get(session->user_id()));
-  if (user.status() != User::ACTIVE)
-    return fail(Code::kPermissionDenied, "user_suspended", "This user may not sign in.");
-  std::string fresh = user_rules::make_refresh_token(*session_id, ctx.random_bytes(kRandomBytes));
-  Session& edited = ctx.table<Session>().edit(*session_id);
+  if (presented.token == Token::kJustUsed)
+    return tokens_of(ctx, user, *presented.session,
+                     successor_of(presented, text, presented.session->successor_salt()), tools);
+  const std::string salt = ctx.random_bytes(kRandomBytes);
+  std::string fresh = successor_of(presented, text, salt);
+  Session& edited = ctx.table<Session>().edit(presented.session_id);
+  edited.set_previous_hash(edited.refresh_hash());
   edited.set_refresh_hash(secret_digest(fresh));
+  edited.set_successor_salt(salt);
+  if (presented.family.empty())
+    edited.set_family_hash(secret_digest(user_rules::successor_secret(text, "family")));
   edited.set_rotation(edited.rotation() + 1);
   edited.set_refreshed_at(ctx.now());
   return tokens_of(ctx, user, edited, std::move(fresh), tools);
@@ -130,17 +191,16 @@ Result<TokenPair> refresh(Context& ctx, const RefreshRequest& request, const Too
 
 // Says nothing of a token that is not known: whoever logs out is logged out.
 Result<Empty> logout(Context& ctx, const LogoutRequest& request, const Tools& tools) {
-  const std::optional<std::string> session_id = user_rules::session_of(request.refresh_token());
-  const Session* session = session_id ? ctx.table<Session>().find(*session_id) : nullptr;
-  if (!lives(session, ctx.now())) return Empty();
-  if (!same_secret(session->refresh_hash(), secret_digest(request.refresh_token()))) {
-    end_session(ctx, *session_id, "token_reused", tools.settings.access_token_ttl);
+  const Presented presented = look_at(ctx, request.refresh_token(), tools.settings.refresh_reuse_window);
+  if (presented.token == Token::kNone || !lives(presented.session, ctx.now())) return Empty();
+  if (presented.token == Token::kUsed) {
+    end_session(ctx, presented.session_id, "token_reused", tools.settings.access_token_ttl);
     return Empty();
   }
-  close(ctx, *session_id, tools.settings.access_token_ttl);
+  close(ctx, presented.session_id, tools.settings.access_token_ttl);
   UserSignedOut event;
-  event.set_user_id(session->user_id());
-  event.set_session_id(*session_id);
+  event.set_user_id(presented.session->user_id());
+  event.set_session_id(presented.session_id);
   ctx.emit(event);
   return Empty();
 }

@@ -1,6 +1,5 @@
 // Signing in and changing a password. Argon2id runs in the preparations, on workers; the handlers decide with
 // what it found. What an attacker can measure or read is the same for an address that nobody has.
-#include "libs/base/ids.h"
 #include "libs/security/encoding.h"
 #include "services/user/handlers.h"
 #include "services/user/rules.h"
@@ -44,61 +43,39 @@ Credentials credentials_of(QueryContext& ctx, const UserEmail* address) {
   return credentials;
 }
 
-bool must_wait(const SignInAttempts* attempts, Time now) {
-  return attempts != nullptr && user_rules::seconds_to_wait(attempts->not_before(), now) > 0;
-}
-
 bool still_matches(const PasswordFacts& facts, const Credential* credential) {
   return facts.matches() && credential != nullptr && credential->user_id() == facts.user_id() &&
          credential->changed_at() == facts.credential_changed_at();
 }
 
-struct Refusal {
-  const std::string& email;
-  std::string user_id;  // empty: nobody's address
-  std::string_view reason;
-};
-
-// The key of events about an address that is nobody's; does not tell the address.
-std::string subject_of(const Refusal& refusal) {
-  return refusal.user_id.empty() ? derived_uuid("sign-in:" + refusal.email) : refusal.user_id;
+Guess guess_at(const std::string& email, const UserEmail* address, const Principal& caller, bool known) {
+  return {.email = email,
+          .session = {},
+          .address = caller.address,
+          .known = known,
+          .user_id = address == nullptr ? "" : address->user_id()};
 }
 
-void tell(Context& ctx, const Refusal& refusal, uint32_t failures) {
-  UserSignInFailed event;
-  event.set_subject(subject_of(refusal));
-  event.set_reason(std::string(refusal.reason));
-  event.set_address(ctx.principal().address);
-  event.set_failures(failures);
-  ctx.emit(event);
-  ctx.keep_changes();
+// Of who is signed in: what strangers guess does not keep him waiting, and a stolen access token is no way to
+// guess without waiting.
+Guess guess_within(const Principal& caller) {
+  return {.email = {},
+          .session = caller.session_id.empty() ? caller.user_id : caller.session_id,
+          .address = caller.address,
+          .known = false,
+          .user_id = caller.user_id};
 }
 
-std::unexpected<Error> refuse_delayed(Context& ctx, const Refusal& refusal, const SignInAttempts* attempts) {
-  tell(ctx, refusal, attempts == nullptr ? 0 : attempts->failures());
-  auto error = fail(Code::kResourceExhausted, "sign_in_delayed",
-                    "Too many failed sign-ins: wait before the next one.");
-  const uint32_t wait =
-      attempts == nullptr ? 0 : user_rules::seconds_to_wait(attempts->not_before(), ctx.now());
-  error.error().retry_after_s = std::max(wait, 1u);
-  return error;
+PasswordFacts nothing_compared() {
+  PasswordFacts facts;
+  facts.set_delayed(true);  // guessing during the wait costs us nothing
+  return facts;
 }
 
-// Counted, and kept although the input is refused.
-void count_failure(Context& ctx, const Refusal& refusal) {
-  SignInAttempts none;
-  none.set_email(refusal.email);
-  SignInAttempts& attempts = ctx.table<SignInAttempts>().edit_or_insert(none, refusal.email);
-  attempts.set_failures(attempts.failures() + 1);
-  attempts.set_not_before(ctx.now() + user_rules::sign_in_delay(attempts.failures()));
-  SignInAttemptsEnd end;
-  end.set_email(refusal.email);
-  ctx.set_timer(refusal.email, ctx.now() + user_rules::kAttemptsKept, end);
-  tell(ctx, refusal, attempts.failures());
-}
-
-void forget(Context& ctx, const std::string& email) {
-  if (ctx.table<SignInAttempts>().erase(email)) ctx.cancel_timer<SignInAttemptsEnd>(email);
+PasswordFacts compare_own(QueryContext& ctx, const std::string& password, const Tools& tools) {
+  if (must_wait(ctx, guess_within(ctx.principal()))) return nothing_compared();
+  const Credential* own = ctx.table<Credential>().find(ctx.principal().user_id);
+  return compare(own == nullptr ? Credentials() : Credentials{own}, password, tools);
 }
 
 }  // namespace
@@ -117,21 +94,18 @@ Result<PasswordFacts> hash_of_new_user(QueryContext& ctx, const std::string& ema
 
 Result<PasswordFacts> compare_for_login(QueryContext& ctx, const LoginRequest& request, const Tools& tools) {
   const std::string email = user_rules::normal_email(request.email());
-  if (must_wait(ctx.table<SignInAttempts>().find(email), ctx.now())) {
-    PasswordFacts facts;
-    facts.set_delayed(true);  // guessing during the wait costs us nothing
-    return facts;
-  }
-  return compare(credentials_of(ctx, ctx.table<UserEmail>().find(email)), request.password(), tools);
+  const UserEmail* address = ctx.table<UserEmail>().find(email);
+  const bool known = knows_source(ctx, address, ctx.principal().address);
+  if (must_wait(ctx, guess_at(email, address, ctx.principal(), known))) return nothing_compared();
+  return compare(credentials_of(ctx, address), request.password(), tools);
 }
 
 Result<PasswordFacts> compare_for_change(QueryContext& ctx, const ChangePasswordRequest& request,
                                          const Tools& tools) {
   const std::string& user_id = ctx.principal().user_id;
-  const Credential* present = ctx.table<Credential>().find(user_id);
-  PasswordFacts facts =
-      compare(present == nullptr ? Credentials() : Credentials{present}, request.current_password(), tools);
+  PasswordFacts facts = compare_own(ctx, request.current_password(), tools);
   if (!facts.matches()) return facts;
+  const Credential* present = ctx.table<Credential>().find(user_id);
   const User* user = ctx.table<User>().find(user_id);
   const UserEmail* address = user == nullptr ? nullptr : ctx.table<UserEmail>().find(user->email());
   const bool shared = claimants_of(address).size() > 1;
@@ -142,66 +116,68 @@ Result<PasswordFacts> compare_for_change(QueryContext& ctx, const ChangePassword
   return facts;
 }
 
+Result<PasswordFacts> compare_for_api_key(QueryContext& ctx, const CreateApiKeyRequest& request,
+                                          const Tools& tools) {
+  return request.current_password().empty() ? PasswordFacts()
+                                            : compare_own(ctx, request.current_password(), tools);
+}
+
 Result<TokenPair> login(Context& ctx, const LoginRequest& request, const Tools& tools) {
   const PasswordFacts& facts = ctx.prepared<PasswordFacts>();
   const std::string email = user_rules::normal_email(request.email());
   const UserEmail* address = ctx.table<UserEmail>().find(email);
   const std::vector<std::string> claimants = claimants_of(address);
-  const std::string first = address == nullptr ? "" : address->user_id();
+  const Guess guess =
+      guess_at(email, address, ctx.principal(), knows_source(ctx, address, ctx.principal().address));
   // Of many tries at once only those before the first wait learn whether their password was right.
-  const SignInAttempts* attempts = ctx.table<SignInAttempts>().find(email);
-  if (facts.delayed() || must_wait(attempts, ctx.now()))
-    return refuse_delayed(ctx, {email, first, "delayed"}, attempts);
+  TRY(check_patience(ctx, guess, facts.delayed()));
   const std::string& user_id = facts.user_id();
   const bool may = std::ranges::find(claimants, user_id) != claimants.end();
   if (!may || !still_matches(facts, ctx.table<Credential>().find(user_id))) {
-    count_failure(ctx, {email, first, claimants.empty() ? "unknown_user" : "wrong_password"});
+    count_failure(ctx, guess, claimants.empty() ? "unknown_user" : "wrong_password");
     return fail(Code::kUnauthenticated, "invalid_credentials", "E-mail or password is wrong.");
   }
-  forget(ctx, email);
+  const bool undisputed = address->proven_at() != 0 || claimants.size() == 1;
+  if (undisputed && user_id == address->user_id()) forget_failures(ctx, guess);
   const User& user = TRY(ctx.table<User>().get(user_id));
   if (user.status() != User::ACTIVE) {
-    tell(ctx, {email, user_id, "suspended"}, 0);
+    tell_refused(ctx, guess, "suspended", 0);
     return fail(Code::kPermissionDenied, "user_suspended", "This user may not sign in.");
   }
+  remember_source(ctx, user_id, ctx.principal().address);
   return start_session(ctx, user, request.user_agent(), tools);
 }
 
-Result<Empty> change_password(Context& ctx, const ChangePasswordRequest&, const Tools& tools) {
+Result<void> confirm_password(Context& ctx, const User& user) {
   const PasswordFacts& facts = ctx.prepared<PasswordFacts>();
+  const Guess guess = guess_within(ctx.principal());
+  TRY(check_patience(ctx, guess, facts.delayed()));
+  if (!still_matches(facts, ctx.table<Credential>().find(user.id()))) {
+    count_failure(ctx, guess, "wrong_password");
+    return fail(Code::kPermissionDenied, "invalid_credentials", "The current password is wrong.",
+                "currentPassword");
+  }
+  forget_failures(ctx, guess);
+  if (Session* session = ctx.table<Session>().edit_present(ctx.principal().session_id))
+    session->set_confirmed_at(ctx.now());
+  return {};
+}
+
+Result<Empty> change_password(Context& ctx, const ChangePasswordRequest& request, const Tools& tools) {
   const Principal& caller = ctx.principal();
   if (caller.kind != Principal::Kind::kUser)
     return fail(Code::kPermissionDenied, "forbidden", "Only a signed-in user changes a password.");
   const User& user = TRY(ctx.table<User>().get(caller.user_id));
-  // A stolen access token must not be a way to guess the password without waiting.
-  const SignInAttempts* attempts = ctx.table<SignInAttempts>().find(user.email());
-  if (must_wait(attempts, ctx.now()))
-    return refuse_delayed(ctx, {user.email(), user.id(), "delayed"}, attempts);
-  const Credential* credential = ctx.table<Credential>().find(user.id());
-  if (!still_matches(facts, credential)) {
-    count_failure(ctx, {user.email(), user.id(), "wrong_password"});
-    return fail(Code::kPermissionDenied, "invalid_credentials", "The current password is wrong.",
-                "currentPassword");
-  }
-  forget(ctx, user.email());
+  TRY(confirm_password(ctx, user));
   Credential& changed = ctx.table<Credential>().edit(user.id());
   changed.set_changed_at(std::max(ctx.now(), changed.changed_at() + 1));
-  changed.set_password_hash(facts.password_hash());
-  if (const Holdings* holdings = ctx.table<Holdings>().find(user.id())) {
-    const auto sessions = holdings->session_ids();  // a copy: ending one changes the list
-    for (const std::string& session_id : sessions)
-      if (session_id != caller.session_id)
-        end_session(ctx, session_id, "password_changed", tools.settings.access_token_ttl);
-  }
+  changed.set_password_hash(ctx.prepared<PasswordFacts>().password_hash());
+  end_sessions(ctx, user.id(), "password_changed", tools, caller.session_id);
+  if (request.revoke_api_keys()) TRY(revoke_api_keys(ctx, user.id()));
   UserPasswordChanged event;
   event.set_user_id(user.id());
   ctx.emit(event);
   return Empty();
-}
-
-Result<void> forget_attempts(Context& ctx, const SignInAttemptsEnd& timer) {
-  ctx.table<SignInAttempts>().erase(timer.email());
-  return {};
 }
 
 }  // namespace micropay::user_handlers

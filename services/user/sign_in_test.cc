@@ -61,7 +61,8 @@ TEST_F(SignIn, WaitsLongerAndLonger) {
       world.advance(1);
       EXPECT_EQ(reason(login(email, "wrong")), "invalid_credentials");
     }
-    EXPECT_EQ(world.find<SignInAttempts>(email)->failures(), 8u);  // tries during the wait are not counted
+    EXPECT_EQ(world.find<SignInAttempts>(email + " 192.0.2.1")->failures(),
+              8u);  // tries during the wait are not counted
   }
 }
 
@@ -70,13 +71,13 @@ TEST_F(SignIn, StartsAfreshAfterASuccessAndAfterADay) {
   for (int i = 0; i < 5; ++i) (void)login("ada@example.org", "wrong");
   world.advance(kSecond);
   EXPECT_EQ(reason(login("ada@example.org")), "");
-  EXPECT_EQ(world.find<SignInAttempts>("ada@example.org"), nullptr);
+  EXPECT_EQ(world.find<SignInAttempts>("ada@example.org 192.0.2.1"), nullptr);
 
   (void)login("nobody@example.org");
   world.advance(kDay - kSecond);
-  EXPECT_NE(world.find<SignInAttempts>("nobody@example.org"), nullptr);
+  EXPECT_NE(world.find<SignInAttempts>("nobody@example.org 192.0.2.1"), nullptr);
   world.advance(kSecond);
-  EXPECT_EQ(world.find<SignInAttempts>("nobody@example.org"), nullptr);
+  EXPECT_EQ(world.find<SignInAttempts>("nobody@example.org 192.0.2.1"), nullptr);
 }
 
 // Many guesses at once are compared by workers before the first is counted; only those before the wait learn
@@ -96,6 +97,87 @@ TEST_F(SignIn, GuessesAtOnceDoNotEscapeTheDelay) {
   world.settle();
   EXPECT_EQ(std::count(reasons.begin(), reasons.end(), "invalid_credentials"), 5);
   EXPECT_EQ(std::count(reasons.begin(), reasons.end(), "sign_in_delayed"), 3);
+}
+
+// Five wrong passwords from elsewhere were enough to keep the owner out for as long as a stranger liked.
+TEST_F(SignIn, StrangersKeepNobodyOut) {
+  register_user("ada@example.org").value();
+  ASSERT_EQ(reason(login("ada@example.org")), "");
+  for (int i = 0; i < 8; ++i) (void)login("ada@example.org", "wrong", "203.0.113.9");
+  EXPECT_EQ(reason(login("ada@example.org", kPassword, "203.0.113.9")), "sign_in_delayed");
+  EXPECT_EQ(reason(login("ada@example.org")), "");
+  EXPECT_EQ(reason(login("ada@example.org", kPassword, "198.51.100.7")), "") << "nor from a new place";
+  EXPECT_EQ(reason(login("ada@example.org", kPassword, "203.0.113.9")), "sign_in_delayed")
+      << "the stranger's patience is his own";
+}
+
+TEST_F(SignIn, GuessesAtManyAddressesFromOneSourceAreBounded) {
+  register_user("ada@example.org").value();
+  ASSERT_EQ(reason(login("ada@example.org")), "");
+  int compared = 0;
+  for (int i = 0; i < 150; ++i)
+    compared += reason(login("user" + std::to_string(i) + "@example.org", "wrong")) == "invalid_credentials";
+  EXPECT_EQ(compared, 100);
+  EXPECT_EQ(reason(login("bob@example.org")), "sign_in_delayed");
+  EXPECT_EQ(reason(login("ada@example.org")), "") << "she has signed in from there before";
+  EXPECT_EQ(reason(login("bob@example.org", "wrong", "198.51.100.7")), "invalid_credentials");
+  // A success at one's own account makes no room for guesses at others'.
+  EXPECT_EQ(reason(login("bob@example.org")), "sign_in_delayed");
+  world.advance(kHour);
+  EXPECT_EQ(reason(login("bob@example.org", "wrong")), "invalid_credentials");
+}
+
+TEST_F(SignIn, GuessesAtOneAddressFromManySourcesAreSlowedDown) {
+  for (const std::string email : {"ada@example.org", "nobody@example.org"}) {
+    if (email[0] == 'a') register_user(email).value(), (void)login(email);
+    const auto from = [](int i) { return "10.0." + std::to_string(i / 200) + "." + std::to_string(i % 200); };
+    for (int i = 0; i < 50; ++i)
+      EXPECT_EQ(reason(login(email, "wrong", from(i))), "invalid_credentials") << i;
+    for (int i = 50; i < 60; ++i) {
+      const auto refused = login(email, "wrong", from(i));
+      EXPECT_EQ(refused.error().reason, "sign_in_delayed") << email << i;
+      ASSERT_LE(refused.error().retry_after_s, 60);
+      world.advance(refused.error().retry_after_s * kSecond);
+      EXPECT_EQ(reason(login(email, "wrong", from(i))), "invalid_credentials") << email << i;
+    }
+    if (email[0] == 'a') EXPECT_EQ(reason(login(email)), "") << "a known place waits for no stranger";
+  }
+}
+
+// An IPv6 attacker has 2^64 addresses; he is one source all the same.
+TEST_F(SignIn, ANetworkIsOneSource) {
+  for (int i = 1; i <= 5; ++i) (void)login("ada@example.org", "wrong", "2001:db8:1:2::" + std::to_string(i));
+  EXPECT_EQ(reason(login("ada@example.org", "wrong", "2001:db8:1:2:ffff::")), "sign_in_delayed");
+  EXPECT_EQ(reason(login("ada@example.org", "wrong", "2001:db8:1:3::1")), "invalid_credentials");
+  for (int i = 0; i < 5; ++i) (void)login("bob@example.org", "wrong", "::ffff:192.0.2.77");
+  EXPECT_EQ(reason(login("bob@example.org", "wrong", "192.0.2.77")), "sign_in_delayed");
+}
+
+// Who claims somebody's address, too, would else make room for guesses by signing in to his own account.
+TEST_F(SignIn, AClaimMakesNoRoomForGuesses) {
+  register_user("ada@example.org").value();
+  world.advance(kHour);
+  CreateUserRequest claim;
+  claim.set_email("ada@example.org");
+  claim.set_password("the stranger's password");
+  claim.set_display_name("Stranger");
+  ASSERT_TRUE(world.call<User>(claim, Principal{.address = "203.0.113.9"}));
+  int compared = 0;
+  for (int i = 0; i < 20; ++i) {
+    (void)login("ada@example.org", "the stranger's password", "203.0.113.9");
+    compared += reason(login("ada@example.org", "guess", "203.0.113.9")) == "invalid_credentials";
+  }
+  EXPECT_EQ(compared, 5);
+}
+
+TEST_F(SignIn, KnowsTheLastTenPlaces) {
+  const User ada = register_user("ada@example.org").value();
+  for (int i = 0; i < 12; ++i) (void)login("ada@example.org", kPassword, "10.0.0." + std::to_string(i));
+  (void)login("ada@example.org", kPassword, "10.0.0.5");
+  const auto& sources = world.find<KnownSources>(ada.id())->sources();
+  EXPECT_EQ(sources.size(), 10);
+  EXPECT_EQ(sources[0], "10.0.0.2");
+  EXPECT_EQ(sources[9], "10.0.0.5");
 }
 
 struct PasswordChange : UserWorld {
@@ -122,16 +204,46 @@ TEST_F(PasswordChange, EndsTheOtherSessions) {
   EXPECT_EQ(reason(login("ada@example.org", "another password")), "");
 }
 
-TEST_F(PasswordChange, CountsWrongGuesses) {
+TEST_F(PasswordChange, CountsWrongGuessesOfTheSession) {
   register_user("ada@example.org").value();
-  const Principal caller = bearer(login("ada@example.org").value().access_token()).value();
+  const Principal caller = signed_in("ada@example.org"), elsewhere = signed_in("ada@example.org");
   for (int i = 0; i < 5; ++i) {
     const auto refused = change(caller, "wrong", "another password");
     EXPECT_EQ(refused.error().code, Code::kPermissionDenied);
     EXPECT_EQ(refused.error().reason, "invalid_credentials");
   }
   EXPECT_EQ(reason(change(caller, kPassword, "another password")), "sign_in_delayed");
-  EXPECT_EQ(reason(login("ada@example.org")), "sign_in_delayed");
+  EXPECT_EQ(reason(login("ada@example.org")), "");
+  EXPECT_EQ(reason(change(elsewhere, kPassword, "another password")), "");
+}
+
+TEST_F(PasswordChange, WaitsForNoStranger) {
+  register_user("ada@example.org").value();
+  const Principal caller = signed_in("ada@example.org");
+  for (const char* source : {"203.0.113.9", "192.0.2.1"})
+    for (int i = 0; i < 8; ++i) (void)login("ada@example.org", "wrong", source);
+  EXPECT_EQ(reason(change(caller, kPassword, "another password")), "");
+}
+
+TEST_F(PasswordChange, RevokesApiKeysWhenAsked) {
+  const User ada = register_user("ada@example.org").value();
+  CreateApiKeyRequest make;
+  make.set_name("shop");
+  make.add_scopes("payments:read");
+  const auto one = world.call<CreatedApiKey>(make, signed_in("ada@example.org")).value();
+  const auto two = world.call<CreatedApiKey>(make, signed_in("ada@example.org")).value();
+  ASSERT_EQ(reason(change(signed_in("ada@example.org"), kPassword, "another password")), "");
+  EXPECT_EQ(reason(bearer(one.secret())), "");
+  ChangePasswordRequest request;
+  request.set_current_password("another password");
+  request.set_new_password("one more password");
+  request.set_revoke_api_keys(true);
+  world.events();
+  ASSERT_TRUE(world.call<Empty>(request, signed_in("ada@example.org", "another password")));
+  const Types types = world.events();
+  EXPECT_EQ(std::ranges::count(types, "user.api_key_revoked"), 2);
+  for (const auto& key : {one, two}) EXPECT_EQ(reason(bearer(key.secret())), "invalid_token");
+  EXPECT_EQ(world.find<Holdings>(ada.id())->api_keys(), 0u);
 }
 
 // What a worker found with a password that has been changed since is worth nothing.

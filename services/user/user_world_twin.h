@@ -43,17 +43,22 @@ struct UserWorld : testing::Test {
     request.set_password(kPassword);
     return world.call<User>(request);
   }
-  Result<TokenPair> login(const std::string& email, const std::string& password = kPassword) {
+  Result<TokenPair> login(const std::string& email, const std::string& password = kPassword,
+                          const std::string& address = "192.0.2.1") {
     LoginRequest request;
     request.set_email(email);
     request.set_password(password);
     request.set_user_agent("test");
-    return world.call<TokenPair>(request, Principal{.address = "192.0.2.1"});
+    return world.call<TokenPair>(request, Principal{.address = address});
   }
   Result<TokenPair> refresh(const std::string& token) {
     RefreshRequest request;
     request.set_refresh_token(token);
     return world.call<TokenPair>(request, Principal());
+  }
+  // Signed in a moment ago.
+  Principal signed_in(const std::string& email, const std::string& password = kPassword) {
+    return bearer(login(email, password).value().access_token()).value();
   }
   Result<User> set_roles(const std::string& id, std::initializer_list<Role> roles, const Principal& caller) {
     SetRolesRequest request;

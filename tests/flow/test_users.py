@@ -1,4 +1,9 @@
 """Registration, signing in, sessions, passwords, roles, API keys."""
+import base64
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
 import pytest
 
 from platform_client import Api, PASSWORD, User, new_uuid, problem, unique, wait_for
@@ -88,6 +93,21 @@ def test_failed_sign_ins_have_to_wait(platform):
     assert works(user.login())
 
 
+def test_a_stranger_keeps_nobody_out(platform):
+    """His wrong passwords are counted where he is; the owner signs in from where he is, and changes his password."""
+    user = platform.register("owner")
+    with httpx.Client(base_url=platform.url, transport=httpx.HTTPTransport(local_address="127.0.0.2", verify=False),
+                      trust_env=False, timeout=30) as elsewhere:
+        body = {"email": user.email, "password": "not the password"}
+        codes = [elsewhere.post("/api/v1/auth/login", json=body).status_code for _ in range(6)]
+        assert codes == [401] * 5 + [429]
+        right = elsewhere.post("/api/v1/auth/login", json=body | {"password": user.password})
+        problem(right, 429, "sign_in_delayed")
+    assert works(user.login())
+    change = {"currentPassword": user.password, "newPassword": "an entirely new one"}
+    user.post("auth/password", change, expect=204)
+
+
 def test_an_unknown_address_has_to_wait_the_same(platform):
     problem(fail_until_delayed(platform.anonymous(), f"{unique()}@example.org"), 429, "sign_in_delayed")
 
@@ -98,13 +118,43 @@ def test_refresh_rotates_and_reuse_ends_the_family(ada):
     second = session.post("auth/refresh", {"refreshToken": first}, expect=200)
     rotated = Api(ada.platform, second["accessToken"])
     assert second["refreshToken"] != first and works(rotated)
+    third = session.post("auth/refresh", {"refreshToken": second["refreshToken"]}, expect=200)
     ada.refused(401, "token_reused", "POST", "auth/refresh", {"refreshToken": first})
     ada.refused(401, "invalid_refresh_token", "POST", "auth/refresh",
-                {"refreshToken": second["refreshToken"]})
+                {"refreshToken": third["refreshToken"]})
     for api in (session, rotated):
         wait_for(lambda: not works(api), "end of the access token")
         api.refused(401, "invalid_token", "GET", "users/me")
     assert works(ada), "another session of the user goes on"
+
+
+def test_two_tabs_and_a_lost_answer_get_the_same_successor(ada):
+    session = signed_in_again(ada)
+    body = {"refreshToken": session.refresh_token}
+    with ThreadPoolExecutor(8) as tabs:
+        pairs = list(tabs.map(lambda _: Api(ada.platform).post("auth/refresh", body, expect=200), range(8)))
+    assert len({pair["refreshToken"] for pair in pairs}) == 1
+    assert all(works(Api(ada.platform, pair["accessToken"])) for pair in pairs)
+    session.post("auth/refresh", {"refreshToken": pairs[0]["refreshToken"]}, expect=200)
+
+
+def test_a_reuse_window_of_nothing(fresh_platform):
+    platform = fresh_platform("user.refresh_reuse_window=0s")
+    user = platform.register("strict", prove=False)
+    body = {"refreshToken": user.refresh_token}
+    user.post("auth/refresh", body, expect=200)
+    user.refused(401, "token_reused", "POST", "auth/refresh", body)
+
+
+def test_a_forged_refresh_token_ends_nobodys_session(ada):
+    session = signed_in_again(ada)
+    newest = max(one["id"] for one in ada.items("sessions"))
+    for size in (32, 64):
+        token = base64.urlsafe_b64encode(uuid.UUID(newest).bytes + bytes(size)).decode().rstrip("=")
+        session.refused(401, "invalid_refresh_token", "POST", "auth/refresh", {"refreshToken": token})
+        session.post("auth/logout", {"refreshToken": token}, expect=204)
+    assert works(session)
+    session.post("auth/refresh", {"refreshToken": session.refresh_token}, expect=200)
 
 
 @pytest.mark.parametrize("token", ["x", "AAAA" * 16, "not base64 at all!", "A" * 200])
@@ -240,6 +290,52 @@ def test_api_keys_pay_and_read_payments(platform):
     writer.refused(404, "not_found", "POST", f"payments/{others['id']}/refunds", {})
     for path in ("accounts", "users/me", "api-keys", f"accounts/{ada.wallet()}/balance"):
         reader.refused(403, "forbidden", "GET", path)
+
+
+def test_an_api_key_takes_a_fresh_sign_in_or_the_password_and_is_told(fresh_platform):
+    platform = fresh_platform("user.fresh_sign_in=0s")
+    user = platform.register("keys")
+    body = {"name": "shop", "scopes": ["payments:read"]}
+    user.refused(403, "password_required", "POST", "api-keys", body, field="currentPassword")
+    user.refused(403, "invalid_credentials", "POST", "api-keys", body | {"currentPassword": "wrong"},
+                 field="currentPassword")
+    made = user.post("api-keys", body | {"currentPassword": user.password}, expect=201)
+    told = wait_for(lambda: [one for one in user.items("notifications") if one["template"] == "api_key_created"],
+                    "a notice in the inbox")
+    assert told[0]["subject"] == made["apiKey"]["id"]
+    assert wait_for(lambda: platform.staff("ADMIN").items("outbox", to=user.email, template="api_key_created"),
+                    "a notice to the address")
+    change = {"currentPassword": user.password, "newPassword": "an entirely new one"}
+    user.post("auth/password", change, expect=204)
+    assert user.items("api-keys")[0]["revoked"] is False
+    change = {"currentPassword": "an entirely new one", "newPassword": "and yet another", "revokeApiKeys": True}
+    user.post("auth/password", change, expect=204)
+    assert user.items("api-keys")[0]["revoked"] is True
+    key = Api(platform, made["secret"])
+    wait_for(lambda: key.request("GET", "payments").status_code == 401, "end of the key")
+
+
+def test_staff_suspends_and_reinstates(platform, admin, support):
+    user = platform.register("suspended")
+    key = Api(platform, user.post("api-keys", {"name": "x", "scopes": ["payments:read"]}, expect=201)["secret"])
+    assert key.request("GET", "payments").status_code != 401
+    body = {"reason": "an inquiry"}
+    user.refused(403, "forbidden", "POST", f"users/{user.id}/suspend", body)
+    support.refused(403, "forbidden", "POST", f"users/{admin.id}/suspend", body)
+    support.refused(404, "not_found", "POST", f"users/{new_uuid()}/suspend", body)
+    assert support.post(f"users/{user.id}/suspend", body, expect=200)["status"] == "SUSPENDED"
+    wait_for(lambda: not works(user), "end of the access token")
+    wait_for(lambda: key.request("GET", "payments").status_code == 401, "end of the key")
+    user.refused(401, "invalid_token", "GET", "users/me")
+    sign_in = {"email": user.email, "password": user.password}
+    platform.anonymous().refused(403, "user_suspended", "POST", "auth/login", sign_in)
+    platform.anonymous().refused(403, "user_suspended", "POST", "auth/refresh",
+                                 {"refreshToken": user.refresh_token})
+    assert support.post(f"users/{user.id}/reinstate", body, expect=200)["status"] == "ACTIVE"
+    assert works(user.login())
+    told = wait_for(lambda: [one for one in user.items("notifications") if one["template"] == "user_reinstated"],
+                    "a message")
+    assert told
 
 
 def test_too_many_api_keys(platform):
