@@ -8,21 +8,21 @@
 namespace micropay {
 namespace {
 
-struct Owner {
+struct OwnedKind {
   std::string_view kind;
   size_t of;  // place in causes
   int reversed;
 };
-constexpr Owner kOwners[] = {{"payment", 0, Payment::REVERSED},
-                             {"refund", 1, Refund::REVERSED},
-                             {"top_up", 2, TopUp::REVERSED},
-                             {"transfer", 3, Transfer::REVERSED}};
+constexpr OwnedKind kOwners[] = {{"payment", 0, Payment::REVERSED},
+                                 {"refund", 1, Refund::REVERSED},
+                                 {"top_up", 2, TopUp::REVERSED},
+                                 {"transfer", 3, Transfer::REVERSED}};
 
 }  // namespace
 
 std::string InvariantFold::Facts::check_owner(const LinkFact& one) const {
   if (!one.reversed) return {};
-  for (const Owner& owner : kOwners) {
+  for (const OwnedKind& owner : kOwners) {
     if (owner.kind != one.kind) continue;
     const CauseFact* found = cause(owner.of, one.cause);
     if (found == nullptr || found->status != owner.reversed)
@@ -69,7 +69,7 @@ InvariantResult InvariantFold::Facts::check_owners() const {
                          .checked = entries.size()};
   for (const LinkFact& one : links)
     if (result.problem.empty()) result.problem = check_owner(one);
-  for (const Owner& owner : kOwners)  // a transfer's entry has an id of its own
+  for (const OwnedKind& owner : kOwners)  // a transfer's entry has an id of its own
     if (result.problem.empty() && owner.of < 3)
       result.problem = check_reversed(owner.of, owner.kind.data(), owner.reversed);
   if (result.problem.empty()) result.problem = check_given_back();

@@ -83,6 +83,9 @@ void plant(Fault fault, std::vector<Service>& services) {
     wrap_reaction<PaymentInitiated>(services, "balance", reserve_what_is_held);
   if (fault == Fault::kPaysBackTwice)
     wrap_reaction<TransactionReversalRequested>(services, "payment", agree_and_forget);
+  if (fault == Fault::kPaysBackTwice)
+    wrap_reaction<TransactionReversed>(
+        services, "payment", [](const Handle&, Context&, const EventRecord&) { return Result<void>(); });
   for (Service& service : services) {
     if (fault == Fault::kDropsTimer)
       for (auto& timer : service.timers)

@@ -8,16 +8,7 @@
 namespace micropay::account {
 namespace {
 
-// The top-up, while this reversal of it is not over; else null.
-TopUp* record_of(Context& ctx, const std::string& kind, const std::string& id,
-                 const std::string& reversal_id) {
-  const TopUp* found = kind == "top_up" ? ctx.table<TopUp>().find(id) : nullptr;
-  if (found == nullptr || found->reversal_id() != reversal_id || found->status() == TopUp::REVERSED)
-    return nullptr;
-  TopUp& top_up = ctx.table<TopUp>().edit(id);
-  top_up.set_updated_at(ctx.now());
-  return &top_up;
-}
+std::unexpected<Error> later(const std::string& id) { return fail(Code::kUnavailable, "under_way", id); }
 
 }  // namespace
 
@@ -28,8 +19,7 @@ Result<void> decide_reversal(Context& ctx, const TransactionReversalRequested& e
   if (found->reversal_id() == event.reversal_id()) return {};
   // Booked, but we have not heard of the balances yet; or an earlier reversal ended, and we shall hear of it.
   const bool ends = !found->reversal_id().empty() && found->status() != TopUp::REVERSED;
-  if (ends || found->status() == TopUp::CAPTURED)
-    return fail(Code::kUnavailable, "under_way", event.cause_id());
+  if (ends || found->status() == TopUp::CAPTURED) return later(event.cause_id());
   AccountTopUpReversalDecided decided;
   decided.set_reversal_id(event.reversal_id());
   decided.set_top_up_id(event.cause_id());
@@ -45,23 +35,33 @@ Result<void> decide_reversal(Context& ctx, const TransactionReversalRequested& e
   return {};
 }
 
+// The entry bears the id of its top-up. One that was taken back without asking here, by a journal of the last
+// release, is back all the same.
 Result<void> finish_reversal(Context& ctx, const TransactionReversed& event) {
-  TopUp* top_up = record_of(ctx, event.kind(), event.cause_id(), event.reversal_id());
-  if (top_up == nullptr) return {};
-  top_up->set_status(TopUp::REVERSED);
+  const TopUp* found = ctx.table<TopUp>().find(event.transaction_id());
+  if (found == nullptr || found->status() == TopUp::REVERSED) return {};
+  if (found->status() != TopUp::COMPLETED) return later(event.transaction_id());
+  TopUp& top_up = ctx.table<TopUp>().edit(event.transaction_id());
+  top_up.set_status(TopUp::REVERSED);
+  top_up.set_reversal_id(event.reversal_id());
+  top_up.set_updated_at(ctx.now());
   AccountTopUpReversed reversed;
-  reversed.set_top_up_id(top_up->id());
-  reversed.set_account_id(top_up->account_id());
-  reversed.set_user_id(top_up->user_id());
-  *reversed.mutable_amount() = top_up->amount();
-  reversed.set_reversal_id(top_up->reversal_id());
+  reversed.set_top_up_id(top_up.id());
+  reversed.set_account_id(top_up.account_id());
+  reversed.set_user_id(top_up.user_id());
+  *reversed.mutable_amount() = top_up.amount();
+  reversed.set_reversal_id(top_up.reversal_id());
   ctx.emit(reversed);
   return {};
 }
 
 Result<void> stay_as_it_is(Context& ctx, const TransactionReversalRefused& event) {
-  TopUp* top_up = record_of(ctx, event.kind(), event.cause_id(), event.reversal_id());
-  if (top_up != nullptr) top_up->clear_reversal_id();
+  const TopUp* found = ctx.table<TopUp>().find(event.transaction_id());
+  if (found == nullptr || found->reversal_id() != event.reversal_id() || found->status() == TopUp::REVERSED)
+    return {};
+  TopUp& top_up = ctx.table<TopUp>().edit(event.transaction_id());
+  top_up.clear_reversal_id();
+  top_up.set_updated_at(ctx.now());
   return {};
 }
 

@@ -374,6 +374,7 @@ TEST_F(AccountTest, ATopUpIsTakenBackOnce) {
   TransactionReversalRefused refused;
   refused.set_kind("top_up");
   refused.set_cause_id(id);
+  refused.set_transaction_id(id);
   refused.set_reversal_id(request.reversal_id());
   world.given(refused);
   EXPECT_EQ(only_top_up()->reversal_id(), "");
@@ -382,6 +383,7 @@ TEST_F(AccountTest, ATopUpIsTakenBackOnce) {
   TransactionReversed reversed;
   reversed.set_kind("top_up");
   reversed.set_cause_id(id);
+  reversed.set_transaction_id(id);
   reversed.set_reversal_id(request.reversal_id());
   reversed.set_key(request.reversal_id());
   world.given(reversed);

@@ -62,15 +62,22 @@ Result<void> decide_for_refund(Context& ctx, const TransactionReversalRequested&
   return {};
 }
 
-// The record, while this reversal of it is not over; else null.
+// The reversal is over, and the record stands as if it had never been asked for.
 template <typename T>
-T* record_of(Context& ctx, const std::string& id, const std::string& reversal_id, int reversed) {
+void forget(Context& ctx, const std::string& id, const std::string& reversal_id, int reversed) {
   const T* found = ctx.table<T>().find(id);
-  if (found == nullptr || found->reversal_id() != reversal_id || int(found->status()) == reversed)
-    return nullptr;
+  if (found == nullptr || found->reversal_id() != reversal_id || int(found->status()) == reversed) return;
   T& record = ctx.table<T>().edit(id);
+  record.clear_reversal_id();
   record.set_updated_at(ctx.now());
-  return &record;
+}
+
+template <typename T>
+T& note(Context& ctx, const std::string& id, const std::string& reversal_id) {
+  T& record = ctx.table<T>().edit(id);
+  record.set_reversal_id(reversal_id);
+  record.set_updated_at(ctx.now());
+  return record;
 }
 
 void finish_payment(Context& ctx, Payment& payment) {
@@ -110,25 +117,24 @@ Result<void> decide_reversal(Context& ctx, const TransactionReversalRequested& e
   return {};
 }
 
+// The entry bears the id of its payment or refund. One that was taken back without asking here, by a journal
+// of the last release, is back all the same.
 Result<void> finish_reversal(Context& ctx, const TransactionReversed& event) {
-  const std::string &id = event.cause_id(), &reversal = event.reversal_id();
-  if (event.kind() == "payment") {
-    if (Payment* payment = record_of<Payment>(ctx, id, reversal, Payment::REVERSED))
-      finish_payment(ctx, *payment);
-  } else if (event.kind() == "refund") {
-    if (Refund* refund = record_of<Refund>(ctx, id, reversal, Refund::REVERSED)) finish_refund(ctx, *refund);
+  const std::string& id = event.transaction_id();
+  if (const Payment* payment = ctx.table<Payment>().find(id)) {
+    if (payment->status() == Payment::PROCESSING) return later(id);
+    if (payment->status() != Payment::REVERSED)
+      finish_payment(ctx, note<Payment>(ctx, id, event.reversal_id()));
+  } else if (const Refund* refund = ctx.table<Refund>().find(id)) {
+    if (refund->status() == Refund::PROCESSING) return later(id);
+    if (refund->status() == Refund::COMPLETED) finish_refund(ctx, note<Refund>(ctx, id, event.reversal_id()));
   }
   return {};
 }
 
 Result<void> stay_as_it_is(Context& ctx, const TransactionReversalRefused& event) {
-  const std::string &id = event.cause_id(), &reversal = event.reversal_id();
-  if (event.kind() == "payment") {
-    if (Payment* payment = record_of<Payment>(ctx, id, reversal, Payment::REVERSED))
-      payment->clear_reversal_id();
-  } else if (event.kind() == "refund") {
-    if (Refund* refund = record_of<Refund>(ctx, id, reversal, Refund::REVERSED)) refund->clear_reversal_id();
-  }
+  forget<Payment>(ctx, event.transaction_id(), event.reversal_id(), Payment::REVERSED);
+  forget<Refund>(ctx, event.transaction_id(), event.reversal_id(), Refund::REVERSED);
   return {};
 }
 

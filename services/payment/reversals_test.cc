@@ -31,6 +31,7 @@ class ReversalTest : public PaymentTest {
     TransactionReversed event;
     event.set_kind(kind);
     event.set_cause_id(cause);
+    event.set_transaction_id(cause);
     event.set_reversal_id(test_id(reversal));
     event.set_key(event.reversal_id());
     world.given(event);
@@ -39,6 +40,7 @@ class ReversalTest : public PaymentTest {
     TransactionReversalRefused event;
     event.set_kind(kind);
     event.set_cause_id(cause);
+    event.set_transaction_id(cause);
     event.set_reversal_id(test_id(reversal));
     event.set_reason("insufficient_funds");
     world.given(event);
@@ -164,6 +166,25 @@ TEST_F(ReversalTest, ARefundWhoseReversalFailedStands) {
   EXPECT_EQ(refund(refund_id).status(), Refund::COMPLETED);
   EXPECT_EQ(refund(refund_id).reversal_id(), "");
   EXPECT_EQ(stored(id).status(), Payment::REFUNDED);
+}
+
+// By a journal of the last release, which does not ask.
+TEST_F(ReversalTest, WhatWasTakenBackUnaskedIsBackAllTheSame) {
+  const std::string id = completed(), other = completed();
+  const std::string refund_id = refunded(other, 100);
+  TransactionReversed event;
+  event.set_transaction_id(id);
+  event.set_reversal_id(test_id("e1"));
+  event.set_key(event.reversal_id());
+  world.given(event);
+  EXPECT_EQ(stored(id).status(), Payment::REVERSED);
+  EXPECT_EQ(ask_refund(id).result.error().reason, "payment_not_refundable");
+  event.set_transaction_id(refund_id);
+  event.set_reversal_id(test_id("e2"));
+  event.set_key(event.reversal_id());
+  world.given(event);
+  EXPECT_EQ(refund(refund_id).status(), Refund::REVERSED);
+  EXPECT_EQ(stored(other).refunded_minor(), 0);
 }
 
 TEST_F(ReversalTest, OthersEntriesAreNotOurs) {

@@ -81,7 +81,9 @@ TEST(Reversal, EveryKindHasOneOwner) {
     entry.set_kind(kind);
     EXPECT_EQ(check_reversible(entry).has_value(), reversible) << kind;
     EXPECT_EQ(has_owner(entry), owned) << kind;
-    if (!reversible) EXPECT_FALSE(check_reversible(entry).error().detail.empty());
+    if (!reversible) {
+      EXPECT_FALSE(check_reversible(entry).error().detail.empty());
+    }
   }
   for (const char* reason : {"insufficient_funds", "account_closed", "balance_limit_exceeded", "whatever"})
     EXPECT_FALSE(refusal_detail(reason).empty()) << reason;
