@@ -29,6 +29,7 @@ struct Fields {
 void collect(const Descriptor& message, Fields& into, int depth = 0) {
   for (int i = 0; i < message.field_count(); ++i) {
     const FieldDescriptor& field = *message.field(i);
+    if (options_of(field).internal()) continue;  // sent to nobody
     if (options_of(field).personal()) into.personal.insert(field.name());
     if (field.cpp_type() == FieldDescriptor::CPPTYPE_STRING) into.names.insert(field.name());
     if (field.message_type() != nullptr && depth < kMaxDepth) collect(*field.message_type(), into, depth + 1);

@@ -32,6 +32,7 @@ TEST(EventReaders, OfTheContracts) {
       {"fraud.rules_changed", "AD SU AU "},
       {"user.created", "AD SU "},
       {"user.role_changed", "AD SU "},
+      {"user.email_verification_requested", "AD SU "},
       {"transaction.transfers_requested", "AD AU "},
       {"transaction.batch_decided", "AD "},
       // Addresses, sessions, keys and messages are shown to their own user alone.
@@ -75,7 +76,8 @@ TEST(EventReaders, NewEventsAreNobodysUntilARouteSaysSo) {
     message Told { option (event) = {type: "gift.told", key: "gift_id"}; string gift_id = 1;
       string phone = 2 [(field) = {personal: true}]; }
     message Noted { option (event) = {type: "gift.noted", key: "gift_id"}; string gift_id = 1;
-      string note = 2 [(field) = {personal: true}]; }
+      string note = 2 [(field) = {personal: true}];
+      string code = 3 [(field) = {personal: true, internal: true}]; }
     message Other { option (event) = {type: "other.happened", key: "thing_id"}; string thing_id = 1; }
     message GetPoints { }
     message GetGift { string id = 1; }

@@ -7,6 +7,7 @@
 #include "contracts/runtime.pb.h"
 #include "contracts/transaction.pb.h"
 #include "contracts/user.pb.h"
+#include "libs/base/ids.h"
 #include "libs/runtime/testing.h"
 #include "services/account/handlers.h"
 
@@ -297,6 +298,24 @@ TEST_F(AccountTest, TheSecondStepConfirms) {
   EXPECT_EQ(only_top_up()->status(), TopUp::CAPTURED);
   EXPECT_EQ(world.call<TopUp>(confirm, alice).error().reason, "no_action_required");
   world.advance(kHour);  // the timer is gone
+  EXPECT_EQ(only_top_up()->status(), TopUp::CAPTURED);
+}
+
+// The wallet of the path was not compared with the top-up's: its owner's other wallet would have done, and a
+// stranger's own.
+TEST_F(AccountTest, ATopUpIsConfirmedThroughItsOwnWalletOnly) {
+  ConfirmTopUpRequest confirm;
+  confirm.set_top_up_id(top_up("card_challenge")->id());
+  confirm.set_challenge_code("123456");
+  const Principal stranger = user_principal(derived_uuid("a stranger"));
+  for (const Principal& caller : {alice, stranger}) {
+    confirm.set_account_id(derived_uuid("another wallet"));
+    EXPECT_EQ(world.call<TopUp>(confirm, caller).error().reason, "not_found");
+    EXPECT_EQ(only_top_up()->status(), TopUp::ACTION_REQUIRED);
+  }
+  confirm.set_account_id(account);
+  EXPECT_EQ(world.call<TopUp>(confirm, stranger).error().reason, "not_found");
+  world.call_answer(confirm, alice);
   EXPECT_EQ(only_top_up()->status(), TopUp::CAPTURED);
 }
 

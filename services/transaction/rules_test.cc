@@ -197,6 +197,10 @@ TEST(SameFields, EveryFieldCounts) {
     change(other);
     EXPECT_FALSE(same_fields(existing, other)) << other.ShortDebugString();
   }
+  NewTransfer post = transfer("3", 10, TransferStep::POST_PENDING), another = post;
+  post.set_pending_id("p1"), another.set_pending_id("p2");
+  EXPECT_TRUE(same_fields(kept(post, Transfer::POSTED), post));
+  EXPECT_FALSE(same_fields(kept(post, Transfer::POSTED), another)) << "posts another pending transfer";
   NewTransfer reserve = transfer("2", 10, TransferStep::RESERVE), longer = reserve;
   longer.set_timeout_seconds(60);
   EXPECT_FALSE(same_fields(kept(reserve, Transfer::PENDING), longer));

@@ -1,12 +1,9 @@
 """Live events at /ws: one's own and nobody else's, staff's wider view, catching up, and who is not let in."""
-import json
-from contextlib import contextmanager
-
 import pytest
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-SECONDS = 10
+from live_client import closed_with, ready, stream
 
 
 @pytest.fixture(scope="module")
@@ -21,62 +18,6 @@ def bob(platform):
     user = platform.register("bob")
     user.top_up("100.00")
     return user
-
-
-class Stream:
-    def __init__(self, socket):
-        self.socket = socket
-
-    def send(self, **message):
-        self.socket.send(json.dumps(message))
-
-    def receive(self):
-        return json.loads(self.socket.recv(timeout=SECONDS))
-
-    def expect(self, kind):
-        message = self.receive()
-        assert message["type"] == kind, message
-        return message
-
-    def reply(self, kind):
-        """The answer to what was sent, behind events that were under way."""
-        message = self.receive()
-        while message["type"] == "event":
-            message = self.receive()
-        assert message["type"] == kind, message
-        return message
-
-    def event(self):
-        return self.expect("event")["event"]
-
-    def events_until(self, event_type, subject):
-        """All up to this event."""
-        events = [self.event()]
-        while (events[-1]["type"], events[-1]["subject"]) != (event_type, subject):
-            events.append(self.event())
-        return events
-
-    def story(self, subject, count):
-        """All until so many are about the subject. Of services that run apart, any of them may be the last."""
-        events = []
-        while len([event for event in events if event["subject"] == subject]) < count:
-            events.append(self.event())
-        return events
-
-
-@contextmanager
-def stream(api, query="", **options):
-    headers = {"Authorization": f"Bearer {api.token}"} if api.token else {}
-    with connect(api.platform.ws_url + query, additional_headers=headers, proxy=None, close_timeout=2,
-                 **options) as socket:
-        yield Stream(socket)
-
-
-@contextmanager
-def ready(api, query="", **options):
-    with stream(api, query, **options) as opened:
-        opened.ready = opened.expect("ready")
-        yield opened
 
 
 def test_both_sides_hear_of_a_payment(ada, bob, platform):
@@ -186,14 +127,6 @@ def test_messages_that_make_no_sense(ada):
             assert mine.reply("error")["code"] == code
         mine.send(type="ping")
         mine.reply("pong")
-
-
-def closed_with(opened, seconds=SECONDS):
-    """The code with which the server ends the stream."""
-    with pytest.raises(ConnectionClosed) as ended:
-        while True:
-            opened.socket.recv(timeout=seconds)
-    return ended.value.rcvd.code
 
 
 def test_bad_tokens_do_not_open_it(ada):
