@@ -39,10 +39,8 @@ TEST(AccountRules, StatusDecidesWhatMayBeDone) {
 
 // A wallet that is being closed took money: it would have been closed with it, or never.
 TEST(AccountRules, WhatIsClosingTakesNoMoney) {
-  const std::pair<Account::Status, bool> cases[] = {{Account::ACTIVE, true},
-                                                    {Account::FROZEN, true},
-                                                    {Account::CLOSING, false},
-                                                    {Account::CLOSED, false}};
+  const std::pair<Account::Status, bool> cases[] = {
+      {Account::ACTIVE, true}, {Account::FROZEN, true}, {Account::CLOSING, false}, {Account::CLOSED, false}};
   for (const auto& [status, takes] : cases) {
     Account account;
     account.set_status(status);
