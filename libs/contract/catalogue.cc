@@ -1,7 +1,9 @@
 // The contracts as Markdown for docs/: which events there are and who may call which route. Deterministic, in
 // the order of the contracts, so that a test can compare the committed pages.
 #include "libs/contract/documents.h"
+#include "libs/contract/event_readers.h"
 #include "libs/contract/plan.h"
+#include "libs/contract/validate.h"
 
 namespace micropay::contract {
 namespace {
@@ -36,6 +38,17 @@ std::string field_list(const Message& prototype) {
   return joined(fields);
 }
 
+// Besides the audience, who hears it live.
+std::string readers_text(const Event& event, const EventReaders& readers) {
+  std::vector<std::string> parts;
+  for (const FieldDescriptor* field : event.audience)
+    parts.push_back(fmt::format("`{}`", field->json_name()));
+  for (int role = Role_MIN; role <= Role_MAX; ++role)
+    if (Role_IsValid(role) && (readers.role_bits & role_bit(Role(role))) != 0)
+      parts.push_back(Role_Name(Role(role)));
+  return joined(parts);
+}
+
 std::string access_text(const Access& access) {
   if (access.public_()) return "public";
   std::vector<std::string> parts;
@@ -53,15 +66,19 @@ std::string access_text(const Access& access) {
 std::string event_catalogue(const Model& model) {
   std::string out =
       "# Events\n\nMade from the contracts; do not edit. Each event is a CloudEvent on its service's topic, "
-      "kept in order "
-      "per key.\n";
+      "kept in order per key. Heard by says who hears it at /ws: the users in these fields (their API keys, "
+      "when a "
+      "scope "
+      "of theirs reads all records that it names), and roles.\n";
+  const EventAccess access(model);
   for (const Service* service : model.services()) {
     if (service->events.empty()) continue;
     out += fmt::format("\n## {}\n\nTopic `{}`. {}\n\n", service->name, service->topic, service->summary);
-    out += "| type | key | meaning | fields |\n|---|---|---|---|\n";
+    out += "| type | key | heard by | meaning | fields |\n|---|---|---|---|---|\n";
     for (const Event* event : service->events)
-      out += fmt::format("| `{}` | `{}` | {} | {} |\n", event->type, event->key->json_name(), event->summary,
-                         field_list(*event->prototype));
+      out +=
+          fmt::format("| `{}` | `{}` | {} | {} | {} |\n", event->type, event->key->json_name(),
+                      readers_text(*event, access.of(*event)), event->summary, field_list(*event->prototype));
   }
   return out;
 }

@@ -114,6 +114,20 @@ TEST_F(Authenticating, AfterAChangeOfRolesOnlyNewerTokensCount) {
   EXPECT_EQ(reason(token()), "");
 }
 
+// Open streams end by it: told when the tokens are refused already, of whatever was revoked.
+TEST_F(Authenticating, WhoListensIsToldOfRevocations) {
+  const std::string before = token("ada", "s1");
+  std::vector<std::string> told;
+  authenticator.on_revoked([&](const std::string& id) {
+    told.push_back(id);
+    if (id == derived_uuid("s1")) EXPECT_EQ(reason(before), "invalid_token");
+  });
+  authenticator.revoke_session(derived_uuid("s1"));
+  authenticator.revoke_api_key(derived_uuid("k1"));
+  authenticator.revoke_user_before(derived_uuid("ada"), clock.now());
+  EXPECT_EQ(told, (std::vector{derived_uuid("s1"), derived_uuid("k1"), derived_uuid("ada")}));
+}
+
 TEST_F(Authenticating, RevocationsThatNoTokenNeedsAreForgotten) {
   for (int i = 0; i < 3'000; ++i) {
     authenticator.revoke_session(derived_uuid(std::to_string(i)));

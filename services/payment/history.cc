@@ -5,6 +5,7 @@
 
 #include "contracts/fraud.pb.h"
 #include "contracts/transaction.pb.h"
+#include "libs/contract/event_readers.h"
 #include "libs/contract/json.h"
 #include "services/payment/handlers.h"
 #include "services/payment/rules.h"
@@ -120,6 +121,18 @@ void project_own(Service& service) {
 // the payment.
 bool is_private(std::string_view type) { return type.starts_with("account.") || type.starts_with("fraud."); }
 
+// What a door shows of an event is what the live stream lets the same caller hear of it: staff by its roles,
+// a key within its scopes. Whose payment it is sees its steps, but for others' balances and scores.
+bool may_see_inside(const Principal& caller, const EventRecord& record) {
+  static const contract::EventAccess access(contract::model());
+  if (caller.kind == Principal::Kind::kSystem) return true;
+  if (record.type == nullptr) return false;
+  const contract::EventReaders& readers = access.of(*record.type);
+  if (caller.staff() && (readers.role_bits & caller.role_bits) != 0) return true;
+  if (is_private(record.envelope.type())) return false;
+  return caller.kind != Principal::Kind::kApiKey || readers.in_scope(caller.scopes);
+}
+
 PaymentEvent shown(const std::string& payment_id, const EventRecord& record, bool with_summary) {
   const Envelope& envelope = record.envelope;
   PaymentEvent event;
@@ -187,7 +200,7 @@ Result<ListPaymentEventsResponse> list_payment_events(QueryContext& ctx,
     }
     const auto events = TRY(log.get(position, 1));
     if (events.empty()) return fail(Code::kInternal, "log_too_short", std::to_string(position));
-    const bool open = ctx.principal().staff() || !is_private(events[0]->envelope.type());
+    const bool open = may_see_inside(ctx.principal(), *events[0]);
     *response.add_events() = shown(request.id(), *events[0], open);
   }
   return response;

@@ -217,6 +217,30 @@ TEST_F(HistoryTest, FiguresOfOthersAreForStaff) {
   EXPECT_NE(summary(bob, "payment.initiated").find("5.00"), std::string::npos);
 }
 
+// A key for payments read the journal's events here, which it may not read anywhere else.
+TEST_F(HistoryTest, AKeySeesWhatItsScopesRead) {
+  const std::string id = begin();
+  TransactionCreated booked;
+  booked.set_transaction_id(id);
+  booked.set_key(id);
+  booked.set_kind("payment");
+  world.given(booked);
+  Principal key = alice;
+  key.kind = Principal::Kind::kApiKey;
+  key.role_bits = 0;
+  key.scopes = {"payments:read"};
+  const auto summaries = [&](const Principal& caller) {
+    std::map<std::string, bool> shown;
+    const auto events = history(id, caller);
+    for (const PaymentEvent& event : events.events()) shown[event.type()] = !event.summary().empty();
+    return shown;
+  };
+  EXPECT_TRUE(summaries(key)["payment.initiated"]);
+  EXPECT_FALSE(summaries(key)["transaction.created"]);
+  EXPECT_TRUE(summaries(alice)["transaction.created"]);
+  EXPECT_TRUE(summaries(support)["transaction.created"]);
+}
+
 TEST_F(HistoryTest, Pages) {
   const std::string id = completed();
   const int all = history(id, alice).events_size();
