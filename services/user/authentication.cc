@@ -52,7 +52,7 @@ Result<void> load_revocations(const Store& store, RevocationSink& into) {
 void tell_revocations(const std::vector<std::shared_ptr<const EventRecord>>& events, RevocationSink& into) {
   static const contract::Service* user_service = contract::model().service("user");
   for (const auto& event : events) {
-    if (event->type->service != user_service) continue;
+    if (event->type == nullptr || event->type->service != user_service) continue;  // none: of a newer version
     if (const auto* ended = as<UserSessionRevoked>(*event)) into.revoke_session(ended->session_id());
     else if (const auto* left = as<UserSignedOut>(*event)) into.revoke_session(left->session_id());
     else if (const auto* key = as<UserApiKeyRevoked>(*event)) into.revoke_api_key(key->api_key_id());

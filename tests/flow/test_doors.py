@@ -230,10 +230,11 @@ def sessions_end(user, admin):
             "revoked": lambda: user.delete(f"sessions/{session}"),
             "by staff": lambda: admin.delete(f"sessions/{session}"),
             "roles": lambda: admin.put(f"users/{user.id}/roles",
-                                      {"roles": ["USER", "VENDOR"], "reason": "for a test"})}
+                                      {"roles": ["USER", "VENDOR"], "reason": "for a test"}),
+            "suspended": lambda: admin.post(f"users/{user.id}/suspend", {"reason": "for a test"})}
 
 
-@pytest.mark.parametrize("way", ["logout", "revoked", "by staff", "roles"])
+@pytest.mark.parametrize("way", ["logout", "revoked", "by staff", "roles", "suspended"])
 def test_a_token_ends_at_every_door_at_once(platform, admin, way):
     user = platform.register("leaving")
     with ready(user) as mine:
@@ -248,11 +249,15 @@ def test_a_token_ends_at_every_door_at_once(platform, admin, way):
     assert refused.value.response.status_code == 401
 
 
-def test_a_key_ends_at_every_door_at_once(platform):
+@pytest.mark.parametrize("way", ["revoked", "suspended"])
+def test_a_key_ends_at_every_door_at_once(platform, admin, way):
     user = platform.register("keyholder")
     key = api_key(user, "payments:read")
     with ready(key) as mine:
-        user.delete(f"api-keys/{key.key_id}")
+        if way == "revoked":
+            user.delete(f"api-keys/{key.key_id}")
+        else:
+            admin.post(f"users/{user.id}/suspend", {"reason": "for a test"})
         began = time.monotonic()
         assert closed_with(mine) == 4401
         assert time.monotonic() - began < 1 or not platform.one_log
