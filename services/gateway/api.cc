@@ -5,6 +5,7 @@
 #include "libs/runtime/access.h"
 #include "services/gateway/access.h"
 #include "services/gateway/answers.h"
+#include "services/gateway/entity_tags.h"
 #include "services/gateway/request_reader.h"
 
 namespace micropay::gateway {
@@ -123,9 +124,10 @@ void Api::command(const ExchangePtr& exchange, MessagePtr message) {
   command.fingerprint = headers->fingerprint;
   command.respond_async = headers->respond_async;
   command.if_match = headers->if_match;
-  if (command.if_match != 0 && !names_its_record(method))
-    return submit_if_match(exchange, std::move(command));
-  submit(exchange, std::move(command));
+  Condition condition{.if_none_match = exchange->request().list_header("if-none-match")};
+  if (!names_its_record(method)) condition.if_match = std::exchange(command.if_match, 0);
+  if (condition.if_match == 0 && condition.if_none_match.empty()) return submit(exchange, std::move(command));
+  submit_if(exchange, std::move(condition), std::move(command));
 }
 
 void Api::submit(const ExchangePtr& exchange, Command command) {
@@ -151,20 +153,31 @@ Result<Command> Api::read_of(const Exchange& exchange) const {
   return call_of(exchange, method, std::move(message));
 }
 
-// For "/users/me" and the like: what GET of the same path answers now is compared. The engine, which alone
-// could do it in the tick, does not know which record that is; two writers within a millisecond may both
-// pass.
-void Api::submit_if_match(const ExchangePtr& exchange, Command command) {
+// Of the record as it is; none: there is none.
+std::optional<Error> Api::Condition::refusal(const Result<Row>& row) const {
+  if (!row && (if_match != 0 || row.error().code != Code::kNotFound)) return row.error();
+  if (!row) return {};
+  const uint64_t digest = contract::etag_of(**row);
+  if (if_match != 0 && digest != if_match)
+    return Error{.code = Code::kPreconditionFailed,
+                 .reason = "etag_mismatch",
+                 .detail = "The record has changed since it was read: read it again."};
+  if (!none_match_names_version(if_none_match, digest)) return {};
+  return Error{.code = Code::kPreconditionFailed,
+               .reason = "etag_matches",
+               .detail = "The record is there as If-None-Match says, so nothing was done."};
+}
+
+// For "/users/me" and the like, and If-None-Match: what GET of the same path answers now is compared. The
+// engine, which alone could do it in the tick, does not know which record that is; two writers within a
+// millisecond may both pass.
+void Api::submit_if(const ExchangePtr& exchange, Condition condition, Command command) {
   auto ask = read_of(*exchange);
-  if (!ask) return exchange->refuse(ask.error());
-  auto compare = [this, exchange](const Result<Row>& row, Command&& changed) {
-    if (!row) return exchange->refuse(row.error());
-    if (contract::etag_of(**row) != changed.if_match) {
-      return exchange->refuse({.code = Code::kPreconditionFailed,
-                               .reason = "etag_mismatch",
-                               .detail = "The record has changed since it was read: read it again."});
-    }
-    changed.if_match = 0;
+  if (!ask && condition.if_match != 0) return exchange->refuse(ask.error());
+  if (!ask) return submit(exchange, std::move(command));  // nothing is there that could match
+  auto compare = [this, exchange, condition = std::move(condition)](const Result<Row>& row,
+                                                                    Command&& changed) {
+    if (auto refusal = condition.refusal(row)) return exchange->refuse(*refusal);
     submit(exchange, std::move(changed));
   };
   if (auto row = backend_.query_now(*ask->method, ask->principal, *ask->request))

@@ -24,7 +24,12 @@ class Api {
   bool pass_limits(Exchange& exchange);  // false: refused and answered
   void query(const ExchangePtr& exchange, MessagePtr message);
   void command(const ExchangePtr& exchange, MessagePtr message);
-  void submit_if_match(const ExchangePtr& exchange, Command command);
+  struct Condition {
+    uint64_t if_match = 0;      // that the engine cannot compare
+    std::string if_none_match;  // the header
+    std::optional<Error> refusal(const Result<Row>& row) const;
+  };
+  void submit_if(const ExchangePtr& exchange, Condition condition, Command command);
   Result<Command> read_of(const Exchange& exchange) const;
   void submit(const ExchangePtr& exchange, Command command);
   // What a call needs beside its message.

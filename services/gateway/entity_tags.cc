@@ -32,6 +32,11 @@ bool none_match_names(std::string_view if_none_match, std::string_view etag) {
   return false;
 }
 
+bool none_match_names_version(std::string_view if_none_match, uint64_t digest) {
+  return none_match_names(if_none_match, contract::format_etag(digest)) ||
+         none_match_names(if_none_match, contract::format_etag(digest, true));
+}
+
 bool if_match_names(std::string_view if_match, uint64_t digest) {
   if (if_match == "*") return true;
   while (!if_match.empty())

@@ -10,6 +10,8 @@ namespace micropay::gateway {
 
 // Whether If-None-Match names this tag, or is "*"; weak and strong are alike.
 bool none_match_names(std::string_view if_none_match, std::string_view etag);
+// The same of a version, in whichever form.
+bool none_match_names_version(std::string_view if_none_match, uint64_t digest);
 // Whether If-Match names this version in one of its forms, or is "*".
 bool if_match_names(std::string_view if_match, uint64_t digest);
 

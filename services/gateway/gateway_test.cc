@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "libs/contract/etag.h"
+#include "services/gateway/entity_tags.h"
 #include "services/gateway/gateway_twin.h"
 
 namespace micropay::gateway {
@@ -194,6 +196,33 @@ TEST_P(GatewayTest, IfMatchTakesTheTagOfEitherForm) {
   EXPECT_EQ(freeze(tag), 412);
   for (const auto& [given, status] : {std::pair<std::string, int>{tag, 412}, {"*", 200}, {"\"x\"", 412}})
     EXPECT_EQ(ask("GET " + path, fmt::format("{}If-Match: {}\r\n", kAnna, given)).status, status) << given;
+}
+
+TEST_P(GatewayTest, IfNoneMatchKeepsACommandFromWhatIsThere) {
+  // POST /accounts/{id}/freeze has no GET, so nothing there could match; the collection itself is a list.
+  const std::string headers = fmt::format("{}If-None-Match: *\r\n", kStaff);
+  EXPECT_EQ(ask("POST /api/v1/accounts", headers, kAccount).status, 201);
+  const std::string path = "/api/v1/accounts/" + anna_account();
+  EXPECT_EQ(ask("POST " + path + "/freeze", headers, R"({"reason":"because"})").status, 200);
+}
+
+TEST(EntityTags, AreComparedAsTheStandardSays) {
+  const std::string tag = contract::format_etag(7), packed = contract::format_etag(7, true);
+  for (const auto& [list, version, form] :
+       std::vector<std::tuple<std::string, bool, bool>>{{"*", true, true},
+                                                        {tag, true, true},
+                                                        {"W/" + tag, true, true},
+                                                        {packed, true, false},
+                                                        {"\"a,b\" , " + tag, true, true},
+                                                        {"\"" + tag + "\"", false, false},
+                                                        {"W/\"x\", y", false, false},
+                                                        {"", false, false},
+                                                        {"\"", false, false}}) {
+    EXPECT_EQ(none_match_names(list, tag), form) << list;
+    EXPECT_EQ(none_match_names_version(list, 7), version) << list;
+  }
+  EXPECT_TRUE(if_match_names(tag, 7) && if_match_names("\"x\", " + packed, 7) && if_match_names("*", 7));
+  EXPECT_FALSE(if_match_names("W/" + tag, 7) || if_match_names("", 7) || if_match_names("\"x\"", 7));
 }
 
 TEST_P(GatewayTest, AnswersOnlyWhatTheClientTakes) {

@@ -54,6 +54,16 @@ def test_if_match_guards_changes(ada, admin):
     assert admin.request("PUT", path + "/limits", limits, headers={"If-Match": "*"}).status_code == 200
 
 
+def test_if_none_match_guards_changes(ada):
+    """RFC 9110 13.1.2: what is there as the header says is not changed."""
+    tag = ada.request("GET", "users/me").headers["etag"]
+    body = {"displayName": "Ada M."}
+    for value in ("*", tag, "W/" + tag):
+        ada.refused(412, "etag_matches", "PATCH", "users/me", body, headers={"If-None-Match": value})
+    assert ada.request("GET", "users/me").headers["etag"] == tag
+    assert ada.request("PATCH", "users/me", body, headers={"If-None-Match": '"other"'}).status_code == 200
+
+
 # ---- the forms of answers ----
 
 def test_gzip(ada, platform):
