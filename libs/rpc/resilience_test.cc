@@ -233,7 +233,8 @@ TEST(Resilience, TargetsAreReadFromTheirSetting) {
   EXPECT_EQ(targets->at("payment"), (std::vector<TargetInfo>{{"127.0.0.1:1"}, {"127.0.0.1:2"}}));
   EXPECT_EQ(targets->at("balance"), (std::vector<TargetInfo>{{"[::1]:3"}}));
   EXPECT_TRUE(parse_targets("")->empty());
-  for (const char* wrong : {"payment", "payment=", "payment=host", "nobody=127.0.0.1:1", "payment=a:x"})
+  for (const char* wrong : {"payment", "payment=", "payment=host", "nobody=127.0.0.1:1", "payment=a:x",
+                            "payment=a:65536", "payment=::1:3", "payment=a:0"})
     EXPECT_FALSE(parse_targets(wrong).has_value()) << wrong;
 }
 

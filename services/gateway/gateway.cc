@@ -103,7 +103,7 @@ void Gateway::Impl::route(const ExchangePtr& exchange) {
   std::string_view path = exchange->request().path;
   if (path.starts_with("/api/")) return api.handle(exchange);
   if (path == "/ws") return live.handle(exchange);
-  if (pages.handle(*exchange)) return;
+  if (!rates.take_global(*exchange) || pages.handle(*exchange)) return;
   if (path == "*") {  // OPTIONS *: the server as a whole
     return exchange->finish(
         {.status = 204, .headers = "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"});

@@ -270,6 +270,7 @@ TEST_P(GatewayTest, PageTokensAreOfOneList) {
   }
   EXPECT_EQ(page(kBert, "status=ACTIVE&pageToken=" + token).status, 400);
   EXPECT_EQ(page(kAnna, "status=ACTIVE&pageToken=" + token + "A").status, 400);
+  EXPECT_EQ(page(kAnna, "pageToken=offset:2").status, 400);  // that is ?offset=2
 }
 
 TEST_P(GatewayTest, RepeatsTheAnswerToAnIdempotencyKey) {

@@ -6,6 +6,7 @@
 #include <future>
 #include <thread>
 
+#include "services/gateway/live_session.h"
 #include "services/gateway/live_stream_twin.h"
 #include "services/gateway/replay_lines.h"
 
@@ -168,6 +169,36 @@ TEST(LiveAccess, EveryRoleThatReadsWalletsHearsOfThem) {
     EXPECT_THAT(stream.next(), HasSubstr(role == VENDOR ? R"("scope":"own")" : R"("scope":"all")"));
     make_account(gateway, "anna");
     EXPECT_EQ(stream.heard().size(), role == VENDOR ? 0u : 1u) << Role_Name(role);
+  }
+}
+
+TEST(LiveAccess, WhoMayHearAnEvent) {
+  const contract::EventAccess access(contract::model());
+  struct Case {
+    const char* type;
+    Principal::Kind kind;
+    uint32_t roles;
+    bool wide, own, heard;
+  };
+  constexpr auto kUser = Principal::Kind::kUser, kKey = Principal::Kind::kApiKey;
+  const uint32_t auditor = 1u << AUDITOR;
+  for (const Case& c : std::vector<Case>{{"payment.completed", kUser, kUserBit, false, true, true},
+                                         {"payment.completed", kUser, kUserBit, false, false, false},
+                                         {"payment.completed", kUser, kUserBit, true, false, false},
+                                         {"payment.completed", kUser, kSupportBits, true, false, true},
+                                         {"payment.completed", kUser, kSupportBits, false, false, false},
+                                         {"user.created", kUser, kSupportBits, true, false, true},
+                                         {"user.created", kUser, auditor, true, false, false},
+                                         {"user.created", kUser, auditor, true, true, true},
+                                         {"user.signed_in", kUser, kSupportBits, true, false, false},
+                                         {"payment.completed", kKey, 0, false, true, true},
+                                         {"payment.completed", kKey, 0, false, false, false},
+                                         {"account.created", kKey, 0, false, true, false}}) {
+    LiveSession session;
+    session.principal = {.kind = c.kind, .user_id = "u", .role_bits = c.roles, .scopes = {"payments:read"}};
+    session.wide = c.wide;
+    EXPECT_EQ(session.may_hear(access.of(*contract::model().event(c.type)), c.own), c.heard)
+        << c.type << " " << c.roles << c.wide << c.own;
   }
 }
 

@@ -70,6 +70,9 @@ Result<void> read_parameter(const contract::Method& method, const std::string& n
   if (reads && name == "offset" && method.list && method.request->FindFieldByName("page_token") != nullptr) {
     return read_offset(message, text);
   }
+  // The handlers' own way to say ?offset=, and no client's: tokens are opaque.
+  if (reads && name == "pageToken" && method.list && text.starts_with("offset:"))
+    return invalid("invalid_page_token", "The token is not from an earlier page of this list.", "pageToken");
   auto set =
       reads ? contract::set_from_text(message, name, text)
             : Result<void>(invalid("unknown_field",
