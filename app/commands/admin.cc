@@ -59,7 +59,7 @@ int keys_rotate(const Arguments& arguments) {
     return kUsage;
   }
   fmt::print(
-      "Key {} signs from now on; a running platform uses it within a second.\n"
+      "Key {} is published from now on, and signs in six minutes, when nobody keeps a key set without it.\n"
       "Tokens of the previous key stay valid until they expire.\n",
       *rotated);
   return kOk;
@@ -87,16 +87,17 @@ const CommandInfo kUserAdminCommand{
         "opened",
     .run = user_admin};
 
-const CommandInfo kKeysRotateCommand{
-    .path = "keys rotate",
-    .summary = "Makes a new key for signing access tokens",
-    .description =
-        "The new key signs at once, without a restart. The previous one goes on verifying for a day, longer "
-        "than any "
-        "token lives, so nobody is signed out. Both are at /.well-known/jwks.json.",
-    .options = {kDataOption},
-    .examples = "micropay keys rotate --data data",
-    .exit_codes = "0 rotated, 2 the folder cannot be opened or written",
-    .run = keys_rotate};
+const CommandInfo kKeysRotateCommand{.path = "keys rotate",
+                                     .summary = "Makes a new key for signing access tokens",
+                                     .description =
+                                         "Without a restart: the new key is at /.well-known/jwks.json within "
+                                         "a second and signs six minutes later, "
+                                         "when no copy of the key set lives that it is not in. The previous "
+                                         "one goes on verifying for a day after "
+                                         "that, longer than any token lives, so nobody is signed out.",
+                                     .options = {kDataOption},
+                                     .examples = "micropay keys rotate --data data",
+                                     .exit_codes = "0 rotated, 2 the folder cannot be opened or written",
+                                     .run = keys_rotate};
 
 }  // namespace micropay::app

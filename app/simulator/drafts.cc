@@ -174,7 +174,8 @@ std::string Drafts::text_for(const FieldDescriptor& field, const contract::Metho
     case CURRENCY: return currency(random);
     case LANGUAGE: return random.of<const char*>({"en", "de", "fr-CA"});
     case DATE: return "2026-11-21";
-    case PASSWORD: return fmt::format("correct horse {}", random.below(3));
+    case PASSWORD:
+      return random.chance(3) ? std::string("1234567890") : fmt::format("correct horse {}", random.below(3));
     case EMAIL: {
       const auto* user = known_.any_of<User>(random);
       if (user != nullptr && random.chance(method.name == "CreateUser" ? 10 : 85)) return user->email();

@@ -31,6 +31,8 @@ TEST(EventReaders, OfTheContracts) {
       {"fraud.case.opened", "AD SU AU "},
       {"fraud.rules_changed", "AD SU AU "},
       {"user.created", "AD SU "},
+      {"user.email_verified", "AD SU "},
+      {"user.suspended", "AD SU "},
       {"user.role_changed", "AD SU "},
       {"user.email_verification_requested", "AD SU "},
       {"transaction.transfers_requested", "AD AU "},

@@ -28,14 +28,15 @@ std::string to_json(const Message& message, const JsonOptions& options = {});
 // A JSON string literal with quotes.
 void append_json_string(std::string& out, std::string_view text);
 
-// Reads a JSON object into the message, which must be empty. Refuses, with the field path: unknown fields
-// (reason unknown_field), fields marked read_only or internal (read_only_field), wrong types and null
-// (invalid_type), a value twice (duplicate_field), text that is not JSON or not UTF-8, depth over 16
-// (malformed_json), Money of another shape or with too many decimals (invalid_amount, unknown_currency), bad
-// times, enums, base64 (invalid_format), integers that do not fit the field (out_of_range), a "" or 0 that is
-// written although the field's bounds forbid it (too_short, invalid_format, pattern_mismatch, out_of_range):
-// validate() can no longer tell it from a field that was left out. The other bounds are validate()'s. An
-// empty body is an empty object.
+// Reads a JSON object into the message, which must be empty. null is taken for an optional text without a
+// least length: it is there and empty, as "" is, and takes away what a record has (RFC 7396). Refuses, with
+// the field path: unknown fields (reason unknown_field), fields marked read_only or internal
+// (read_only_field), wrong types and other nulls (invalid_type), a value twice (duplicate_field), text that
+// is not JSON or not UTF-8, depth over 16 (malformed_json), Money of another shape or with too many decimals
+// (invalid_amount, unknown_currency), bad times, enums, base64 (invalid_format), integers that do not fit the
+// field (out_of_range), a "" or 0 that is written although the field's bounds forbid it (too_short,
+// invalid_format, pattern_mismatch, out_of_range): validate() can no longer tell it from a field that was
+// left out. The other bounds are validate()'s. An empty body is an empty object.
 Result<void> parse_json(std::string_view json, Message& message);
 
 // Sets one field from text, as it stands in a path or query string; `name` is its JSON name ("pageSize",

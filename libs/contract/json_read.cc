@@ -136,6 +136,7 @@ Result<void> read_one(const element& value, Message& message, const FieldPlan& p
 }
 
 Result<void> read_field(const element& value, Message& message, const FieldPlan& plan) {
+  if (plan.clears && value.is_null()) return set_text(message, plan, "");
   if (!plan.repeated) {
     auto read = read_one(value, message, plan);
     if (!read) return below(plan.name, std::move(read).error());

@@ -3,6 +3,7 @@
 
 #include "libs/contract/json.h"
 #include "libs/contract/kinds_twin.h"
+#include "libs/contract/validate.h"
 
 namespace micropay::contract {
 namespace {
@@ -19,6 +20,21 @@ std::string nested(
   std::string open = R"({"items":[{)", close = "}]}";
   for (int i = 3; i < depth; ++i) open += R"("inner":{)", close.insert(0, "}");
   return open + R"("sku":"A")" + close;
+}
+
+// RFC 7396: null takes a member away. Only a field that may be missing knows the difference.
+TEST(JsonRead, NullAndNothingTakeAnOptionalTextAway) {
+  const FieldDescriptor* tongue = kinds().make("All")->GetDescriptor()->FindFieldByName("tongue");
+  for (const char* json : {R"({"tongue":null})", R"({"tongue":""})"}) {
+    const auto message = kinds().make("All");
+    ASSERT_TRUE(parse_json(json, *message)) << json;
+    EXPECT_TRUE(message->GetReflection()->HasField(*message, tongue)) << json;
+    EXPECT_EQ(field_text(*message, *tongue), "");
+    EXPECT_TRUE(validate(*message)) << json;
+  }
+  EXPECT_EQ(read(R"({"note":""})"), "too_short note");
+  EXPECT_EQ(read(R"({"note":null})"), "invalid_type note");
+  EXPECT_EQ(read(R"({"language":null})"), "invalid_type language");
 }
 
 TEST(JsonRead, RefusesWithReasonAndPath) {

@@ -22,6 +22,7 @@ const Model& kinds() {
       string day = 26 [(field) = {format: DATE}]; string link = 27 [(field) = {format: URL}];
       string language = 28 [(field) = {format: LANGUAGE}];
       string currency = 29 [(field) = {format: CURRENCY}];
+      optional string tongue = 40 [(field) = {format: LANGUAGE}];
     }
     message ListAllResponse { repeated Item items = 1; string next_page_token = 2; })");
   return model;

@@ -151,6 +151,12 @@ void Schemas::body_reference(const Method& method) {
 
 void Schemas::field(const FieldPlan& plan, Direction direction) {
   if (!plan.options->summary().empty()) out_.text("description", plan.options->summary());
+  if (plan.clears && direction == Direction::kInput)
+    return out_.list("anyOf", [&] {
+      out_.item_object([&] { single(plan, direction); });
+      out_.item_object([&] { out_.text("type", "string"), out_.number("maxLength", 0); });
+      out_.item_object([&] { out_.text("type", "null"); });
+    });
   if (!plan.repeated) return single(plan, direction);
   out_.text("type", "array");
   if (direction == Direction::kInput) {

@@ -77,7 +77,8 @@ FieldPlan field_plan(const FieldDescriptor& field, const Reflection* reflection)
     plan.pattern = std::make_shared<re2::RE2>(options.pattern(), re2::RE2::Quiet);
   plan.min_length = options.min_length();
   plan.max_length = options.max_length() != 0 ? options.max_length() : default_max_length(plan);
-  plan.refuse_zero = zero_breaks_bounds(plan);
+  plan.clears = plan.presence && plan.kind == Kind::kText && plan.min_length == 0 && !options.required();
+  plan.refuse_zero = !plan.clears && zero_breaks_bounds(plan);
   plan.omit_zero = !plan.presence && !plan.repeated && (plan.kind == Kind::kTime || plan.refuse_zero);
   return plan;
 }

@@ -50,6 +50,7 @@ struct FieldPlan {
   bool read_only = false;    // refused in input
   bool omit_zero = false;    // left out of answers when unset: its "" or 0 would be refused as input
   bool refuse_zero = false;  // a "" or 0 that is written breaks the field's bounds
+  bool clears = false;       // null and "" are values: they take away what is there (RFC 7396)
   bool wide = false;         // 64 bits without bounds within 2^53: may come as a string
   std::string name;          // "pageSize"
   std::string key;           // "\"pageSize\":"

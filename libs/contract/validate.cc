@@ -172,6 +172,7 @@ class Validator {
   Result<void> text(Message& message, const Reflection& reflection, const FieldPlan& field) {
     const std::string& value = text_of(message, field, scratch_);
     if (value.empty() && field.options->required()) return refuse("required", "is missing");
+    if (value.empty() && field.clears) return {};
     TRY(check_text(field, value));
     const Format format = field.options->format();
     if ((format == EMAIL || format == UUID) && has_upper(value))

@@ -29,6 +29,7 @@ std::string to_json(const std::vector<SigningKey>& keys) {
     out += fmt::format(R"({}{{"kty":"OKP","crv":"Ed25519","kid":"{}","x":"{}","d":"{}","created":"{}")",
                        &key == &keys.front() ? "\n" : ",\n", key.id, text(key.public_key), text(key.seed),
                        format_time(key.created));
+    if (key.not_before != 0) out += fmt::format(R"(,"not_before":"{}")", format_time(key.not_before));
     if (key.retired != 0) out += fmt::format(R"(,"retired":"{}")", format_time(key.retired));
     out += "}";
   }
@@ -37,7 +38,7 @@ std::string to_json(const std::vector<SigningKey>& keys) {
 
 // None when a member is missing or does not fit the others.
 std::optional<SigningKey> from_json(simdjson::dom::element element) {
-  std::string_view id, seed_text, created_text, retired_text;
+  std::string_view id, seed_text, created_text, not_before_text, retired_text;
   if (element["kid"].get(id) || element["d"].get(seed_text) || element["created"].get(created_text))
     return {};
   const std::optional<std::string> seed = from_base64url(seed_text);
@@ -47,6 +48,11 @@ std::optional<SigningKey> from_json(simdjson::dom::element element) {
   std::copy_n(seed->begin(), bytes.size(), bytes.begin());
   SigningKey key = make_signing_key(bytes, *created);
   if (key.id != id) return {};
+  if (!element["not_before"].get(not_before_text)) {
+    const std::optional<Time> not_before = parse_time(not_before_text);
+    if (!not_before) return {};
+    key.not_before = *not_before;
+  }
   if (!element["retired"].get(retired_text)) {
     const std::optional<Time> retired = parse_time(retired_text);
     if (!retired) return {};

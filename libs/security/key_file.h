@@ -1,6 +1,6 @@
-// DIR/keys.json: signing keys as private JSON Web Keys (RFC 8037) with "created" and "retired". Written
-// whole, beside the old one, and renamed over it; a process that changes it holds a lock on the folder.
-// Errors: keys_unavailable, with what to do in the detail.
+// DIR/keys.json: signing keys as private JSON Web Keys (RFC 8037) with "created", "not_before" and "retired".
+// Written whole, beside the old one, and renamed over it; a process that changes it holds a lock on the
+// folder. Errors: keys_unavailable, with what to do in the detail.
 #pragma once
 
 #include "libs/security/keys.h"

@@ -61,6 +61,16 @@ bool KeyRing::live(const SigningKey& key) const {
   return key.retired == 0 || clock_.now() < key.retired + kRetiredKeyLife;
 }
 
+// The keys' times follow one another without a gap; a clock that was set back finds the oldest.
+const SigningKey& KeyRing::signing(const Keys& keys) const {
+  const Time now = clock_.now();
+  const auto signs = [now](const SigningKey& key) {
+    return key.not_before <= now && (key.retired == 0 || now < key.retired);
+  };
+  const auto found = std::ranges::find_if(keys, signs);
+  return found == keys.end() ? keys.back() : *found;
+}
+
 Result<void> KeyRing::open() {
   TRY(keys());
   return {};
@@ -99,7 +109,7 @@ Result<std::shared_ptr<const KeyRing::Keys>> KeyRing::load_or_make() {
 
 Result<std::string> KeyRing::current_key_id() {
   if (verifies_only_) return fail(Code::kUnavailable, "keys_unavailable", "This process does not sign.");
-  return TRY(keys())->front().id;
+  return signing(*TRY(keys())).id;
 }
 
 Result<Signature> KeyRing::sign(std::string_view key_id, std::string_view text) {
@@ -133,8 +143,9 @@ Result<std::string> KeyRing::rotate() {
   }
   const Time now = clock_.now();
   Keys next{make_signing_key(random_seed(), now)};
+  next.front().not_before = now + kPublishedFirst;
   for (SigningKey key : *keys_) {
-    if (key.retired == 0) key.retired = now;
+    if (key.retired == 0) key.retired = next.front().not_before;
     if (live(key)) next.push_back(std::move(key));
   }
   if (!folder_.empty()) {
@@ -142,7 +153,8 @@ Result<std::string> KeyRing::rotate() {
     version_ = key_file::version(folder_);
   }
   keys_ = std::make_shared<const Keys>(std::move(next));
-  log_info("user.key_rotated", "A new key signs", {{"key_id", keys_->front().id}});
+  log_info("user.key_rotated", "A new key is published and signs later",
+           {{"key_id", keys_->front().id}, {"not_before", format_time(keys_->front().not_before)}});
   return keys_->front().id;
 }
 

@@ -1,6 +1,7 @@
-// The Ed25519 keys that sign access tokens. One key signs; those that it replaced verify for another day,
-// longer than any token lives. Kept in DIR/keys.json (JSON Web Keys with their private part, mode 0600), made
-// at first use.
+// The Ed25519 keys that sign access tokens. One key signs; the next one is published first, for longer than
+// anybody keeps the key set, so that no token comes to somebody who cannot know its key yet; those that were
+// replaced verify for another day, longer than any token lives. Kept in DIR/keys.json (JSON Web Keys with
+// their private part, mode 0600), made at first use.
 //
 //   std::shared_ptr<KeyRing> keys = key_ring(data_folder);   // shared by everyone in this process
 //   Signature signature = TRY(keys->sign(text));
@@ -23,6 +24,8 @@
 namespace micropay {
 
 constexpr Duration kRetiredKeyLife = 24 * kHour;
+constexpr Duration kKeySetMaxAge = 5 * kMinute;  // what /.well-known/jwks.json allows caches
+constexpr Duration kPublishedFirst = kKeySetMaxAge + kMinute;
 
 struct SigningKey {
   std::string id;                  // "kid": RFC 7638 thumbprint of the public key
@@ -30,7 +33,8 @@ struct SigningKey {
   std::array<uint8_t, 32> public_key{};
   std::array<uint8_t, 64> secret_key{};
   Time created = 0;
-  Time retired = 0;  // 0: signs
+  Time not_before = 0;  // signs from then on
+  Time retired = 0;     // and until then; 0: for ever
 };
 
 SigningKey make_signing_key(const std::array<uint8_t, 32>& seed, Time created);
@@ -53,7 +57,7 @@ class KeyRing {
   Result<std::string> current_key_id();
   Result<Signature> sign(std::string_view key_id, std::string_view text);
   bool verify(std::string_view key_id, std::string_view text, std::string_view signature);
-  // A new key signs from now on. Returns its id.
+  // A new key is in the set from now on, and signs kPublishedFirst later. Returns its id.
   Result<std::string> rotate();
   // Public keys that verify now, as a JSON Web Key Set.
   std::string jwks();
@@ -63,11 +67,12 @@ class KeyRing {
   Result<void> show(std::string_view jwks);
 
  private:
-  using Keys = std::vector<SigningKey>;  // the one that signs first
+  using Keys = std::vector<SigningKey>;  // the newest first
   Result<std::shared_ptr<const Keys>> keys();
   Result<std::shared_ptr<const Keys>> load_or_make();
   Result<std::shared_ptr<const Keys>> load();
   bool live(const SigningKey& key) const;
+  const SigningKey& signing(const Keys& keys) const;
 
   const std::string folder_;  // empty: nothing is kept
   bool verifies_only_ = false;

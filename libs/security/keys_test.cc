@@ -55,6 +55,7 @@ TEST_F(Keys, AReplacedKeyVerifiesForADay) {
   KeyRing ring(folder_, clock_);
   const Signature old = sign(ring, "text");
   ASSERT_TRUE(ring.rotate());
+  clock_.advance(kPublishedFirst);
   const Signature fresh = sign(ring, "text");
   EXPECT_NE(old.key_id, fresh.key_id);
   EXPECT_TRUE(ring.verify(old.key_id, "text", old.bytes));
@@ -69,11 +70,49 @@ TEST_F(Keys, AReplacedKeyVerifiesForADay) {
             2u);  // the one of two rotations ago is gone from the file
 }
 
+// Whoever has just fetched the key set keeps it for five minutes: a key that signed within a second was
+// unknown to him, and good tokens were refused.
+TEST_F(Keys, AKeyIsPublishedBeforeItSigns) {
+  KeyRing ring(folder_, clock_);
+  const std::string first = ring.current_key_id().value();
+  const std::string second = ring.rotate().value();
+  EXPECT_NE(ring.jwks().find(second), std::string::npos);
+  EXPECT_EQ(ring.current_key_id().value(), first);
+  clock_.advance(kKeySetMaxAge);
+  EXPECT_EQ(ring.current_key_id().value(), first);
+  EXPECT_EQ(KeyRing(folder_, clock_).current_key_id().value(), first) << "after a restart, too";
+  const Signature last = sign(ring, "text");
+  clock_.advance(kPublishedFirst - kKeySetMaxAge);
+  EXPECT_EQ(ring.current_key_id().value(), second);
+  EXPECT_EQ(KeyRing(folder_, clock_).current_key_id().value(), second);
+  // What the first one signed last lives as long as any token does.
+  clock_.advance(kRetiredKeyLife - 1);
+  EXPECT_TRUE(ring.verify(first, "text", last.bytes));
+  clock_.advance(1);
+  EXPECT_FALSE(ring.verify(first, "text", last.bytes));
+}
+
+// Rotated again before the new key has signed: each signs in its turn, each is known before.
+TEST_F(Keys, RotationsMayFollowAtOnce) {
+  KeyRing ring(folder_, clock_);
+  const std::string first = ring.current_key_id().value(), second = ring.rotate().value();
+  clock_.advance(kMinute);
+  const std::string third = ring.rotate().value();
+  EXPECT_EQ(ring.current_key_id().value(), first);
+  clock_.advance(kPublishedFirst - kMinute);
+  EXPECT_EQ(ring.current_key_id().value(), second);
+  clock_.advance(kMinute);
+  EXPECT_EQ(ring.current_key_id().value(), third);
+  for (const std::string& id : {first, second, third}) EXPECT_NE(ring.jwks().find(id), std::string::npos);
+}
+
 TEST_F(Keys, AnotherProcessRotates) {
   KeyRing server(folder_, clock_), command_line(folder_, clock_);
   const Signature old = sign(server, "text");
   const std::string fresh = command_line.rotate().value();
   clock_.advance(kSecond);
+  EXPECT_NE(server.jwks().find(fresh), std::string::npos);
+  clock_.advance(kPublishedFirst);
   EXPECT_EQ(server.current_key_id().value(), fresh);
   EXPECT_TRUE(server.verify(old.key_id, "text", old.bytes));
 }

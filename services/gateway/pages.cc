@@ -3,6 +3,7 @@
 
 #include "libs/contract/documents.h"
 #include "libs/contract/etag.h"
+#include "libs/security/keys.h"
 #include "services/gateway/answers.h"
 #include "services/gateway/compression.h"
 #include "services/gateway/docs_page.h"
@@ -64,7 +65,8 @@ bool Pages::handle(Exchange& exchange) {
     return true;
   } else if (keys) {
     exchange.own_headers = true;
-    HttpResponse response{.status = 200, .headers = safety_headers(kClosedPolicy, "public, max-age=300")};
+    const std::string caching = fmt::format("public, max-age={}", kKeySetMaxAge / kSecond);
+    HttpResponse response{.status = 200, .headers = safety_headers(kClosedPolicy, caching)};
     set_body(response, exchange, "application/json", authenticator_.jwks());
     exchange.finish(std::move(response));
   } else {

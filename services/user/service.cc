@@ -101,10 +101,13 @@ Result<User> get_me(QueryContext& ctx, const GetMeRequest&) {
 }
 
 Result<User> update_me(Context& ctx, const UpdateMeRequest& request) {
-  TRY(ctx.table<User>().get(ctx.principal().user_id));
+  const User& before = TRY(ctx.table<User>().get(ctx.principal().user_id));
+  const bool renamed = request.has_display_name() && request.display_name() != before.display_name();
+  const bool speaks_anew = request.has_language() && request.language() != before.language();
+  if (!renamed && !speaks_anew) return before;
   User& user = ctx.table<User>().edit(ctx.principal().user_id);
-  if (!request.display_name().empty()) user.set_display_name(request.display_name());
-  if (!request.language().empty()) user.set_language(request.language());
+  if (renamed) user.set_display_name(request.display_name());
+  if (speaks_anew) user.set_language(request.language());
   user.set_updated_at(ctx.now());
   UserUpdated event;
   event.set_user_id(user.id());

@@ -46,6 +46,11 @@ TEST_F(Users, ReadAndChangeTheirProfile) {
   EXPECT_EQ(read.display_name(), "Ada L.");
   EXPECT_EQ(read.language(), "de");  // left out: stays
   EXPECT_EQ(world.events(), (Types{"user.created", "user.updated"}));
+  change.set_language("");  // RFC 7396: what is given and empty is taken away
+  EXPECT_EQ(world.call<User>(change, me)->language(), "");
+  EXPECT_EQ(world.events(), (Types{"user.updated"}));
+  EXPECT_EQ(world.call<User>(change, me)->display_name(), "Ada L.");
+  EXPECT_EQ(world.events(), Types{});  // nothing is new
   EXPECT_EQ(world.query<User>(GetMeRequest(), system_principal()).error().code, Code::kNotFound);
 }
 

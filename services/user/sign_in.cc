@@ -1,6 +1,7 @@
 // Signing in and changing a password. Argon2id runs in the preparations, on workers; the handlers decide with
 // what it found. What an attacker can measure or read is the same for an address that nobody has.
 #include "libs/security/encoding.h"
+#include "libs/security/password_rules.h"
 #include "services/user/handlers.h"
 #include "services/user/rules.h"
 
@@ -27,7 +28,9 @@ PasswordFacts compare(const Credentials& credentials, const std::string& passwor
   std::vector<std::string> hashes;
   for (const Credential* each : credentials) hashes.push_back(each->password_hash());
   if (hashes.empty()) hashes.push_back(dummy_hash(tools.password_cost));
-  const std::optional<size_t> found = matching_hash(hashes, password);
+  std::optional<size_t> found;
+  for (const std::string& form : password_forms(password))
+    if (!found) found = matching_hash(hashes, form);
   PasswordFacts facts;
   facts.set_matches(found.has_value());
   if (!found) return facts;
@@ -83,12 +86,13 @@ PasswordFacts compare_own(QueryContext& ctx, const std::string& password, const 
 Result<PasswordFacts> hash_of_new_user(QueryContext& ctx, const std::string& email,
                                        const std::string& password, const Tools& tools) {
   PasswordFacts facts;
+  const std::string form = TRY(new_password({.text = password, .email = email, .field = "password"}));
   // A taken address is refused by the handler, after it has looked for an earlier answer to the same
   // idempotency key.
   const UserEmail* address = ctx.table<UserEmail>().find(user_rules::normal_email(email));
   if (address != nullptr && address->proven_at() != 0) return facts;
   const Credential* first = address == nullptr ? nullptr : ctx.table<Credential>().find(address->user_id());
-  facts.set_password_hash(TRY(hash({.password = password, .owner = email, .beside = first}, tools)));
+  facts.set_password_hash(TRY(hash({.password = form, .owner = email, .beside = first}, tools)));
   return facts;
 }
 
@@ -103,16 +107,18 @@ Result<PasswordFacts> compare_for_login(QueryContext& ctx, const LoginRequest& r
 Result<PasswordFacts> compare_for_change(QueryContext& ctx, const ChangePasswordRequest& request,
                                          const Tools& tools) {
   const std::string& user_id = ctx.principal().user_id;
+  const User* user = ctx.table<User>().find(user_id);
+  const std::string form = TRY(new_password({.text = request.new_password(),
+                                             .email = user == nullptr ? std::string_view() : user->email(),
+                                             .field = "newPassword"}));
   PasswordFacts facts = compare_own(ctx, request.current_password(), tools);
   if (!facts.matches()) return facts;
   const Credential* present = ctx.table<Credential>().find(user_id);
-  const User* user = ctx.table<User>().find(user_id);
   const UserEmail* address = user == nullptr ? nullptr : ctx.table<UserEmail>().find(user->email());
   const bool shared = claimants_of(address).size() > 1;
-  facts.set_password_hash(TRY(hash({.password = request.new_password(),
-                                    .owner = user_id + request.new_password(),
-                                    .beside = shared ? present : nullptr},
-                                   tools)));
+  facts.set_password_hash(TRY(hash(
+      {.password = form, .owner = user_id + request.new_password(), .beside = shared ? present : nullptr},
+      tools)));
   return facts;
 }
 

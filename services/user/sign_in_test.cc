@@ -180,6 +180,25 @@ TEST_F(SignIn, KnowsTheLastTenPlaces) {
   EXPECT_EQ(sources[9], "10.0.0.5");
 }
 
+// One keyboard sends n with a tilde as one character, another as two: registered here, not let in there.
+TEST_F(SignIn, TakesTheSameCharactersFromAnyKeyboard) {
+  CreateUserRequest request;
+  request.set_email("ada@example.org");
+  request.set_display_name("Ada");
+  request.set_password("contrase\u00f1a larga");
+  ASSERT_TRUE(world.call<User>(request, Principal()));
+  EXPECT_EQ(reason(login("ada@example.org", "contrasen\u0303a larga")), "");
+  EXPECT_EQ(reason(login("ada@example.org", "contrase\u00f1a\u00a0larga")), "");
+  EXPECT_EQ(reason(login("ada@example.org", "contrasena larga")), "invalid_credentials");
+  for (const char* common : {"1234567890", "password12", "          "}) {
+    request.set_email("bob@example.org");
+    request.set_password(common);
+    const auto refused = world.call<User>(request, Principal());
+    EXPECT_EQ(refused.error().reason, "password_too_common") << common;
+    EXPECT_EQ(refused.error().field, "password");
+  }
+}
+
 struct PasswordChange : UserWorld {
   Result<Empty> change(const Principal& caller, const std::string& from, const std::string& to) {
     ChangePasswordRequest request;
@@ -215,6 +234,16 @@ TEST_F(PasswordChange, CountsWrongGuessesOfTheSession) {
   EXPECT_EQ(reason(change(caller, kPassword, "another password")), "sign_in_delayed");
   EXPECT_EQ(reason(login("ada@example.org")), "");
   EXPECT_EQ(reason(change(elsewhere, kPassword, "another password")), "");
+}
+
+TEST_F(PasswordChange, TakesNoCommonOne) {
+  register_user("ada.lovelace@example.org").value();
+  const Principal caller = signed_in("ada.lovelace@example.org");
+  for (const char* bad : {"qwertyuiop", "ada.lovelace1815"}) {
+    const auto refused = change(caller, kPassword, bad);
+    EXPECT_EQ(refused.error().reason, "password_too_common");
+    EXPECT_EQ(refused.error().field, "newPassword");
+  }
 }
 
 TEST_F(PasswordChange, WaitsForNoStranger) {

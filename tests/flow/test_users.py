@@ -40,6 +40,20 @@ def test_registering_opens_a_wallet(platform):
     assert user.balance(wallets[0]["id"]) == ("0.00", "0.00")
 
 
+@pytest.mark.parametrize("password", ["1234567890", "password12", " " * 10, "Passw0rd2026"])
+def test_passwords_that_are_tried_first(platform, ada, password):
+    body = {"email": f"{unique()}@example.org", "password": password, "displayName": "Eve"}
+    platform.anonymous().refused(400, "password_too_common", "POST", "users", body, field="password")
+    change = {"currentPassword": ada.password, "newPassword": password}
+    ada.refused(400, "password_too_common", "POST", "auth/password", change, field="newPassword")
+
+
+def test_one_password_from_two_keyboards(platform):
+    body = {"email": f"{unique()}@example.org", "password": "contrase\u00f1a larga", "displayName": "Eve"}
+    platform.anonymous().post("users", body, expect=201)
+    assert works(User(platform, body["email"], "contrasen\u0303a larga").login())
+
+
 @pytest.mark.parametrize("change", [str.lower, str.upper])
 def test_an_address_registers_once(platform, ada, change):
     body = {"email": change(ada.email), "password": "another password", "displayName": "Eve"}
@@ -219,6 +233,17 @@ def test_profile_changes_keep_what_is_left_out(platform):
     assert changed == user.get("users/me")
     assert changed | {"updatedAt": before["updatedAt"]} == before | {"displayName": "Grace"}
     assert changed["updatedAt"] > before["updatedAt"]
+
+
+@pytest.mark.parametrize("nothing", ["", None])
+def test_a_profile_field_is_cleared(platform, nothing):
+    """RFC 7396: null takes a member away. A language may be missing, a name may not."""
+    user = platform.register("cleared", language="de", prove=False)
+    assert "language" not in user.patch("users/me", {"language": nothing})
+    assert "language" not in user.get("users/me")
+    answer = user.request("PATCH", "users/me", {"displayName": nothing})
+    assert answer.status_code == 400 and answer.json()["field"] == "displayName"
+    assert user.get("users/me")["displayName"] == "Cleared"
 
 
 def test_characters_are_counted_not_bytes(ada):
