@@ -1,4 +1,5 @@
-// Small text work of HTTP: status phrases, percent-encoding (RFC 3986), query strings, UTF-8.
+// Small text work of HTTP: status phrases, percent-encoding (RFC 3986), query strings. is_utf8() is
+// libs/base/unicode.cc's.
 #include "libs/http/message.h"
 
 namespace micropay {
@@ -140,28 +141,6 @@ bool has_token(std::string_view list, std::string_view lower_case_token) {
     list.remove_prefix(std::min(end + 1, list.size()));
   }
   return false;
-}
-
-bool is_utf8(std::string_view text) {
-  for (size_t i = 0; i < text.size();) {
-    auto first = static_cast<unsigned char>(text[i]);
-    if (first < 0x80) {
-      ++i;
-      continue;
-    }
-    size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    if (first < 0xc2 || first > 0xf4 || i + length > text.size()) return false;
-    uint32_t point = first & (0xffu >> (length + 1));
-    for (size_t k = 1; k < length; ++k) {
-      auto next = static_cast<unsigned char>(text[i + k]);
-      if ((next & 0xc0) != 0x80) return false;
-      point = point << 6 | (next & 0x3f);
-    }
-    bool overlong = (length == 3 && point < 0x800) || (length == 4 && point < 0x10000);
-    if (overlong || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff)) return false;
-    i += length;
-  }
-  return true;
 }
 
 }  // namespace micropay
