@@ -96,7 +96,7 @@ Row ProjectionPass::get(const contract::Table& table, const std::string& key) co
   const RowMap::Entry* entry = rows_[table.id].find(hashed);
   if (entry == nullptr || entry->row == 0) return nullptr;
   std::shared_ptr<google::protobuf::Message> row = table.make();
-  CHECK(row->ParseFromString(row_at(entry->where).second));
+  CHECK(row->ParseFromString(row_at(entry->where).second));  // own bytes
   return row;
 }
 

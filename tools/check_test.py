@@ -65,6 +65,7 @@ PLANTED = [
     ("purity", "services/payment/service.cc", "// S.\nvoid f() { std::thread t; }\n", "cc:2: std::thread"),
     ("purity", "services/payment/rules.cc", "#include <chrono>\n", "rules.cc:1: #include <chrono>"),
     ("purity", "services/payment/service.cc", "// S.\nauto t = system_clock().now();\n", "system_clock"),
+    ("checks", "libs/base/a.cc", "// A.\nvoid f() {\n  CHECK(row->ParseFromString(bytes));\n}\n", "a.cc:3: bytes"),
     ("money", "services/payment/effects/a.cc", "// S.\ndouble fee;\n", "a.cc:2: double"),
     ("money", "libs/base/money.h", "// M.\nfloat f();\n", "money.h:2: float"),
 ]
@@ -86,6 +87,8 @@ ALLOWED = [
     ("money", "services/fraud/rules.cc", "// F.\ndouble score;\n"),
     ("money", "services/payment/a.cc", "// P.\ndouble share;  // of the traffic, not money\n"),
     ("purity", "services/payment/effects/a.cc", "// P.\n#include <thread>\n"),
+    ("checks", "libs/base/a.cc", "// A.\nvoid f() {\n  CHECK(row->ParseFromString(bytes));  // own bytes\n}\n"),
+    ("checks", "libs/base/a_test.cc", "// A.\nvoid f() {\n  CHECK(row->ParseFromString(bytes));\n}\n"),
 ]
 
 

@@ -5,6 +5,7 @@
 #include "app/console.h"
 #include "app/modules.h"
 #include "app/simulator/campaign.h"
+#include "libs/base/check_scope.h"
 #include "libs/base/log.h"
 
 namespace micropay::app {
@@ -141,6 +142,7 @@ int simulate(const Arguments& arguments) {
     return kUsage;
   }
   detail::log_level = LogLevel::kOff;  // a world of failures would fill the screen
+  CheckScope::never();                 // nothing in it is damaged: what must hold has to hold
   Progress progress("Simulating");
   if (arguments.has("--keep")) {
     const auto keep = ranges(arguments.text("--keep"));

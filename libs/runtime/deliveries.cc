@@ -1,6 +1,8 @@
 // What follows from events in the engine: reactions in the tick, followers behind it, retries in order of
 // their key, timers, effect results, and dead letters for what fails for good.
+#include "libs/base/log.h"
 #include "libs/runtime/engine_impl.h"
+#include "libs/runtime/stored.h"
 
 namespace micropay {
 namespace {
@@ -24,6 +26,16 @@ Event restored(const StoredEnvelope& envelope) {
   if (!message->ParseFromString(envelope.data())) return nullptr;
   event->message = std::move(message);
   return event;
+}
+
+Error unreadable(std::string_view what) {
+  return {.code = Code::kInternal,
+          .reason = fmt::format("unreadable_{}", what),
+          .detail = fmt::format("The {} cannot be read: its row is damaged.", what)};
+}
+
+std::unexpected<Error> not_handled(const std::string& type) {
+  return fail(Code::kFailedPrecondition, "not_redrivable", fmt::format("Nothing here handles {}.", type));
 }
 
 }  // namespace
@@ -82,6 +94,10 @@ void Engine::Impl::hold(const Reaction& reaction, const EventRecord& event, uint
   record.set_attempts(attempts);
   record.set_next_at(host_.now() + (attempts == 0 ? 0 : retry_after(attempts)));
   if (attempts != 0) record.set_last_error(fmt::format("{}: {}", error.reason, error.detail));
+  // No row has such a key, whoever made the event: it cannot wait to be tried again.
+  if (record.event_key().find('\0') != std::string::npos)
+    return dead_letter(DeadLetter::EVENT, record.service(), record.envelope().type(), {}, error, attempts,
+                       record.envelope().correlation_id(), record.envelope());
   host_.put(record);
   keep_lane({record.service(), record.event_key()});
   lanes_[{record.service(), record.event_key()}].emplace(record.position(), record);
@@ -193,8 +209,12 @@ void Engine::Impl::fire_timers() {
     const auto* entry = handlers_.timer(record.type());
     if (entry == nullptr) continue;  // of a service that does not run here
     host_.work().erase(table, key);
-    std::unique_ptr<google::protobuf::Message> message = contract::model().make(record.type());
-    CHECK(message && message->ParseFromString(record.message()));
+    const MessagePtr message = read_stored(*entry->second->type, record.message());
+    if (message == nullptr) {
+      dead_letter(DeadLetter::TIMER, record.service(), record.type(), record.timer_key(), unreadable("timer"),
+                  1, record.correlation_id(), record);
+      continue;
+    }
     const InputFrame frame{
         .service = entry->first->contract,
         .principal = &system_principal(),
@@ -218,7 +238,10 @@ void Engine::Impl::run_effect_result(EffectResult& result) {
   const auto* present = find_row<EffectRecord>(host_, result.id);
   if (present == nullptr) return;
   EffectRecord record = *present;
-  const auto& [service, handler] = *handlers_.effect(record.type());
+  const auto* entry = handlers_.effect(record.type());
+  if (entry == nullptr)
+    return;  // the row says another type than what was carried out: it waits for its service
+  const auto& [service, handler] = *entry;
   record.set_attempts(record.attempts() + 1);
   record.set_last_error(result.outcome.error);
   const Duration wait = EffectRunner::backoff(handler->policy, record.attempts(), record.id());
@@ -235,7 +258,7 @@ void Engine::Impl::run_effect_result(EffectResult& result) {
   } else {
     AnyOutcome last = result.outcome;
     if (last.kind == Kind::kRetry) last.kind = Kind::kFailed;
-    if (last.kind == Kind::kFailed)
+    if (last.kind == Kind::kFailed && last.error != EffectRunner::kUnreadable)
       dead_letter(DeadLetter::EFFECT, record.service(), record.type(), record.id(),
                   {.code = Code::kUnavailable, .reason = "effect_failed", .detail = last.error},
                   record.attempts(), record.correlation_id(), record);
@@ -247,8 +270,10 @@ void Engine::Impl::run_effect_result(EffectResult& result) {
 
 void Engine::Impl::end_effect(const EffectRecord& record, const Service& service,
                               const Service::EffectHandler& handler, const AnyOutcome& outcome) {
-  std::unique_ptr<google::protobuf::Message> request = contract::model().make(record.type());
-  CHECK(request && request->ParseFromString(record.request()));
+  const MessagePtr request = read_stored(*handler.type, record.request());
+  if (request == nullptr)  // nothing was carried out, and there is nobody to tell what became of what
+    return dead_letter(DeadLetter::EFFECT, record.service(), record.type(), record.id(), unreadable("effect"),
+                       record.attempts(), record.correlation_id(), record);
   const InputFrame frame{.service = service.contract,
                          .principal = &system_principal(),
                          .correlation_id = record.correlation_id(),
@@ -282,6 +307,11 @@ void Engine::Impl::dead_letter(DeadLetter::Kind kind, std::string_view service, 
   letter.set_created_at(host_.now());
   letter.set_correlation_id(std::string(correlation));
   payload.SerializeToString(letter.mutable_payload());
+  log_error("engine.dead_letter", "something failed for good, and staff has to look at it",
+            {{"dead_letter_id", letter.id()},
+             {"service", letter.service()},
+             {"type", letter.type()},
+             {"reason", letter.reason()}});
   host_.put(letter);
   numbers_.dead_letters.add();
 }
@@ -290,11 +320,7 @@ void Engine::Impl::dead_letter(DeadLetter::Kind kind, std::string_view service, 
 Result<void> Engine::Impl::redrive(Context& ctx, const DeadLetter& letter) {
   switch (letter.kind()) {
     case DeadLetter::EVENT: {
-      DeliveryRecord record;
-      CHECK(record.mutable_envelope()->ParseFromString(letter.payload()));
-      record.set_service(letter.service());
-      record.set_event_key(letter.key());
-      record.set_position(record.envelope().position());
+      DeliveryRecord record = TRY(delivery_in(letter));
       record.set_next_at(ctx.now());
       host_.put(record);
       keep_lane({record.service(), record.event_key()});
@@ -302,16 +328,16 @@ Result<void> Engine::Impl::redrive(Context& ctx, const DeadLetter& letter) {
       return {};
     }
     case DeadLetter::EFFECT: {
-      EffectRecord record;
-      CHECK(record.ParseFromString(letter.payload()));
+      EffectRecord record = TRY(effect_in(letter));
+      if (handlers_.effect(record.type()) == nullptr) return not_handled(record.type());
       record.set_attempts(0);
       record.set_next_at(clock_.monotonic());
       host_.put(record);
       return {};
     }
     case DeadLetter::TIMER: {
-      TimerRecord record;
-      CHECK(record.ParseFromString(letter.payload()));
+      TimerRecord record = TRY(timer_in(letter));
+      if (handlers_.timer(record.type()) == nullptr) return not_handled(record.type());
       record.set_due(ctx.now());
       host_.put(record);
       return {};

@@ -1,7 +1,9 @@
 #include "libs/runtime/effects.h"
 
+#include "libs/base/check_scope.h"
 #include "libs/base/metrics.h"
 #include "libs/base/trace.h"
+#include "libs/runtime/stored.h"
 
 namespace micropay {
 
@@ -73,8 +75,9 @@ void EffectRunner::dispatch(Time now) {
 
 void EffectRunner::start(const EffectRecord& record, const Service::EffectHandler& handler, Time now) {
   running_[record.id()] = {record.target(), &handler.policy, record.attempts(), now + handler.policy.timeout};
-  std::shared_ptr<google::protobuf::Message> request(contract::model().make(record.type()));
-  CHECK(request && request->ParseFromString(record.request()));
+  const MessagePtr request = read_stored(*handler.type, record.request());
+  if (request == nullptr)
+    return done_({record.id(), record.attempts(), {AnyOutcome::Kind::kFailed, nullptr, kUnreadable}});
   executor_([this, handler = &handler, request, id = record.id(), attempt = record.attempts(),
              poll = record.unknown(), service = record.service(), parent = record.traceparent()] {
     Span span = begin_span(traces_, {.name = request->GetDescriptor()->name(),
@@ -85,6 +88,7 @@ void EffectRunner::start(const EffectRecord& record, const Service::EffectHandle
     span.set("attempt", int64_t(attempt) + 1);
     AnyOutcome outcome;
     try {
+      const CheckScope scope;
       outcome = handler->perform(*request, id, poll);
     } catch (const std::exception& error) {
       outcome = {AnyOutcome::Kind::kUnknown, nullptr, error.what()};

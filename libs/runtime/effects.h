@@ -46,6 +46,8 @@ class EffectRunner {
   size_t pending() const { return waiting_.size() + running_.size(); }
   size_t running() const { return running_.size(); }
 
+  // The error of an effect that was not carried out, because its row does not say what it is.
+  static constexpr const char* kUnreadable = "unreadable_effect";
   static Duration backoff(const EffectPolicy& policy, uint32_t attempts, std::string_view id);
 
  private:

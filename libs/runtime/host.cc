@@ -2,6 +2,8 @@
 
 #include <sodium.h>
 
+#include "libs/base/log.h"
+
 namespace micropay {
 namespace {
 
@@ -41,6 +43,13 @@ void Host::begin_input(const InputFrame& frame) {
   emitted_before_ = emitted_.size();
   keep_ = false;
   work_.begin_input();
+}
+
+// What must hold does not: this input is as if it had never come.
+std::unexpected<Error> Host::broken(const char* what) {
+  keep_ = false;
+  log_error("handler.check_failed", what, {{"service", frame_->service->name}});
+  return fail(Code::kInternal, "invariant_broken", "Something that must hold does not: nothing was done.");
 }
 
 void Host::end_input(bool succeeded) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "contracts/runtime.pb.h"
+#include "libs/base/check_scope.h"
 #include "libs/base/ids.h"
 #include "libs/runtime/work.h"
 
@@ -31,7 +32,8 @@ class Host final : public ContextHost {
   // Ticks are not before the last one of the log, nor ids, whatever the clock says.
   void go_on_after(Time time);
   void begin_tick(Time now, uint64_t number, uint64_t first_position);
-  // Runs `body(Context&)`; an error, or an exception, undoes it unless the handler kept its changes.
+  // Runs `body(Context&)`; an error undoes it unless the handler kept its changes. An exception, or a CHECK
+  // that fails, always does.
   template <typename Body>
   auto run(const InputFrame& frame, Body body) -> decltype(body(std::declval<Context&>())) {
     begin_input(frame);
@@ -82,13 +84,18 @@ class Host final : public ContextHost {
 
  private:
   template <typename Body>
-  static auto guarded(Context& context, Body& body) -> decltype(body(context)) {
+  auto guarded(Context& context, Body& body) -> decltype(body(context)) {
     try {
+      const CheckScope scope;
       return body(context);
+    } catch (const CheckFailed& failed) {
+      return broken(failed.what());
     } catch (const std::exception& error) {
+      keep_ = false;
       return fail(Code::kInternal, "handler_threw", error.what());
     }
   }
+  std::unexpected<Error> broken(const char* what);
   void begin_input(const InputFrame& frame);
   void end_input(bool succeeded);
 

@@ -1,6 +1,7 @@
 // Runs the projections of the services over ticks that are durable, for the store that asks.
 #include <map>
 
+#include "libs/base/check_scope.h"
 #include "libs/base/log.h"
 #include "libs/base/metrics.h"
 #include "libs/runtime/engine.h"
@@ -119,6 +120,7 @@ class ServicesProjector final : public Projector {
     if (!together) host.work.begin_input();
     Result<void> result;
     try {
+      const CheckScope scope;
       result = entry.handler.handle(context, event);
     } catch (const std::exception& error) {
       result = fail(Code::kInternal, "handler_threw", error.what());

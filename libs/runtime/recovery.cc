@@ -12,7 +12,11 @@ constexpr Duration kCommitRetry = 100 * kMillisecond;
 
 Result<void> Engine::Impl::open() {
   state_ = State::kStarting;
-  TRY(load());
+  try {
+    TRY(load());
+  } catch (const StoreUnavailable& away) {
+    return std::unexpected(away.error);
+  }
   host_.go_on_after(store_.end().time);
   if (options_.shared_store) store_.on_foreign_commit([this] { wake_for_foreign(); });
   // What was left for later is wanted now.

@@ -134,7 +134,7 @@ Result<bool> ServerStoreImpl::lock_and_look(SqlSession& session, const Tick& tic
   session.add(lock_head_sql());
   session.add(log_since_sql(), {sql_value(end().tick), sql_value(kTicksUnderLock)});
   const auto answers = TRY(session.run());
-  const LogHead head = head_of(*answers[1]);
+  const LogHead head = TRY(head_of(*answers[1]));
   const SqlRows& log = *answers[2];
   if (sent && is_own(log, *sent)) {
     told_.store(true, std::memory_order_relaxed);  // what is behind it is taken in later
@@ -153,7 +153,8 @@ Result<bool> ServerStoreImpl::lock_and_look(SqlSession& session, const Tick& tic
   for (size_t i = taken; i < since_begin_.size(); ++i)
     if (reads_.conflicts(tick, *since_begin_[i])) return conflict("conflict");
   if (more) return conflict("behind");
-  CHECK(end().tick == head.tick && end().next_position == head.next_position);
+  if (end().tick != head.tick || end().next_position != head.next_position)
+    return fail(Code::kInternal, "log_damaged", "the database's log does not end where its head says");
   fence_ = head.fence;
   return false;
 }

@@ -38,12 +38,12 @@ std::string_view lock_head_sql() {
   return R"(SELECT "tick","next_position","time","fence" FROM "log_head" WHERE "id"=1 FOR UPDATE)";
 }
 
-LogHead head_of(const SqlRows& answer) {
-  CHECK(answer.rows() == 1 && "the log has one head");
-  return {.tick = static_cast<uint64_t>(answer.integer(0, 0)),
-          .next_position = static_cast<uint64_t>(answer.integer(0, 1)),
-          .time = answer.integer(0, 2),
-          .fence = static_cast<uint64_t>(answer.integer(0, 3))};
+Result<LogHead> head_of(const SqlRows& answer) {
+  if (answer.rows() != 1) return fail(Code::kInternal, "log_damaged", "the database's log has no head");
+  return LogHead{.tick = static_cast<uint64_t>(answer.integer(0, 0)),
+                 .next_position = static_cast<uint64_t>(answer.integer(0, 1)),
+                 .time = answer.integer(0, 2),
+                 .fence = static_cast<uint64_t>(answer.integer(0, 3))};
 }
 
 std::string now_sql(SqlServer server) {
@@ -76,7 +76,7 @@ Result<std::optional<Membership::Joined>> Membership::try_join(SqlSession& sessi
                           now),
               {sql_text(options_.name), sql_value(epoch())});
   auto answers = TRY(session.run());
-  Joined joined{.head = head_of(*answers[1]), .epoch = 0};
+  Joined joined{.head = TRY(head_of(*answers[1])), .epoch = 0};
   if (answers[2]->rows() != 0) {
     session.roll_back();
     return std::nullopt;

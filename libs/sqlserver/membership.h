@@ -18,9 +18,9 @@ struct LogHead {
   Time time = 0;
   uint64_t fence = 0;
 };
-// SQL of the head, locked until the transaction ends; head_of() reads its answer.
+// SQL of the head, locked until the transaction ends; head_of() reads its answer (log_damaged: it is gone).
 std::string_view lock_head_sql();
-LogHead head_of(const SqlRows& answer);
+Result<LogHead> head_of(const SqlRows& answer);
 // The server's clock in microseconds: leases do not depend on ours.
 std::string now_sql(SqlServer server);
 

@@ -88,6 +88,8 @@ Result<void> Applier::gather(const std::string& only_service) {
         }
       } catch (const Error& error) {  // the reader met it
         return std::unexpected(error);
+      } catch (const StoreUnavailable& away) {
+        return std::unexpected(away.error);
       }
       std::lock_guard lock(mutex_);
       stats_.projected_events += events.size();

@@ -89,9 +89,9 @@ Row EmbeddedStoreImpl::get(const contract::Table& table, const std::string& key)
   if (table.scattered && !places_->of(table).keys.may_have(key)) return nullptr;
   auto read = [&]() -> Result<Row> { return TRY(readers_.take())->get(table, key); }();
   if (!read) {
-    // Answering "no such row" here could pay somebody twice.
+    // Answering "no such row" here could pay somebody twice: nothing is decided without it.
     log_error("store.read_failed", read.error().detail, {{"table", table.sql_name}});
-    CHECK(read.has_value());
+    throw StoreUnavailable{std::move(read).error()};
   }
   if (*read) cache_.fill(table, key, *read, cached);
   return *read;

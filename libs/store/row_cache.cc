@@ -5,7 +5,6 @@
 
 #include <cstring>
 
-#include "libs/base/check.h"
 #include "libs/base/quick_hash.h"
 
 namespace micropay {
@@ -84,7 +83,10 @@ uint64_t head_of(std::string_view key) {
 // A message of the row's bytes, which are let go.
 void RowCache::unpack(Entry& entry, const contract::Table& table) {
   std::shared_ptr<google::protobuf::Message> row = table.make();
-  CHECK(row->ParseFromArray(entry.packed.data(), static_cast<int>(entry.packed.size())));
+  if (!row->ParseFromArray(entry.packed.data(), static_cast<int>(entry.packed.size())))
+    throw StoreUnavailable{{.code = Code::kInternal,
+                            .reason = "unreadable_row",
+                            .detail = fmt::format("a row of {} is no such record", table.sql_name)}};
   entry.row = std::move(row);
   entry.payload = nullptr;
 }

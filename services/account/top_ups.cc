@@ -157,7 +157,7 @@ Result<void> take_outcome(Context& ctx, const ProviderCall& call, const Outcome<
   if (found == nullptr) return {};
   const bool again = was_given_up(*found) && outcome.kind == Kind::kDone;
   if (!again && !awaits_provider(*found)) return {};
-  if (again && !takes_money(*ctx.table<Account>().find(found->account_id()))) {
+  if (again && !takes_money(TRY(ctx.table<Account>().get(found->account_id())))) {
     give_back(ctx, *found, outcome.response);
     return {};
   }

@@ -5,6 +5,7 @@
 
 #include "libs/base/ids.h"
 #include "libs/base/log.h"
+#include "libs/store/store.h"
 
 namespace micropay::gateway {
 namespace {
@@ -124,6 +125,8 @@ void Exchange::log(const HttpResponse& response, Duration took) const {
 void guarded(Exchange& exchange, const std::function<void()>& handle) {
   try {
     handle();
+  } catch (const StoreUnavailable& away) {  // of who calls
+    exchange.refuse(away.error);
   } catch (const std::exception& problem) {
     log_error("gateway.failed", "A request met an exception",
               {{"error.message", problem.what()}, {"correlation_id", exchange.correlation_id()}});
