@@ -100,7 +100,6 @@ class EngineBench {
         .request = std::move(request),
         .principal = owners_[payer / kWalletsOfUser],
         .idempotency_key = fmt::format("{:032}", ++keys_),
-        .fingerprint = keys_,
         .done = [this](const Answer& answer) {
           CHECK(answer.result && static_cast<const Payment&>(**answer.result).status() == Payment::COMPLETED);
           ++completed_;

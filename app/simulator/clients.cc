@@ -1,5 +1,6 @@
 #include "app/simulator/clients.h"
 
+#include "contracts/common.pb.h"
 #include "contracts/user.pb.h"
 #include "libs/base/fnv.h"
 #include "libs/contract/json.h"
@@ -20,6 +21,28 @@ std::string digest_of(const Answer& answer) {
 bool transient(const std::string& reason) {
   return reason == "storage_failed" || reason == "storage_full" || reason == "storage_contended" ||
          reason == "overloaded" || reason == "idempotency_in_progress";
+}
+
+// The same request with another value in it that counts, and is as valid; null: none was found.
+MessagePtr altered(const google::protobuf::Message& message) {
+  const auto& reflection = *message.GetReflection();
+  for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
+    const auto* field = message.GetDescriptor()->field(i);
+    const FieldOptions& options = contract::options_of(*field);
+    if (field->is_repeated() || options.secret() || options.format() != NONE) continue;
+    MessagePtr other(message.New());
+    other->CopyFrom(message);
+    if (contract::is_money(*field) && reflection.HasField(message, field)) {
+      auto& money = static_cast<Money&>(*reflection.MutableMessage(other.get(), field));
+      money.set_minor(money.minor() + 1);
+    } else if (field->type() == google::protobuf::FieldDescriptor::TYPE_STRING) {
+      reflection.SetString(other.get(), field, reflection.GetString(message, field) + "x");
+    } else {
+      continue;
+    }
+    if (contract::validate(*other)) return other;
+  }
+  return nullptr;
 }
 
 }  // namespace
@@ -68,8 +91,10 @@ std::string Clients::ask(Request& request, Engine& engine, const void* process, 
   Command command{.method = &method, .request = request.message, .principal = request.principal};
   command.correlation_id = fmt::format("request-{}", request.number);
   command.idempotency_key = request.key;
-  const bool other_body = !request.answered_by.empty() && random.chance(15);
-  command.fingerprint = fnv1a(method.name, request.number) + other_body;
+  const bool wanted = !request.answered_by.empty() && random.chance(15);
+  const MessagePtr other = wanted ? altered(*request.message) : nullptr;
+  const bool other_body = other != nullptr;
+  if (other_body) command.request = other;
   command.respond_async = random.chance(5);
   request.state = Request::State::kAsked;
   waiting_.emplace(process, request.number - 1);

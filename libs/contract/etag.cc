@@ -60,6 +60,7 @@ std::optional<uint64_t> parse_etag(std::string_view text) {
     if (!digit && (c < 'a' || c > 'f')) return {};
     digest = digest << 4 | static_cast<uint64_t>(digit ? c - '0' : c - 'a' + 10);
   }
+  if (digest == 0) return {};  // of no record
   return digest;
 }
 

@@ -111,7 +111,7 @@ std::string encode_context(const Command& command, std::string_view caller) {
   context.set_address(principal.address);
   context.set_correlation_id(command.correlation_id);
   context.set_idempotency_key(command.idempotency_key);
-  context.set_fingerprint(command.fingerprint);
+  context.set_fingerprint(command.sent_digest);
   context.set_respond_async(command.respond_async);
   context.set_if_match(command.if_match);
   context.set_caller(caller.data(), caller.size());
@@ -140,7 +140,7 @@ Result<void> decode_context(std::string_view bytes, Command& command, std::strin
   command.principal.address = context.address();
   command.correlation_id = context.correlation_id();
   command.idempotency_key = context.idempotency_key();
-  command.fingerprint = context.fingerprint();
+  command.sent_digest = context.fingerprint();
   command.respond_async = context.respond_async();
   command.if_match = context.if_match();
   command.after = read(context.after());

@@ -1,10 +1,11 @@
 // Commands in the engine: one idempotency key one effect, and answers that wait for the final event.
 #include <algorithm>
 
-#include "libs/base/ids.h"
+#include "libs/base/log.h"
 #include "libs/contract/etag.h"
 #include "libs/contract/json.h"
 #include "libs/runtime/engine_impl.h"
+#include "libs/runtime/fingerprint.h"
 
 namespace micropay {
 namespace {
@@ -36,13 +37,33 @@ bool contains(const google::protobuf::RepeatedPtrField<std::string>& list, std::
   return std::find(list.begin(), list.end(), value) != list.end();
 }
 
-}  // namespace
-
-// Of the record of its idempotency key; empty: it has none.
-std::string Engine::Impl::idempotency_id(const Command& command) {
-  if (command.idempotency_key.empty() || command.method->options.idempotency() != BY_KEY) return {};
-  return derived_uuid(fmt::format("{}\n{}", command.principal.actor(), command.idempotency_key));
+// Of a record that a release before this one wrote, all that is known is a digest of the request's bytes.
+bool is_same_request(const IdempotencyRecord& record, const Command& command) {
+  if (record.digest().empty())
+    return record.fingerprint() != 0 && record.fingerprint() == command.sent_digest;
+  return record.method() == command.method->name && record.digest() == view_of(command.fingerprint);
 }
+
+std::unexpected<Error> key_reused() {
+  return fail(Code::kUnprocessable, "idempotency_key_reused",
+              "This Idempotency-Key was used with another request.");
+}
+
+// A stored answer that is none of this method's: damage, for the operator to look at. What the first request
+// did stands, and is not done again.
+std::unexpected<Error> unreadable(const Command& command, const IdempotencyRecord& record) {
+  log_error("idempotency.unreadable", "a stored answer cannot be read",
+            {{"key_id", record.key()}, {"method", command.method->name}});
+  return fail(Code::kInternal, "stored_answer_unreadable",
+              "The answer to the first request with this key cannot be read. It is not carried out again.");
+}
+
+// Of an answer as remember() writes it.
+bool is_status_of(const contract::Method& method, uint32_t status) {
+  return status == method.success || status == 202;
+}
+
+}  // namespace
 
 // That the engine has to look whose it is.
 std::optional<OwnedRecord> Engine::Impl::owned_record(const Command& command) {
@@ -59,10 +80,8 @@ void Engine::Impl::run_command(PreparedCommand& input) {
     if (const auto judged = owned->judge(record, command.principal); !judged)
       return answer(input.command, {.result = std::unexpected(judged.error())});
   }
-  std::string key_id = idempotency_id(command);
-  if (!key_id.empty())
-    if (const auto* record = find_row<IdempotencyRecord>(host_, key_id))
-      return answer(input.command, replay(command, *record));
+  if (const IdempotencyRecord* record = remembered(command))
+    return answer(input.command, replay(command, *record));
   if (const auto matched = check_match(command); !matched)
     return answer(input.command, {.result = std::unexpected(matched.error())});
   const std::string actor = command.principal.actor();
@@ -85,7 +104,15 @@ void Engine::Impl::run_command(PreparedCommand& input) {
   traces_.end(response, TickTrace::Until::kDurable);
   drain();
   if (!response) return answer(input.command, {.result = std::unexpected(std::move(response).error())});
-  settle(input.command, std::move(key_id), *response, first_event);
+  settle(input.command, command.key_id, *response, first_event);
+}
+
+// What is known of its key; null: nothing.
+const IdempotencyRecord* Engine::Impl::remembered(const Command& command) {
+  if (command.key_id.empty()) return nullptr;
+  if (const auto* record = find_row<IdempotencyRecord>(host_, command.key_id)) return record;
+  const std::string former = former_key_id(command);
+  return former.empty() ? nullptr : find_row<IdempotencyRecord>(host_, former);
 }
 
 // If-Match is checked against the record that the first path variable names, as the API shows it.
@@ -105,7 +132,8 @@ Result<void> Engine::Impl::check_match(const Command& command) {
 // was first told to.
 bool Engine::Impl::waits_elsewhere(const IdempotencyRecord& record) {
   const Time now = clock_.monotonic();
-  const Duration age = host_.now() - record.created_at(), limit = options_.wait_timeout + kAnswerMargin;
+  const Duration age = host_.now() - std::max<Time>(record.created_at(), 0),
+                 limit = options_.wait_timeout + kAnswerMargin;
   if (asked_again_.size() >= kMostAskedAgain)
     std::erase_if(asked_again_, [&](const auto& asked) { return now - asked.second >= limit; });
   const Time since = asked_again_.size() < kMostAskedAgain
@@ -117,11 +145,10 @@ bool Engine::Impl::waits_elsewhere(const IdempotencyRecord& record) {
 }
 
 Answer Engine::Impl::replay(const Command& command, const IdempotencyRecord& record) {
-  if (record.fingerprint() != command.fingerprint)
-    return {.result = fail(Code::kUnprocessable, "idempotency_key_reused",
-                           "This Idempotency-Key was used with another request.")};
+  if (!is_same_request(record, command)) return {.result = key_reused()};
   const contract::Method& method = *command.method;
   if (record.state() == IdempotencyRecord::PENDING) {
+    if (method.resource == nullptr) return {.result = unreadable(command, record)};
     for (const auto& [key, waiter] : waiters_)
       if (waiter.idempotency_id == record.key())
         return {.result = fail(Code::kAborted, "idempotency_in_progress",
@@ -145,7 +172,9 @@ Answer Engine::Impl::replay(const Command& command, const IdempotencyRecord& rec
     return {.result = std::unexpected(std::move(error)), .status = record.status(), .replayed = true};
   }
   MessagePtr response(method.make_response());
-  CHECK(response->ParseFromString(record.response()));
+  if (record.state() != IdempotencyRecord::ANSWERED || !is_status_of(method, record.status()) ||
+      !response->ParseFromString(record.response()))
+    return {.result = unreadable(command, record)};
   return {.result = Row(std::move(response)), .status = record.status(), .replayed = true};
 }
 
@@ -177,12 +206,9 @@ void Engine::Impl::settle(const CommandPtr& command, std::string idempotency_id,
   if (found == Waiter::Found::kPause || command->respond_async)
     return finish(command, idempotency_id, std::move(row), 202, false);
   if (!idempotency_id.empty()) {
-    IdempotencyRecord record;
-    record.set_key(idempotency_id);
-    record.set_fingerprint(command->fingerprint);
+    IdempotencyRecord record = new_record(*command);
     record.set_resource_key(key);
-    record.set_created_at(host_.now());
-    host_.put(std::move(record));
+    keep(*command, std::move(record));
   }
   const Time deadline = clock_.monotonic() + options_.wait_timeout;
   // Only the newest command of a record waits; an older one is told that it is not final yet.
@@ -217,17 +243,35 @@ Result<Row> Engine::Impl::judged(const contract::Method& method, Row row, bool f
 void Engine::Impl::finish(const CommandPtr& command, const std::string& idempotency_id, Row row,
                           uint32_t status, bool final) {
   Answer result{.result = judged(*command->method, std::move(row), final), .status = status};
-  if (!idempotency_id.empty()) remember(*command, idempotency_id, result);
+  if (!idempotency_id.empty()) remember(*command, result);
   answer(command, std::move(result));
 }
 
-void Engine::Impl::remember(const Command& command, const std::string& idempotency_id, const Answer& answer) {
+IdempotencyRecord Engine::Impl::new_record(const Command& command) const {
   IdempotencyRecord record;
-  record.set_key(idempotency_id);
-  record.set_fingerprint(command.fingerprint);
+  record.set_key(command.key_id);
+  record.set_method(command.method->name);
+  record.set_digest(command.fingerprint.data(), command.fingerprint.size());
+  if (!has_secrets(*command.method)) record.set_fingerprint(command.sent_digest);
+  record.set_created_at(host_.now());
+  return record;
+}
+
+// An instance of the last release, which may run beside this one, looks for the key of an API key elsewhere.
+void Engine::Impl::keep(const Command& command, IdempotencyRecord record) {
+  if (options_.shared_store)
+    if (std::string former = former_key_id(command); !former.empty()) {
+      IdempotencyRecord copy = record;
+      copy.set_key(std::move(former));
+      host_.put(std::move(copy));
+    }
+  host_.put(std::move(record));
+}
+
+void Engine::Impl::remember(const Command& command, const Answer& answer) {
+  IdempotencyRecord record = new_record(command);
   record.set_state(IdempotencyRecord::ANSWERED);
   record.set_status(answer.status);
-  record.set_created_at(host_.now());
   if (answer.result) {
     (*answer.result)->SerializeToString(record.mutable_response());
   } else {
@@ -236,7 +280,7 @@ void Engine::Impl::remember(const Command& command, const std::string& idempoten
     if (!answer.result.error().extensions.empty())
       record.set_resource_key(answer.result.error().extensions[0].second);
   }
-  host_.put(std::move(record));
+  keep(command, std::move(record));
 }
 
 void Engine::Impl::notice_waiters(const EventRecord& event, bool elsewhere) {

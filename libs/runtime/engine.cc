@@ -4,10 +4,12 @@
 
 #include <future>
 
+#include "libs/base/check_scope.h"
 #include "libs/base/log.h"
 #include "libs/contract/json.h"
 #include "libs/contract/validate.h"
 #include "libs/runtime/engine_impl.h"
+#include "libs/runtime/fingerprint.h"
 #include "libs/runtime/page_tokens.h"
 
 namespace micropay {
@@ -49,6 +51,22 @@ class Snapshot final : public QueryHost {
 Error overloaded(std::string_view detail) {
   return {
       .code = Code::kUnavailable, .reason = "overloaded", .detail = std::string(detail), .retry_after_s = 1};
+}
+
+// Of what reads only: whatever is wrong with the rows that it meets, it is an error of this call.
+template <typename T, typename Body>
+Result<T> guarded(const Body& body) {
+  try {
+    const CheckScope scope;
+    return body();
+  } catch (const StoreUnavailable& away) {
+    return std::unexpected(away.error);
+  } catch (const CheckFailed& failed) {
+    log_error("handler.check_failed", failed.what());
+    return fail(Code::kInternal, "invariant_broken", "Something that must hold does not.");
+  } catch (const std::exception& error) {
+    return fail(Code::kInternal, "handler_threw", error.what());
+  }
 }
 
 }  // namespace
@@ -100,6 +118,7 @@ void Engine::Impl::submit(Command command) {
     return refuse(overloaded("Too many requests wait; try again."));
   }
   auto shared = std::make_shared<Command>(std::move(command));
+  make_fingerprint(*shared);
   if (entry->handler->prepare) return prepare(*entry, shared);
   push(PreparedCommand{std::move(shared), nullptr}, false);
 }
@@ -112,17 +131,12 @@ void Engine::Impl::prepare(const Handlers::CommandEntry& entry, const CommandPtr
                                              .service = entry.service->name,
                                              .parent = command->traceparent,
                                              .may_begin_trace = false});
-    Result<MessagePtr> prepared;
-    try {
+    Result<MessagePtr> prepared = guarded<MessagePtr>([&]() -> Result<MessagePtr> {
       // What is found out of a record is for its owner.
-      const auto owned = owned_record(*command);
-      const auto judged = owned ? owned->judge(snapshot.find_row(*owned->table, owned->key), ctx.principal())
-                                : Result<void>();
-      if (judged) prepared = entry.handler->prepare(ctx, *command->request);
-      else prepared = std::unexpected(judged.error());
-    } catch (const StoreUnavailable& away) {
-      prepared = std::unexpected(away.error);
-    }
+      if (const auto owned = owned_record(*command))
+        TRY(owned->judge(snapshot.find_row(*owned->table, owned->key), ctx.principal()));
+      return entry.handler->prepare(ctx, *command->request);
+    });
     span.end();
     if (!prepared) return command->done({.result = std::unexpected(std::move(prepared).error())});
     push(PreparedCommand{command, std::move(*prepared)}, false);
@@ -155,6 +169,14 @@ bool Engine::Impl::run_tick(bool due, bool idle) {
     host_.abandon_input();
     store_error_ = away.error;
     log_error("engine.read_failed", store_error_.detail, {{"reason", store_error_.reason}});
+    commit_failed(store_error_);
+    return false;
+  } catch (const std::exception& error) {  // of a row that is none: handlers' own were caught before
+    host_.abandon_input();
+    store_error_ = {.code = Code::kInternal,
+                    .reason = "tick_failed",
+                    .detail = "A record that the request needs is damaged."};
+    log_error("engine.tick_failed", error.what());
     commit_failed(store_error_);
     return false;
   }
@@ -267,10 +289,11 @@ void Engine::Impl::committed(const Tick& tick) {
 
 Time Engine::Impl::next_due() const {
   const Time wall_ahead = clock_.now() - clock_.monotonic();
+  const auto monotonic = [&](Time wall) { return std::max<Time>(wall, 0) - wall_ahead; };
   Time due = finished_waiters_.empty() ? INT64_MAX : 0;
-  if (!timers_.empty()) due = std::min(due, std::get<0>(*timers_.begin()) - wall_ahead);
+  if (!timers_.empty()) due = std::min(due, monotonic(std::get<0>(*timers_.begin())));
   for (const auto& [lane, records] : lanes_)
-    if (!records.empty()) due = std::min(due, records.begin()->second.next_at() - wall_ahead);
+    if (!records.empty()) due = std::min(due, monotonic(records.begin()->second.next_at()));
   for (const auto& [key, waiter] : waiters_) due = std::min(due, waiter.deadline);
   if (!follow_queue_.empty()) due = std::min(due, last_commit_ + kFollowDelay);
   if (queued_.load(std::memory_order_relaxed) > 0) due = std::min(due, retry_commit_at_);
@@ -308,16 +331,12 @@ Result<Row> Engine::Impl::run_query(const Handlers::QueryEntry& entry, const Pri
                                     const google::protobuf::Message& request, bool on_engine) {
   Snapshot snapshot(store_, !on_engine);
   QueryContext ctx(snapshot, principal, clock_.now(), *entry.service->contract);
-  try {
+  return guarded<Row>([&]() -> Result<Row> {
     const contract::Method& method = *entry.handler->method;
     const auto opened = TRY(open_page_token(method, principal, request));
     Row answer = TRY(entry.handler->handle(ctx, opened ? *opened : request));
     return seal_page_token(method, principal, request, std::move(answer));
-  } catch (const StoreUnavailable& away) {
-    return std::unexpected(away.error);
-  } catch (const std::exception& error) {
-    return fail(Code::kInternal, "handler_threw", error.what());
-  }
+  });
 }
 
 Result<Row> Engine::Impl::query(const contract::Method& method, const Principal& principal,

@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "libs/base/digest.h"
 #include "libs/base/time.h"
 #include "libs/runtime/marks.h"
 #include "libs/runtime/service.h"
@@ -40,13 +41,16 @@ struct Command {
   std::string correlation_id;  // empty: made
   std::string traceparent;
   std::string idempotency_key;       // empty: none
-  uint64_t fingerprint = 0;          // digest of the request as it was sent; with a key
+  uint64_t sent_digest = 0;          // of its bytes, by which the last release knew it again; 0: none
   bool respond_async = false;        // do not wait for the final state
   uint64_t if_match = 0;             // ETag digest the resource must have; 0: none
   bool repeated = false;             // nobody knows what became of an earlier attempt of the same call
   Marks after = {};                  // what the caller has seen; the engine does not look at it
   bool judge_owner = false;          // nobody has asked authorize(): the engine does, in the tick
   std::function<void(Answer)> done;  // called once, on the engine thread: must not block
+  // submit()'s own, with a key: what the request means, and where that is remembered (fingerprint.h)
+  Digest128 fingerprint = {};
+  std::string key_id = {};
 };
 
 struct EngineOptions {

@@ -55,7 +55,7 @@ struct Engine::Impl {
     enum class Found : uint8_t { kNothing, kFinal, kPause } found = Found::kNothing;
     Found elsewhere = Found::kNothing;  // of what another instance committed: no conflict undoes that
   };
-  static std::string idempotency_id(const Command& command);
+  const IdempotencyRecord* remembered(const Command& command);
   static std::optional<OwnedRecord> owned_record(const Command& command);
   void run_command(PreparedCommand& input);
   Answer replay(const Command& command, const IdempotencyRecord& record);
@@ -66,7 +66,9 @@ struct Engine::Impl {
   void finish(const CommandPtr& command, const std::string& idempotency_id, Row row, uint32_t status,
               bool final);
   Result<Row> judged(const contract::Method& method, Row row, bool final) const;
-  void remember(const Command& command, const std::string& idempotency_id, const Answer& answer);
+  IdempotencyRecord new_record(const Command& command) const;
+  void keep(const Command& command, IdempotencyRecord record);
+  void remember(const Command& command, const Answer& answer);
   void notice_waiters(const EventRecord& event, bool elsewhere = false);
   void finish_waiters();
   void answer(const CommandPtr& command, Answer answer) { answers_.emplace_back(command, std::move(answer)); }

@@ -3,6 +3,7 @@
 #include "libs/base/ids.h"
 #include "libs/base/log.h"
 #include "libs/runtime/engine_impl.h"
+#include "libs/runtime/fingerprint.h"
 
 namespace micropay {
 namespace {
@@ -49,8 +50,8 @@ void Engine::Impl::expect_rows() {
     if (const auto* event = std::get_if<ForeignEvent>(&input)) {
       if (event->heard) expected_.push_back({.key = std::string(event->event->envelope.key())});
     } else if (const auto* prepared = std::get_if<PreparedCommand>(&input)) {
-      const std::string id = idempotency_id(*prepared->command);
-      if (!id.empty()) expected_.push_back({&keys, detail::encode_key(keys, {id})});
+      for (const std::string& id : {prepared->command->key_id, former_key_id(*prepared->command)})
+        if (!id.empty()) expected_.push_back({&keys, detail::encode_key(keys, {id})});
       if (auto owned = owned_record(*prepared->command); owned && !owned->key.empty())
         expected_.push_back({owned->table, std::move(owned->key)});
     }
@@ -73,6 +74,7 @@ void Engine::Impl::index_foreign(const Tick& tick) {
       timers_.emplace(due, change.key);
     } else if (change.table == &effects) {
       if (!change.row) {
+        if (change.key.size() != std::tuple_size_v<Uuid>) continue;  // of no effect
         std::string id;
         format_uuid(reinterpret_cast<const uint8_t*>(change.key.data()), id);
         effects_.remove(id);

@@ -61,8 +61,7 @@ struct MarksTest : testing::Test {
             .request = request,
             .principal = user_principal("u1"),
             .correlation_id = "given",  // that of foreign_event()
-            .idempotency_key = key,
-            .fingerprint = 1};
+            .idempotency_key = key};
   }
   void submit(Command command) {
     answered.reset();

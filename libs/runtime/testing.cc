@@ -79,7 +79,6 @@ Answer World::call_any(const contract::Method& method, const google::protobuf::M
   copy->CopyFrom(request);
   Command command{.method = &method, .request = std::move(copy), .principal = std::move(principal)};
   command.idempotency_key = std::move(key);
-  command.fingerprint = std::hash<std::string>{}(request.SerializeAsString() + method.name);
   return impl_->engine->call(std::move(command));
 }
 

@@ -121,7 +121,7 @@ void Api::command(const ExchangePtr& exchange, MessagePtr message) {
   const contract::Method& method = *exchange->match.route->method;
   Command command = call_of(*exchange, method, std::move(message));
   command.idempotency_key = std::move(headers->idempotency_key);
-  command.fingerprint = headers->fingerprint;
+  command.sent_digest = headers->sent_digest;
   command.respond_async = headers->respond_async;
   command.if_match = headers->if_match;
   Condition condition{.if_none_match = exchange->request().list_header("if-none-match")};

@@ -160,6 +160,8 @@ TEST_P(GatewayTest, ComparesEntityTags) {
   TestAnswer same = ask("GET " + path, fmt::format("{}If-None-Match: \"x\", {}\r\n", kAnna, etag));
   EXPECT_EQ(same.status, 304);
   EXPECT_TRUE(same.body.empty());
+  std::string zeros = fmt::format("{}If-Match: \"{:016}\"\r\n", kStaff, 0);
+  EXPECT_EQ(ask("POST " + path + "/freeze", zeros, R"({"reason":"because"})").status, 412);
   std::string if_match = fmt::format("{}If-Match: {}\r\n", kStaff, etag);
   EXPECT_EQ(ask("POST " + path + "/freeze", if_match, R"({"reason":"because"})").status, 200);
   EXPECT_EQ(ask("POST " + path + "/freeze", if_match, R"({"reason":"because"})").status, 412);
@@ -281,6 +283,9 @@ TEST_P(GatewayTest, RepeatsTheAnswerToAnIdempotencyKey) {
   EXPECT_EQ(second.body, first.body);
   EXPECT_EQ(first.header("Idempotent-Replayed"), "");
   EXPECT_EQ(second.header("Idempotent-Replayed"), "true");
+  TestAnswer written =
+      ask("POST /api/v1/accounts", headers, R"( {"name":"S\u0061vings", "currency":"EUR"} )");
+  EXPECT_EQ(written.body, first.body) << "the same request in other bytes";
   TestAnswer other = ask("POST /api/v1/accounts", headers, R"({"currency":"USD"})");
   EXPECT_EQ(other.status, 422);
   EXPECT_EQ(member(other.body, "code"), "idempotency_key_reused");

@@ -6,6 +6,7 @@
 #include "contracts/account.pb.h"
 #include "contracts/payment.pb.h"
 #include "contracts/runtime.pb.h"
+#include "contracts/user.pb.h"
 #include "libs/base/ids.h"
 #include "libs/redis/redis_twin.h"
 #include "libs/runtime/testing.h"
@@ -38,6 +39,10 @@ TEST(KeyNotes, AKeyIsOfOneMethodAndOneCaller) {
   EXPECT_FALSE(same(notes, with_key<CreateAccountRequest>("anna", "k")));
   EXPECT_TRUE(same(notes, with_key<CreateAccountRequest>("anna", "other")));
   EXPECT_TRUE(same(notes, with_key<CreateAccountRequest>("bert", "k")));
+  Command by_api_key = with_key<CreateAccountRequest>("anna", "k");
+  by_api_key.principal.kind = Principal::Kind::kApiKey;
+  by_api_key.principal.session_id = derived_uuid("an API key of anna's");
+  EXPECT_FALSE(same(notes, by_api_key));
 }
 
 TEST(KeyNotes, WithoutRedisEveryKeyIsTaken) {
@@ -52,6 +57,9 @@ TEST(KeyNotes, OnlyKeysThatAreRememberedConcernIt) {
   EXPECT_TRUE(KeyNotes::concerns(with_key<CreatePaymentRequest>("anna", "k")));
   EXPECT_FALSE(KeyNotes::concerns(with_key<CreatePaymentRequest>("anna", "")));
   EXPECT_FALSE(KeyNotes::concerns(with_key<RedriveDeadLetterRequest>("anna", "k")));
+  Command of_nobody = with_key<CreateUserRequest>("anna", "k");
+  of_nobody.principal = {};
+  EXPECT_FALSE(KeyNotes::concerns(of_nobody));
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 #include "services/gateway/recent_writes.h"
 
 #include "libs/base/ids.h"
-#include "libs/base/quick_hash.h"
+#include "libs/base/keyed_hash.h"
 #include "libs/contract/message_ids.h"
 
 namespace micropay::gateway {
@@ -11,7 +11,8 @@ constexpr Duration kRemembered = 10 * kSecond;
 constexpr size_t kMostKeys = 32;  // of one command
 
 void add_key(RecentWrites::Keys& keys, std::string_view id) {
-  const uint64_t key = quick_hash(id);
+  static const KeyedHash hash;  // of ids that strangers choose: none is taken for another
+  const uint64_t key = hash(id);
   if (keys.size() < kMostKeys && std::ranges::find(keys, key) == keys.end()) keys.push_back(key);
 }
 

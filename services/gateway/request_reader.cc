@@ -141,7 +141,7 @@ Result<CommandHeaders> read_command_headers(const HttpRequest& request) {
                      "Idempotency-Key");
     }
     headers.idempotency_key = key;
-    headers.fingerprint = contract::digest64(
+    headers.sent_digest = contract::digest64(
         fmt::format("{} {}\n{:016x}", request.method, request.target, contract::digest64(request.body)));
   }
   std::string_view if_match = request.header("if-match");

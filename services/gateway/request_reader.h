@@ -26,7 +26,7 @@ Result<ReadRequest> read_request(const RouteMatch& match, const HttpRequest& req
 // Headers about the command itself.
 struct CommandHeaders {
   std::string idempotency_key;  // 1 to 255 visible characters
-  uint64_t fingerprint = 0;     // of verb, path, query and body
+  uint64_t sent_digest = 0;     // of verb, path, query and body
   uint64_t if_match = 0;
   bool respond_async = false;
 };

@@ -162,3 +162,87 @@ def test_a_held_payment_is_remembered_as_it_was_answered(platform, support):
     again = payer.try_pay(payee, "6000.00", key=key)
     assert again.json()["id"] == first.json()["id"] and replayed(again)
     assert payer.balance() == ("1000.00", "0.00")
+
+
+# ---- the value counts, not its bytes; a person, not a key ----
+
+def send(user, text, key):
+    """A payment by its JSON text as it is."""
+    return user.request("POST", "payments", key=key, content=text.encode(),
+                        headers={"Content-Type": "application/json"})
+
+
+@pytest.mark.parametrize("form", [
+    '{"payeeAccountId":"%(payee)s","amount":{"value":"1.50","currency":"EUR"},"payerAccountId":"%(payer)s"}',
+    ' {\n "payerAccountId" : "%(payer)s", "payeeAccountId" : "%(payee)s",\t'
+    '"amount":{"currency":"EUR","value":"1.50"}} ',
+    '{"payerAccountId":"%(payer)s","payeeAccountId":"%(payee)s",'
+    '"amount":{"currency":"\\u0045UR","value":"1.5"}}',
+    '{"payerAccountId":"%(payer)s","payeeAccountId":"%(PAYEE)s","amount":{"currency":"EUR","value":"1.50"}}',
+    '{"payerAccountId":"%(payer)s","payeeAccountId":"%(payee)s","amount":{"currency":"EUR","value":"1.50"},'
+    '"description":"","metadata":{}}',
+], ids=["order", "blanks", "escapes", "capitals", "defaults"])
+def test_the_value_of_a_request_counts(ada, bob, form):
+    key, before = new_uuid(), Decimal(ada.balance().available)
+    words = {"payer": ada.wallet(), "payee": bob.wallet(), "PAYEE": bob.wallet().upper()}
+    first = send(ada, '{"payerAccountId":"%(payer)s","payeeAccountId":"%(payee)s",'
+                      '"amount":{"currency":"EUR","value":"1.50"}}' % words, key)
+    again = send(ada, form % words, key)
+    assert again.status_code == 201 and again.json() == first.json(), told(again, "expected the first answer")
+    assert replayed(again) and Decimal(ada.balance().available) == before - Decimal("1.50")
+
+
+def test_metadata_in_another_order(ada, bob):
+    key, body = new_uuid(), ada.payment_body(bob, "1.00")
+    first = ada.request("POST", "payments", body | {"metadata": {"a": "1", "b": "2"}}, key=key)
+    again = ada.request("POST", "payments", body | {"metadata": {"b": "2", "a": "1"}}, key=key)
+    assert again.json() == first.json() and replayed(again)
+    ada.refused(422, "idempotency_key_reused", "POST", "payments", body | {"metadata": {"a": "2", "b": "1"}},
+                key=key)
+
+
+def test_a_key_is_of_the_person(platform, bob):
+    payer = platform.register("keys")
+    payer.top_up("10.00")
+    callers = [payer]
+    for name in ("one", "two"):
+        made = payer.post("api-keys", {"name": name, "scopes": ["payments:write"]}, expect=201)
+        caller = platform.anonymous()
+        caller.token = made["secret"]
+        callers.append(caller)
+    key, body = new_uuid(), payer.payment_body(bob, "1.00")
+    answers = [caller.request("POST", "payments", body, key=key) for caller in callers]
+    assert [answer.status_code for answer in answers] == [201] * 3, told(answers[-1], "expected a replay")
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert payer.balance().available == "9.00"
+
+
+# ---- where nobody has signed in ----
+
+def registration(email, password="correct horse battery", name="Twice"):
+    return {"email": email, "password": password, "displayName": name}
+
+
+def test_a_strangers_registration_with_the_same_key(platform):
+    key, nobody = new_uuid(), platform.anonymous()
+    one = nobody.request("POST", "users", registration(f"one-{key}@example.org"), key=key)
+    two = nobody.request("POST", "users", registration(f"two-{key}@example.org"), key=key)
+    assert one.status_code == two.status_code == 201, told(two, "another request, and its own answer")
+    assert one.json()["id"] != two.json()["id"] and not replayed(two)
+
+
+def test_a_known_key_says_nothing_of_the_password(platform):
+    key, nobody = new_uuid(), platform.anonymous()
+    email = f"{key}@example.org"
+    nobody.request("POST", "users", registration(email), key=key)
+    right = nobody.request("POST", "users", registration(email), key=key)
+    wrong = nobody.request("POST", "users", registration(email, "battery staple correct"), key=key)
+    assert (right.status_code, right.text) == (wrong.status_code, wrong.text)
+    # Whoever knows no more than key and address is answered as he is without a key: with a claim of his own.
+    other = nobody.request("POST", "users", registration(email, name="Eve"), key=key)
+    assert other.status_code == 201 and not replayed(other) and other.json()["id"] != right.json()["id"]
+
+
+def test_an_entity_tag_of_zeros_is_of_no_record(ada):
+    ada.refused(412, "etag_mismatch", "PATCH", "users/me", {"displayName": "Ada"},
+                headers={"If-Match": '"0000000000000000"'})
