@@ -51,6 +51,11 @@ Result<void> agree_and_forget(const Handle& inner, Context& ctx, const EventReco
   return result;
 }
 
+Result<void> do_not_hear_of_payments(const Handle& inner, Context& ctx, const EventRecord& event) {
+  const bool of_payment = static_cast<const TransactionReversed&>(*event.message).kind() == "payment";
+  return of_payment ? Result<void>() : inner(ctx, event);
+}
+
 }  // namespace
 
 const std::vector<FaultInfo>& all_faults() {
@@ -81,11 +86,10 @@ void plant(Fault fault, std::vector<Service>& services) {
     wrap_reaction<PaymentProcessing>(services, "transaction", book_a_cent_less);
   if (fault == Fault::kIgnoresReserved)
     wrap_reaction<PaymentInitiated>(services, "balance", reserve_what_is_held);
-  if (fault == Fault::kPaysBackTwice)
+  if (fault == Fault::kPaysBackTwice) {
     wrap_reaction<TransactionReversalRequested>(services, "payment", agree_and_forget);
-  if (fault == Fault::kPaysBackTwice)
-    wrap_reaction<TransactionReversed>(
-        services, "payment", [](const Handle&, Context&, const EventRecord&) { return Result<void>(); });
+    wrap_reaction<TransactionReversed>(services, "payment", do_not_hear_of_payments);
+  }
   for (Service& service : services) {
     if (fault == Fault::kDropsTimer)
       for (auto& timer : service.timers)

@@ -109,6 +109,18 @@ def test_a_wallet_with_money_stays_open(ada, bob):
     assert ada.post(f"accounts/{wallet}/close", {}, expect=200)["status"] == "CLOSED"
 
 
+def test_a_wallet_with_money_on_its_way_stays_open(ada, bob, admin):
+    wallet = bob.new_wallet()
+    ada.top_up("1.00")
+    pending = {"id": new_uuid(), "action": "RESERVE", "amount": money("1.00"),
+               "debitAccountId": ada.wallet(), "creditAccountId": wallet}
+    admin.post("ledger/transfers", {"transfers": [pending]}, expect=201)
+    assert bob.refused(409, "incoming_pending", "POST", f"accounts/{wallet}/close", {})["detail"]
+    admin.post("ledger/transfers", {"transfers": [
+        {"id": new_uuid(), "action": "VOID_PENDING", "pendingId": pending["id"]}]}, expect=201)
+    assert bob.post(f"accounts/{wallet}/close", {}, expect=200)["status"] == "CLOSED"
+
+
 def test_limits_are_set_by_administrators(ada, admin, support):
     wallet = ada.new_wallet()
     limits = {"perPaymentMinor": 1000, "perDayMinor": 2000, "perMonthMinor": 3000}
