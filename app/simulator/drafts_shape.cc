@@ -80,6 +80,19 @@ void shape_transfer(NewTransfer& transfer, const Known& known, Random& random) {
   transfer.set_linked(random.chance(25));
 }
 
+// A payment that stands, of a wallet that was closed since; null: none.
+const Payment* paid_by_closed(const Known& known) {
+  for (const Known::Record& record : known.all(Payment::descriptor())) {
+    const auto& payment = static_cast<const Payment&>(*record.row);
+    if (payment.status() != Payment::COMPLETED) continue;
+    for (const std::string* wallet : {&payment.payer_account_id(), &payment.payee_account_id()}) {
+      const auto* account = known.get<Account>(*wallet);
+      if (account != nullptr && account->status() == Account::CLOSED) return &payment;
+    }
+  }
+  return nullptr;
+}
+
 void shape_refund(CreateRefundRequest& request, const Known& known, Random& random) {
   const Payment* payment = nullptr;
   for (int tries = 0; tries < 6; ++tries) {
@@ -91,6 +104,8 @@ void shape_refund(CreateRefundRequest& request, const Known& known, Random& rand
   if (const auto* entry = known.any_of<Transaction>(random);
       entry != nullptr && !entry->reversed_by_id().empty() && random.chance(60))
     if (const auto* taken = known.get<Payment>(entry->payment_id())) payment = taken;
+  if (random.chance(5))
+    if (const Payment* closed = paid_by_closed(known)) payment = closed;
   if (known.few > 0) {  // again and again the oldest that can be refunded, by one
     for (const Known::Record& record : known.all(Payment::descriptor())) {
       const auto& old = static_cast<const Payment&>(*record.row);

@@ -81,7 +81,9 @@ std::string_view detail_of(std::string_view failure_reason) {
   if (failure_reason == "limit_exceeded")
     return "The amount is over the wallet's limit of a payment, a day or a month.";
   if (failure_reason == "expired") return "Nobody decided the payment in time.";
-  return {};
+  if (failure_reason == "account_not_found") return "A wallet of the payment is not there yet.";
+  if (failure_reason == "balance_limit_exceeded") return "The wallet would hold more than it can.";
+  return failure_reason.empty() ? "" : "The balances do not allow it.";
 }
 
 bool has_period_limit(const PayerWallet& wallet) {
@@ -139,9 +141,7 @@ Result<Money> refund_amount(const Payment& payment, const CreateRefundRequest& r
 
 std::string_view refund_detail_of(std::string_view failure_reason) {
   if (failure_reason == "insufficient_funds") return "The payee's wallet has not enough money.";
-  if (failure_reason == "balance_limit_exceeded") return "The payer's wallet would hold more than it can.";
-  const std::string_view detail = detail_of(failure_reason);
-  return detail.empty() ? "The balances do not allow it." : detail;
+  return detail_of(failure_reason);
 }
 
 void count_refunded(Payment& payment, int64_t minor) {
