@@ -57,7 +57,7 @@ Drafts::Drafts(Known& known, const Clock& clock, std::vector<const contract::Met
     for (const std::string& reason : methods_[i]->options.reasons())
       if (reason.starts_with("too_many_")) limited.push_back(i);
   }
-  const bool to_the_limit = random.chance(25) && !limited.empty();
+  const bool to_the_limit = random.chance(40) && !limited.empty();
   if (!favourites.empty()) weights_[random.pick(to_the_limit ? limited : favourites)] += 400;
   known_.few = to_the_limit ? 1 : random.chance(60) ? 3 : 0;
 }

@@ -1,6 +1,7 @@
 // The hand that makes the requests that move money succeed often, the one that spoils some, and who asks.
 #include "app/simulator/drafts.h"
 #include "contracts/account.pb.h"
+#include "contracts/balance.pb.h"
 #include "contracts/fraud.pb.h"
 #include "contracts/notification.pb.h"
 #include "contracts/payment.pb.h"
@@ -21,6 +22,9 @@ void shape_payment(CreatePaymentRequest& request, const Known& known, Random& ra
   if (payer == nullptr) return;
   if (random.chance(95)) request.set_payer_account_id(payer->id());
   if (random.chance(95)) request.mutable_amount()->set_currency(payer->currency());
+  const auto* balance = known.get<Balance>(payer->id());  // all that is there: only empty wallets are closed
+  if (balance != nullptr && balance->posted_minor() > balance->reserved_minor() && random.chance(8))
+    request.mutable_amount()->set_minor(balance->posted_minor() - balance->reserved_minor());
   if (random.chance(20)) return;
   request.clear_payee_email();
   request.clear_payee_account_id();
@@ -80,6 +84,17 @@ void shape_transfer(NewTransfer& transfer, const Known& known, Random& random) {
   transfer.set_linked(random.chance(25));
 }
 
+// A wallet that was in use, and is empty.
+void shape_close(CloseAccountRequest& request, const Known& known, Random& random) {
+  for (int tries = 0; tries < 12 && random.chance(95); ++tries) {
+    const auto* account = known.any_of<Account>(random);
+    if (account == nullptr) return;
+    const auto* balance = known.get<Balance>(account->id());
+    request.set_id(account->id());
+    if (balance != nullptr && balance->version() > 0 && balance->posted_minor() == 0) return;
+  }
+}
+
 // A payment that stands, of a wallet that was closed since; null: none.
 const Payment* paid_by_closed(const Known& known) {
   for (const Known::Record& record : known.all(Payment::descriptor())) {
@@ -110,6 +125,8 @@ void shape_refund(CreateRefundRequest& request, const Known& known, Random& rand
     for (const Known::Record& record : known.all(Payment::descriptor())) {
       const auto& old = static_cast<const Payment&>(*record.row);
       if (old.status() != Payment::COMPLETED && old.status() != Payment::PARTIALLY_REFUNDED) continue;
+      const auto* payee = known.get<Account>(old.payee_account_id());
+      if (old.amount().minor() < 150 || payee == nullptr || payee->status() != Account::ACTIVE) continue;
       payment = &old;
       break;
     }
@@ -168,6 +185,8 @@ void Drafts::shape(Message& message, Random& random) {
     shape_top_up(static_cast<CreateTopUpRequest&>(message), known_, random);
   } else if (is(CreateRefundRequest::descriptor())) {
     shape_refund(static_cast<CreateRefundRequest&>(message), known_, random);
+  } else if (is(CloseAccountRequest::descriptor())) {
+    shape_close(static_cast<CloseAccountRequest&>(message), known_, random);
   } else if (is(ReverseTransactionRequest::descriptor())) {
     shape_reversal(static_cast<ReverseTransactionRequest&>(message), known_, random);
   } else if (is(CreateTransfersRequest::descriptor())) {
