@@ -127,6 +127,19 @@ TEST(LiveAccess, EndsWithTheSessionAndNotWithOthers) {
   EXPECT_THAT(two.next(), HasSubstr(make_account(gateway, "two")));
 }
 
+// Who is told that a key is gone needs to ask nobody, and does not wait for a service that is slow.
+TEST(LiveAccess, ARevokedKeyEndsWhileNobodyAnswers) {
+  TestGateway gateway;
+  give_key(gateway, "key", gateway.anna, {"payments:read"});
+  Stream stream(gateway, "/ws?access_token=key");
+  stream.next();
+  gateway.authenticator.hold("key");
+  gateway.authenticator.revoke("key");
+  EXPECT_THAT(stream.next(), HasSubstr(R"("code":"invalid_token")"));
+  EXPECT_EQ(stream.close_code(), 4401);
+  gateway.authenticator.let_go();
+}
+
 // Found out before it was revoked, told afterwards.
 TEST(LiveAccess, ATokenRevokedWhileItIsAskedForOpensNothing) {
   TestGateway gateway({.io_threads = 1});
