@@ -91,7 +91,9 @@ std::string Clients::ask(Request& request, Engine& engine, const void* process, 
   Command command{.method = &method, .request = request.message, .principal = request.principal};
   command.correlation_id = fmt::format("request-{}", request.number);
   command.idempotency_key = request.key;
-  const bool wanted = !request.answered_by.empty() && random.chance(15);
+  // Another request with a key of nobody is another key.
+  const bool of_somebody = request.principal.kind != Principal::Kind::kAnonymous;
+  const bool wanted = of_somebody && !request.answered_by.empty() && random.chance(15);
   const MessagePtr other = wanted ? altered(*request.message) : nullptr;
   const bool other_body = other != nullptr;
   if (other_body) command.request = other;
