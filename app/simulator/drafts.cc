@@ -19,7 +19,8 @@ using google::protobuf::Message;
 const std::map<std::string, uint32_t, std::less<>> kWeights = {
     {"CreatePayment", 60}, {"CreateTopUp", 25},    {"CreateRefund", 20}, {"CreateTransfers", 16},
     {"CancelPayment", 8},  {"DecideFraudCase", 8}, {"ConfirmTopUp", 8},  {"FreezeAccount", 3},
-    {"CloseAccount", 6},   {"CreateUser", 3},      {"ListUsers", 1},     {"ReverseTransaction", 10}};
+    {"CloseAccount", 6},   {"CreateUser", 3},      {"ListUsers", 1},     {"ReverseTransaction", 10},
+    {"FreezeHolder", 2},   {"UnfreezeAccount", 5}};
 
 constexpr size_t kFewUsers = 4, kFewFunded = 4;
 
@@ -171,7 +172,7 @@ std::string Drafts::text_for(const FieldDescriptor& field, const contract::Metho
   const std::string& name = field.name();
   switch (options.format()) {
     case UUID: return id_for(name, method, random);
-    case CURRENCY: return currency(random);
+    case CURRENCY: return method.name == "CreateAccount" && random.chance(5) ? "BGN" : currency(random);
     case LANGUAGE: return random.of<const char*>({"en", "de", "fr-CA"});
     case DATE: return "2026-11-21";
     case PASSWORD:
@@ -203,7 +204,7 @@ std::string Drafts::text_for(const FieldDescriptor& field, const contract::Metho
                                    "ledger:read", "ledger:write", "everything"});
   if (name == "muted")
     return random.of<const char*>({"payment_sent", "payment_received", "welcome", "nonsense"});
-  if (name == "feature") return random.of<const char*>({"amount_minor", "amount_minor", "nonsense"});
+  if (name == "feature") return random.of<const char*>({"amount_minor", "amount_minor", "night", "nonsense"});
   if (!options.example().empty() && random.chance(60)) return options.example();
   return std::string(std::max<size_t>(options.min_length(), 1 + random.below(12)),
                      char('a' + random.below(26)));

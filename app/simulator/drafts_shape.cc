@@ -160,6 +160,26 @@ void shape_reversal(ReverseTransactionRequest& request, const Known& known, Rand
   }
 }
 
+// Mostly so high that payments go on.
+void raise(Limits& limits, const std::string& currency, Random& random) {
+  if (random.chance(40)) return limits.Clear();
+  const int64_t times = random.of<int64_t>({1, 1'000, 1'000, 1'000});
+  for (Money* amount : {limits.mutable_per_payment(), limits.mutable_per_day(), limits.mutable_per_month()}) {
+    if (random.chance(95)) amount->set_currency(currency);
+    const bool given = amount->minor() > 0 && amount->minor() < 20'000;
+    amount->set_minor((given ? amount->minor() : 20'000) * times);
+  }
+}
+
+void shape_limits(SetLimitsRequest& request, const Known& known, Random& random) {
+  const auto* account = known.get<Account>(request.id());
+  if (account != nullptr) raise(*request.mutable_limits(), account->currency(), random);
+}
+
+void shape_limits(SetHolderLimitsRequest& request, Random& random) {
+  for (Limits& limits : *request.mutable_limits()) raise(limits, "EUR", random);
+}
+
 void shape_rules(SetFraudRulesRequest& request, Random& random) {
   if (random.chance(20)) return;
   request.set_review_at(50);
@@ -192,6 +212,10 @@ void Drafts::shape(Message& message, Random& random) {
   } else if (is(CreateTransfersRequest::descriptor())) {
     for (NewTransfer& transfer : *static_cast<CreateTransfersRequest&>(message).mutable_transfers())
       shape_transfer(transfer, known_, random);
+  } else if (is(SetLimitsRequest::descriptor())) {
+    shape_limits(static_cast<SetLimitsRequest&>(message), known_, random);
+  } else if (is(SetHolderLimitsRequest::descriptor())) {
+    shape_limits(static_cast<SetHolderLimitsRequest&>(message), random);
   } else if (is(SetFraudRulesRequest::descriptor())) {
     shape_rules(static_cast<SetFraudRulesRequest&>(message), random);
   } else if (is(ConfirmTopUpRequest::descriptor())) {
@@ -285,6 +309,8 @@ Principal Drafts::asker(const contract::Method& method, const Message& message, 
       principal.user_id = payment->payer_user_id();
       principal.role_bits |= contract::role_bit(SUPPORT);
     }
+    // A payee does not see what never was his: that it cannot be refunded is said to staff.
+    if (random.chance(10)) principal.role_bits |= contract::role_bit(SUPPORT);
   } else if (message.GetDescriptor() == CancelPaymentRequest::descriptor()) {
     const auto* payment = known_.get<Payment>(static_cast<const CancelPaymentRequest&>(message).id());
     if (payment != nullptr) principal.user_id = payment->payer_user_id();

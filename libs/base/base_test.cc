@@ -54,6 +54,65 @@ TEST(Money, FormatsBack) {
   EXPECT_EQ(format_minor(INT64_MIN, "EUR"), "-92233720368547758.08");
 }
 
+TEST(Money, WhatDoesNotFitIsToldFromWhatIsNoAmount) {
+  struct Case {
+    const char* text;
+    bool too_large;
+  };
+  const Case cases[] = {{"12345678901234567890123.45", true},   {"92233720368547758.08", true},
+                        {"-12345678901234567890123", true},     {"92233720368547758.07", false},
+                        {"12345678901234567890123.456", false}, {"12345678901234567890123x", false},
+                        {"0012345678901234567890123", false},   {"1", false}};
+  for (const Case& c : cases) {
+    bool too_large = !c.too_large;
+    parse_minor(c.text, 2, &too_large);
+    EXPECT_EQ(too_large, c.too_large) << c.text;
+  }
+}
+
+TEST(Money, CurrenciesOfToday) {
+  for (const char* code : {"XCG", "ZWG", "SLE", "VED", "EUR"}) {
+    EXPECT_TRUE(currency_exponent(code)) << code;
+    EXPECT_EQ(withdrawn_currency(code), nullptr) << code;
+  }
+  for (const char* code : {"ANG", "BGN", "CUC", "HRK", "SLL", "ZWL"}) {
+    EXPECT_TRUE(currency_exponent(code)) << code;  // what is stored stays readable
+    ASSERT_NE(withdrawn_currency(code), nullptr) << code;
+    EXPECT_EQ(withdrawn_currency(withdrawn_currency(code)->successor), nullptr) << code;
+  }
+  for (const char* code : {"XXX", "eur", "EU", "", "XAU", "CHE"})
+    EXPECT_FALSE(currency_exponent(code)) << code;
+}
+
+TEST(Money, AboutTheSameInAnotherCurrency) {
+  EXPECT_EQ(convert_minor(1'000'000, "EUR", "EUR"), 1'000'000);
+  EXPECT_EQ(convert_minor(1'000'000, "EUR", "IDR"), 19'200'000'000);
+  EXPECT_EQ(convert_minor(19'200'000'000, "IDR", "EUR"), 1'000'000);
+  EXPECT_EQ(convert_minor(1'000'000, "EUR", "JPY"), 1'780'000);
+  EXPECT_EQ(convert_minor(1, "IDR", "EUR"), 1);  // never nothing
+  EXPECT_EQ(convert_minor(-1, "IDR", "EUR"), -1);
+  EXPECT_EQ(convert_minor(0, "IDR", "EUR"), 0);
+  EXPECT_EQ(convert_minor(INT64_MAX, "EUR", "IRR"), INT64_MAX);
+  EXPECT_EQ(convert_minor(5, "EUR", "XXQ"), 5);
+}
+
+// A currency of ours without an order of magnitude would have no limit, or one of nothing.
+TEST(Money, EveryCurrencyIsWorthSomething) {
+  int known = 0;
+  std::string code = "AAA";
+  for (code[0] = 'A'; code[0] <= 'Z'; ++code[0])
+    for (code[1] = 'A'; code[1] <= 'Z'; ++code[1])
+      for (code[2] = 'A'; code[2] <= 'Z'; ++code[2]) {
+        if (!currency_exponent(code)) continue;
+        ++known;
+        const int64_t minor = convert_minor(1'000'000, "EUR", code);
+        EXPECT_GE(minor, 300'000) << code;  // 3,000 dinars of Kuwait
+        EXPECT_LE(minor, kMaxMinor) << code;
+        EXPECT_EQ(convert_minor(minor, code, "EUR"), 1'000'000) << code;
+      }
+  EXPECT_GT(known, 150);
+}
+
 TEST(Time, RoundTrips) {
   EXPECT_EQ(format_time(0), "1970-01-01T00:00:00Z");
   for (const char* text : {"2026-11-21T01:39:47.123456Z", "2024-02-29T23:59:59.5Z", "1969-12-31T23:59:59Z"})

@@ -58,7 +58,9 @@ Result<void> read_money(const element& value, Message& message) {
   if (!has_amount) return refuse("invalid_amount", "is missing", "value");
   const auto exponent = currency_exponent(currency);
   if (!exponent) return refuse("unknown_currency", "must be an ISO 4217 code like EUR", "currency");
-  const auto minor = parse_minor(amount, *exponent);
+  bool too_large = false;
+  const auto minor = parse_minor(amount, *exponent, &too_large);
+  if (too_large) return refuse("out_of_range", "is too large", "value");
   if (!minor)
     return refuse("invalid_amount",
                   fmt::format("must be a decimal number with at most {} decimals", *exponent), "value");

@@ -105,7 +105,8 @@ TEST(JsonRead, RefusesWithReasonAndPath) {
       {R"({"amount":{"currency":"EUR","value":"1.234"}})", "invalid_amount amount.value"},
       {R"({"amount":{"currency":"JPY","value":"1.0"}})", "invalid_amount amount.value"},
       {R"({"amount":{"currency":"EUR","value":"1e3"}})", "invalid_amount amount.value"},
-      {R"({"amount":{"currency":"EUR","value":"92233720368547758.08"}})", "invalid_amount amount.value"},
+      {R"({"amount":{"currency":"EUR","value":"92233720368547758.08"}})", "out_of_range amount.value"},
+      {R"({"amount":{"currency":"EUR","value":"12345678901234567890123"}})", "out_of_range amount.value"},
       {R"({"amounts":[{"currency":"EUR","value":"1"},{"currency":"EUR","value":""}]})",
        "invalid_amount amounts[1].value"},
   };

@@ -1,12 +1,19 @@
 // What may be asked about wallets and top-ups. Who owns what is checked by the runtime from the contract; the
 // list of wallets restricts itself.
 #include "services/account/handlers.h"
+#include "services/account/rules.h"
 
 namespace micropay::account {
 namespace {
 
 void filter(ListQuery& query, std::string_view field, const std::string& value) {
   if (!value.empty()) query.filters.push_back({.field = std::string(field), .value = value, .any_of = {}});
+}
+
+// Limits of wallets that were opened before there were amounts in them.
+Account shown(Account account) {
+  fill_amounts(*account.mutable_limits(), account.currency());
+  return account;
 }
 
 // Another's wallets do not exist for others than staff.
@@ -19,7 +26,8 @@ Result<std::string> whose(const Principal& principal, const std::string& user_id
 }  // namespace
 
 Result<Account> get_account(QueryContext& ctx, const GetAccountRequest& request) {
-  return TRY(ctx.table<Account>().get(request.id()));
+  const Account& account = TRY(ctx.table<Account>().get(request.id()));
+  return shown(account);
 }
 
 Result<ListAccountsResponse> list_accounts(QueryContext& ctx, const ListAccountsRequest& request) {
@@ -31,7 +39,7 @@ Result<ListAccountsResponse> list_accounts(QueryContext& ctx, const ListAccounts
   filter(query, "currency", request.currency());
   const List<Account> page = TRY(ctx.table<Account>().list(std::move(query)));
   ListAccountsResponse response;
-  for (size_t i = 0; i < page.size(); ++i) *response.add_accounts() = page[i];
+  for (size_t i = 0; i < page.size(); ++i) *response.add_accounts() = shown(page[i]);
   response.set_next_page_token(page.next_page_token);
   return response;
 }

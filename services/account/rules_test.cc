@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "libs/base/money.h"
 #include "services/account/effects/sandbox.h"
 
 namespace micropay::account {
@@ -66,18 +67,131 @@ TEST(AccountRules, LimitsOfLongerPeriodsAreNotSmaller) {
       {10, 0, 0, ""},
       {0, 20, 0, ""},
       {0, 0, 30, ""},
-      {11, 10, 30, "limits.perDayMinor"},
-      {10, 31, 30, "limits.perMonthMinor"},
-      {31, 0, 30, "limits.perMonthMinor"},
+      {11, 10, 30, "limits.perDay"},
+      {10, 31, 30, "limits.perMonth"},
+      {31, 0, 30, "limits.perMonth"},
   };
   for (const Case& c : cases) {
     Limits limits;
     limits.set_per_payment_minor(c.payment);
     limits.set_per_day_minor(c.day);
     limits.set_per_month_minor(c.month);
-    const auto result = check_limits(limits);
+    const auto result = check_limits(limits, "limits");
     EXPECT_EQ(result ? "" : result.error().field, c.field) << c.payment << " " << c.day << " " << c.month;
   }
+}
+
+TEST(AccountRules, LimitsHaveOneCurrency) {
+  struct Case {
+    std::string payment, day, currency;  // of the amounts, and what they should be in
+    std::string field;
+  };
+  const Case cases[] = {
+      {"EUR", "EUR", "EUR", ""},
+      {"EUR", "EUR", "", ""},
+      {"", "USD", "", ""},
+      {"", "", "EUR", ""},
+      {"USD", "EUR", "EUR", "limits.perPayment.currency"},
+      {"EUR", "USD", "EUR", "limits.perDay.currency"},
+      {"USD", "EUR", "", "limits.perDay.currency"},
+  };
+  for (const Case& c : cases) {
+    Limits asked;
+    if (!c.payment.empty())
+      asked.mutable_per_payment()->set_currency(c.payment), asked.mutable_per_payment()->set_minor(5);
+    if (!c.day.empty()) asked.mutable_per_day()->set_currency(c.day), asked.mutable_per_day()->set_minor(7);
+    const auto limits = complete_limits(asked, c.currency, "limits");
+    EXPECT_EQ(limits ? "" : limits.error().field, c.field);
+    if (!limits) continue;
+    EXPECT_EQ(limits->per_payment_minor(), c.payment.empty() ? 0 : 5);
+    EXPECT_EQ(limits->per_day_minor(), c.day.empty() ? 0 : 7);
+    EXPECT_EQ(limits->has_per_day(), !c.day.empty());
+    EXPECT_FALSE(limits->has_per_month());
+  }
+}
+
+// What an instance of before sends.
+TEST(AccountRules, LimitsInMinorUnitsGetTheirAmounts) {
+  Limits asked;
+  asked.set_per_day_minor(7);
+  const auto limits = complete_limits(asked, "JPY", "limits");
+  ASSERT_TRUE(limits);
+  EXPECT_EQ(limits->per_day().currency(), "JPY");
+  EXPECT_EQ(limits->per_day().minor(), 7);
+}
+
+// An attacker would find: 10,000.01 rupiah, half a euro, were over the limit, and a hundred million euros in
+// dinars were not. No currency that is in use is left with a limit of an amount that nobody means.
+TEST(AccountRules, ALimitIsAboutAsMuchInEveryCurrency) {
+  Limits euros;
+  euros.set_per_payment_minor(1'000'000);
+  euros.set_per_day_minor(2'500'000);
+  const std::pair<const char*, int64_t> payments[] = {{"EUR", 1'000'000},      {"USD", 1'150'000},
+                                                      {"JPY", 1'780'000},      {"KWD", 3'550'000},
+                                                      {"IDR", 19'200'000'000}, {"IRR", 1'000'000'000'000}};
+  for (const auto& [currency, minor] : payments) {
+    const Limits limits = in_currency(euros, currency);
+    EXPECT_EQ(limits.per_payment_minor(), minor) << currency;
+    EXPECT_EQ(limits.per_payment().currency(), currency);
+    EXPECT_EQ(limits.per_payment().minor(), minor);
+    EXPECT_TRUE(check_limits(limits, "limits"));
+    EXPECT_FALSE(limits.has_per_month());
+  }
+  EXPECT_EQ(in_currency(kMaxMinor, "IRR"), kMaxMinor);
+}
+
+TEST(AccountRules, LimitsByCurrencyAreRead) {
+  const auto table = parse_limits_by_currency("JPY=1000/2000/3000, KWD = 1.000//5");
+  ASSERT_TRUE(table);
+  EXPECT_EQ(table->at("JPY").per_month_minor(), 3000);
+  EXPECT_EQ(table->at("KWD").per_payment_minor(), 1000);
+  EXPECT_EQ(table->at("KWD").per_day_minor(), 0);
+  EXPECT_EQ(table->at("KWD").per_month().minor(), 5000);
+  EXPECT_TRUE(parse_limits_by_currency("")->empty());
+  for (const char* bad : {"JPY", "JPY=1.5", "XXQ=1", "JPY=1/2/3/4", "JPY=-1", "JPY=1;KWD=1"})
+    EXPECT_FALSE(parse_limits_by_currency(bad)) << bad;
+}
+
+TEST(AccountRules, NothingBeginsInAWithdrawnCurrency) {
+  for (const char* currency : {"EUR", "XCG", "ZWG", "SLE", "VES"})
+    EXPECT_TRUE(check_currency(currency)) << currency;
+  for (const char* currency : {"ANG", "BGN", "HRK", "ZWL", "SLL", "CUC"})
+    EXPECT_EQ(reason(check_currency(currency)), "currency_withdrawn") << currency;
+}
+
+TEST(AccountRules, FreezesOfWalletsAndHolders) {
+  struct Case {
+    Account::Status status;
+    bool holder_frozen;
+    FreezeScope scope;
+    std::string reason;
+  };
+  const Case cases[] = {
+      {Account::ACTIVE, false, FREEZE_SCOPE_UNSPECIFIED, ""},
+      {Account::ACTIVE, false, WALLET, ""},
+      {Account::FROZEN, false, FREEZE_SCOPE_UNSPECIFIED, "account_frozen"},
+      {Account::FROZEN, false, WALLET, "account_frozen"},
+      {Account::FROZEN, false, HOLDER, ""},
+      {Account::FROZEN, true, HOLDER, "account_frozen"},
+      {Account::CLOSING, false, HOLDER, "account_closing"},
+      {Account::CLOSED, true, HOLDER, "account_closed"},
+  };
+  for (const Case& c : cases) {
+    Account account;
+    account.set_status(c.status);
+    EXPECT_EQ(reason(check_freeze(account, c.holder_frozen, c.scope)), c.reason) << c.status << c.scope;
+  }
+  Account account;
+  EXPECT_EQ(reason(check_unfreeze_wallet(account, WALLET)), "account_not_frozen");
+  account.set_status(Account::FROZEN);
+  EXPECT_EQ(reason(check_unfreeze_wallet(account, WALLET)), "");
+  account.set_frozen_with_holder(true);
+  EXPECT_EQ(reason(check_unfreeze_wallet(account, WALLET)), "user_frozen");
+  EXPECT_EQ(reason(check_unfreeze_wallet(account, HOLDER)), "");
+  AccountHolder holder;
+  EXPECT_EQ(reason(check_holder_frozen(holder, true)), "user_not_frozen");
+  holder.set_frozen(true);
+  EXPECT_EQ(reason(check_holder_frozen(holder, false)), "user_frozen");
 }
 
 TEST(AccountRules, TopUpRefusalsInOrder) {

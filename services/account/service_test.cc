@@ -131,7 +131,8 @@ TEST_F(AccountTest, FreezeAndUnfreeze) {
   ASSERT_TRUE(act<UnfreezeAccountRequest>("phone is back", staff));
   EXPECT_EQ(stored().status(), Account::ACTIVE);
   EXPECT_EQ(act<UnfreezeAccountRequest>("again", staff).error().reason, "account_not_frozen");
-  EXPECT_EQ(world.events(), (Types{"account.frozen", "account.unfrozen"}));
+  EXPECT_EQ(world.events(), (Types{"account.holder_frozen", "account.frozen", "account.holder_unfrozen",
+                                   "account.unfrozen"}));
 }
 
 TEST_F(AccountTest, ClosingAsksTheBalance) {
@@ -176,6 +177,7 @@ TEST_F(AccountTest, LimitsAreReplaced) {
   ASSERT_TRUE(changed);
   EXPECT_EQ(changed->limits().per_payment_minor(), 7);
   EXPECT_EQ(changed->limits().per_day_minor(), 0);
+  EXPECT_EQ(changed->limits().per_payment().minor(), 7);
   EXPECT_EQ(world.all<AccountLimitsChanged>().at(0).limits().per_payment_minor(), 7);
   request.mutable_limits()->set_per_day_minor(6);
   EXPECT_EQ(world.call<Account>(request, admin).error().reason, "limits_contradict");

@@ -120,7 +120,7 @@ void give_back(Context& ctx, const TopUp& found, const ProviderOutcome& answer) 
 Result<TopUp> create_top_up(Context& ctx, const CreateTopUpRequest& request, const AccountSettings& settings,
                             const ProviderRouter& providers) {
   const Account& account = TRY(ctx.table<Account>().get(request.account_id()));
-  TRY(check_top_up(account, request.amount(), settings.max_top_up_minor));
+  TRY(check_top_up(account, request.amount(), in_currency(settings.max_top_up_minor, account.currency())));
   const TopUp& top_up = ctx.table<TopUp>().insert(new_top_up(ctx, account, request));
   if (!providers.knows(top_up.provider()))
     return fail(Code::kInvalidArgument, "unknown_provider", "There is no such payment provider.", "provider");

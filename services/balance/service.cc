@@ -54,8 +54,8 @@ Result<void> hold_funds(Context& ctx, const HoldRequest& request) {
     emit_hold_failed(ctx, request, found, refusal);
     return {};
   }
-  Balance& from = balances.edit(request.from);
-  hold(from, balances.edit(request.to), request.amount.minor());
+  Balance &from = balances.edit(request.from), &to = balances.edit(request.to);
+  hold(from, to, request.amount.minor());
   CHECK(from.may_go_negative() || available_minor(from) >= 0);
 
   Reservation reservation;
@@ -65,7 +65,9 @@ Result<void> hold_funds(Context& ctx, const HoldRequest& request) {
   *reservation.mutable_amount() = request.amount;
   reservation.set_created_at(ctx.now());
   reservation.set_kind(request.kind);
-  ctx.emit(reserved_event(reservations.insert(std::move(reservation)), from));
+  AccountBalanceReserved reserved = reserved_event(reservations.insert(std::move(reservation)), from);
+  reserved.set_counter_user_id(to.user_id());
+  ctx.emit(std::move(reserved));
   return {};
 }
 

@@ -15,9 +15,11 @@ constexpr int64_t kPaymentsForAverage = 5;
 constexpr int kNightEnds = 5;  // o'clock UTC; it begins at midnight
 
 constexpr std::array<std::string_view, kFeatures> kNames = {
-    "amount_minor",    "payments_1h",         "payments_24h",  "spent_1h_minor",
-    "spent_24h_minor", "average_minor",       "times_average", "new_payee",
-    "payees_24h",      "account_age_minutes", "night"};
+    "amount_minor",    "payments_1h",          "payments_24h",        "spent_1h_minor",
+    "spent_24h_minor", "average_minor",        "times_average",       "new_payee",
+    "payees_24h",      "new_payees_24h_minor", "account_age_minutes", "night"};
+
+bool is_amount(Feature feature) { return kNames[feature].ends_with("_minor"); }
 
 int64_t add(int64_t a, int64_t b) { return add_minor(a, b).value_or(INT64_MAX); }
 
@@ -32,24 +34,69 @@ void shift(google::protobuf::RepeatedField<T>& buckets, int64_t hours) {
   buckets.Swap(&shifted);
 }
 
-void open_bucket(FraudProfile& profile, int64_t hour) {
-  const bool first = profile.counts().empty();
+void open_bucket(FraudPerson& person, int64_t hour) {
+  const bool first = person.counts().empty();
   // A clock that jumps back counts into the newest bucket.
-  const int64_t hours = first ? 1 : std::max<int64_t>(0, hour - profile.last_hour());
+  const int64_t hours = first ? 1 : std::max<int64_t>(0, hour - person.last_hour());
   if (hours == 0) return;
-  shift(*profile.mutable_counts(), hours);
-  shift(*profile.mutable_sums_minor(), hours);
-  shift(*profile.mutable_new_payees(), hours);
-  profile.set_last_hour(hour);
+  shift(*person.mutable_counts(), hours);
+  shift(*person.mutable_sums_minor(), hours);
+  shift(*person.mutable_new_payees(), hours);
+  shift(*person.mutable_to_new_minor(), hours);
+  person.set_last_hour(hour);
 }
 
-// True when the payee is not among the last ones; it is the newest of them then.
-bool remember_payee(FraudProfile& profile, uint64_t payee) {
-  auto& payees = *profile.mutable_payees();
-  if (std::find(payees.begin(), payees.end(), payee) != payees.end()) return false;
-  if (payees.size() >= kPayees) payees.erase(payees.begin());
-  payees.Add(payee);
-  return true;
+// Payees are compared, never shown.
+uint64_t digest(const Attempt& attempt) { return fnv1a(attempt.payee); }
+
+// Place of the payee among the last ones, or -1.
+int place_of(const FraudPerson& person, uint64_t payee) {
+  const auto& payees = person.payees();
+  const auto at = std::find(payees.begin(), payees.end(), payee);
+  return at == payees.end() ? -1 : int(at - payees.begin());
+}
+
+// Money is recent, then earlier, then old: each time a stretch is over all of it moves on by one, so that
+// what is old has been there for a stretch at least.
+void begin_stretch(FraudPerson& person, const Attempt& attempt) {
+  const Duration passed = attempt.now - person.stretch_began_at();
+  if (passed < attempt.known.after) return;
+  const int moves = passed < 2 * attempt.known.after ? 1 : 2;
+  for (int move = 0; move < moves; ++move)
+    for (int i = 0; i < person.payees_size(); ++i) {
+      person.set_old_minor(i, add(person.old_minor(i), person.earlier_minor(i)));
+      person.set_earlier_minor(i, person.recent_minor(i));
+      person.set_recent_minor(i, 0);
+    }
+  person.set_stretch_began_at(moves == 1 ? person.stretch_began_at() + attempt.known.after : attempt.now);
+}
+
+void forget(FraudPerson& person, int place) {
+  const auto erase = [place](auto& list) { list.erase(list.begin() + place); };
+  erase(*person.mutable_payees());
+  erase(*person.mutable_old_minor());
+  erase(*person.mutable_earlier_minor());
+  erase(*person.mutable_recent_minor());
+}
+
+int64_t times(int64_t minor, int64_t factor) {
+  int64_t product;
+  return __builtin_mul_overflow(minor, factor, &product) ? INT64_MAX : product;
+}
+
+bool is_known_of_old(const FraudPerson& person, const Attempt& attempt) {
+  const int place = place_of(person, digest(attempt));
+  if (attempt.to_self) return true;
+  return place >= 0 && attempt.amount_minor <= times(person.old_minor(place), attempt.known.times);
+}
+
+bool is_known(const FraudPerson& person, const Attempt& attempt) {
+  if (is_known_of_old(person, attempt)) return true;
+  const int place = place_of(person, digest(attempt));
+  if (place < 0) return false;
+  const int64_t stood =
+      add(person.old_minor(place), add(person.earlier_minor(place), person.recent_minor(place)));
+  return attempt.amount_minor <= stood;
 }
 
 template <typename T>
@@ -67,20 +114,36 @@ int64_t last_hour(const google::protobuf::RepeatedField<T>& buckets, Time now) {
   return add(int64_t(buckets[0]), before / 60 * minutes_left + before % 60 * minutes_left / 60);
 }
 
-bool applies(const FraudRule& rule, int64_t value) {
+struct Compared {
+  int64_t value, threshold;
+};
+
+// Of an amount both in one currency: the threshold's, or that which the rule is for, or the euro.
+Compared compared(const FraudRule& rule, Feature feature, const Features& features, const Money& amount) {
+  if (!is_amount(feature)) return {features[feature], rule.threshold()};
+  const std::string_view currency = rule.has_amount()          ? std::string_view(rule.amount().currency())
+                                    : !rule.currency().empty() ? std::string_view(rule.currency())
+                                                               : kReferenceCurrency;
+  const int64_t value = feature == kAmountMinor
+                            ? convert_minor(amount.minor(), amount.currency(), currency)
+                            : convert_minor(features[feature], kReferenceCurrency, currency);
+  return {value, rule.has_amount() ? rule.amount().minor() : rule.threshold()};
+}
+
+bool applies(const FraudRule& rule, int64_t value, int64_t threshold) {
   switch (rule.comparison()) {
-    case FraudRule::AT_LEAST: return value >= rule.threshold();
-    case FraudRule::BELOW: return value < rule.threshold();
-    case FraudRule::EQUAL: return value == rule.threshold();
+    case FraudRule::AT_LEAST: return value >= threshold;
+    case FraudRule::BELOW: return value < threshold;
+    case FraudRule::EQUAL: return value == threshold;
     default: return false;
   }
 }
 
-std::string explain(const FraudRule& rule, int64_t value) {
+std::string explain(const FraudRule& rule, int64_t value, int64_t threshold) {
   const std::string_view sign = rule.comparison() == FraudRule::AT_LEAST ? ">="
                                 : rule.comparison() == FraudRule::BELOW  ? "<"
                                                                          : "=";
-  return fmt::format("{} {} {} {}", rule.feature(), value, sign, rule.threshold());
+  return fmt::format("{} {} {} {}", rule.feature(), value, sign, threshold);
 }
 
 Decision of_points(const FraudPolicy& policy, int32_t points) {
@@ -96,46 +159,91 @@ Feature feature_of(std::string_view name) {
   return Feature(std::find(kNames.begin(), kNames.end(), name) - kNames.begin());
 }
 
-Features observe(FraudProfile& profile, const Attempt& attempt) {
+Acquaintance acquaintance_of(const FraudPolicy& policy) {
+  Acquaintance known;
+  if (policy.known_times() != 0) known.times = policy.known_times();
+  if (policy.known_after_minutes() != 0) known.after = policy.known_after_minutes() * kMinute;
+  return known;
+}
+
+Features observe(FraudPerson& person, const Attempt& attempt) {
   Features features{};
-  const int64_t average = profile.payments() > 0 ? profile.spent_minor() / profile.payments() : 0;
-  const bool has_average = profile.payments() >= kPaymentsForAverage && average > 0;
+  const int64_t average = person.payments() > 0 ? person.spent_minor() / person.payments() : 0;
+  const bool has_average = person.payments() >= kPaymentsForAverage && average > 0;
   features[kAmountMinor] = attempt.amount_minor;
   features[kAverageMinor] = average;
-  features[kTimesAverage] = has_average ? attempt.amount_minor * 100 / average : 0;
+  features[kTimesAverage] = has_average ? times(attempt.amount_minor, 100) / average : 0;
 
-  open_bucket(profile, attempt.now / kHour);
-  // Payees are compared, never shown.
-  const bool new_payee = remember_payee(profile, fnv1a(attempt.payee_account_id));
-  profile.set_counts(0, profile.counts(0) + 1);
-  profile.set_sums_minor(0, add(profile.sums_minor(0), attempt.amount_minor));
-  profile.set_new_payees(0, profile.new_payees(0) + (new_payee ? 1 : 0));
-  profile.set_payments(profile.payments() + 1);
-  profile.set_spent_minor(add(profile.spent_minor(), attempt.amount_minor));
+  open_bucket(person, attempt.now / kHour);
+  begin_stretch(person, attempt);
+  const bool new_payee = !is_known(person, attempt);
+  person.set_counts(0, person.counts(0) + 1);
+  person.set_sums_minor(0, add(person.sums_minor(0), attempt.amount_minor));
+  person.set_new_payees(0, person.new_payees(0) + (new_payee ? 1 : 0));
+  person.set_payments(person.payments() + 1);
+  person.set_spent_minor(add(person.spent_minor(), attempt.amount_minor));
 
-  features[kPayments1h] = last_hour(profile.counts(), attempt.now);
-  features[kPayments24h] = sum(profile.counts());
-  features[kSpent1hMinor] = last_hour(profile.sums_minor(), attempt.now);
-  features[kSpent24hMinor] = sum(profile.sums_minor());
+  features[kPayments1h] = last_hour(person.counts(), attempt.now);
+  features[kPayments24h] = sum(person.counts());
+  features[kSpent1hMinor] = last_hour(person.sums_minor(), attempt.now);
+  features[kSpent24hMinor] = sum(person.sums_minor());
   features[kNewPayee] = new_payee ? 1 : 0;
-  features[kPayees24h] = sum(profile.new_payees());
-  features[kAccountAgeMinutes] = std::max<int64_t>(0, attempt.now - profile.created_at()) / kMinute;
+  features[kPayees24h] = sum(person.new_payees());
+  features[kToNewPayees24hMinor] =
+      is_known_of_old(person, attempt) ? 0 : add(sum(person.to_new_minor()), attempt.amount_minor);
+  features[kAccountAgeMinutes] = std::max<int64_t>(0, attempt.now - person.created_at()) / kMinute;
   features[kNight] = attempt.now / kHour % 24 < kNightEnds ? 1 : 0;
   return features;
 }
 
-Score score(const FraudPolicy& policy, const Features& features, std::string_view currency) {
+void count_to_new(FraudPerson& person, const Attempt& attempt) {
+  if (is_known_of_old(person, attempt)) return;
+  person.set_to_new_minor(0, add(person.to_new_minor(0), attempt.amount_minor));
+}
+
+void remember_payee(FraudPerson& person, const Attempt& stood) {
+  if (stood.to_self) return;
+  begin_stretch(person, stood);
+  int place = place_of(person, digest(stood));
+  if (place < 0) {
+    if (person.payees_size() >= kPayees) forget(person, 0);
+    place = person.payees_size();
+    person.add_payees(digest(stood));
+    person.add_old_minor(0);
+    person.add_earlier_minor(0);
+    person.add_recent_minor(0);
+  }
+  person.set_recent_minor(place, add(person.recent_minor(place), stood.amount_minor));
+}
+
+void take_back(FraudPerson& person, const Attempt& gone) {
+  const int place = place_of(person, digest(gone));
+  if (place < 0) return;
+  int64_t left = gone.amount_minor, rest = 0;
+  for (auto* list :
+       {person.mutable_recent_minor(), person.mutable_earlier_minor(), person.mutable_old_minor()}) {
+    const int64_t taken = std::min(left, list->Get(place));
+    list->Set(place, list->Get(place) - taken);
+    left -= taken;
+    rest = add(rest, list->Get(place));
+  }
+  if (rest == 0) forget(person, place);
+}
+
+Score score(const FraudPolicy& policy, const Features& features, const Money& amount) {
   Score result;
   for (const FraudRule& rule : policy.rules()) {
-    if (!rule.enabled() || (!rule.currency().empty() && rule.currency() != currency)) continue;
+    if (!rule.enabled() || (!rule.currency().empty() && rule.currency() != amount.currency())) continue;
     const Feature feature = feature_of(rule.feature());
-    if (feature == kFeatures || !applies(rule, features[feature])) continue;
+    if (feature == kFeatures) continue;
+    const auto [value, threshold] = compared(rule, feature, features, amount);
+    if (!applies(rule, value, threshold)) continue;
     result.points += rule.points();
     result.decision = std::max(result.decision, rule.decision());
     FraudReason& reason = *result.reasons.Add();
     reason.set_rule(rule.id());
     reason.set_points(rule.points());
-    reason.set_detail(explain(rule, features[feature]));
+    reason.set_detail(explain(rule, value, threshold));
   }
   result.points = std::max(0, result.points);
   result.decision = std::max(result.decision, of_points(policy, result.points));
@@ -155,6 +263,9 @@ Result<void> check_policy(const SetFraudRulesRequest& request) {
     if (feature_of(rule.feature()) == kFeatures)
       return fail(Code::kInvalidArgument, "unknown_feature",
                   fmt::format("Known features: {}.", fmt::join(kNames, ", ")), field("feature"));
+    if (rule.has_amount() && !is_amount(feature_of(rule.feature())))
+      return fail(Code::kInvalidArgument, "not_an_amount", "The feature is a number: give threshold.",
+                  field("amount"));
     if (rule.decision() == APPROVE)
       return fail(Code::kInvalidArgument, "invalid_decision",
                   "A rule alone decides REVIEW or DECLINE, or nothing.", field("decision"));
@@ -186,13 +297,20 @@ FraudPolicy default_policy() {
     added.set_summary(std::move(summary));
     added.set_feature(std::string(feature_name(feature)));
     added.set_threshold(at_least);
+    if (is_amount(feature)) {
+      added.mutable_amount()->set_currency(std::string(kReferenceCurrency));
+      added.mutable_amount()->set_minor(at_least);
+    }
     added.set_points(points);
     added.set_enabled(true);
     return &added;
   };
   rule("absurd_amount", "50,000.00 and more is declined", kAmountMinor, 5'000'000, 0)->set_decision(DECLINE);
   rule("large_amount", "5,000.00 and more", kAmountMinor, 500'000, 50);
-  rule("new_payee", "The first payment to this wallet", kNewPayee, 1, 10);
+  rule("new_payee", "To somebody who never received so much", kNewPayee, 1, 10);
+  rule("much_to_new_payees", "5,000.00 within a day to people not known of old", kToNewPayees24hMinor,
+       500'000, 0)
+      ->set_decision(REVIEW);
   rule("unlike_average", "Ten times the payer's average", kTimesAverage, 1000, 20);
   rule("many_payments", "20 payments within an hour", kPayments1h, 20, 30);
   rule("many_new_payees", "Ten new payees within a day", kPayees24h, 10, 15);

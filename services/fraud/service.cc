@@ -2,6 +2,7 @@
 
 #include "contracts/account.pb.h"
 #include "contracts/balance.pb.h"
+#include "libs/base/money.h"
 #include "services/fraud/handlers.h"
 #include "services/fraud/rules.h"
 
@@ -18,12 +19,18 @@ Result<void> create_policy(Context& ctx) {
   return {};
 }
 
-Result<void> begin_profile(Context& ctx, const AccountCreated& event) {
-  if (ctx.table<FraudProfile>().find(event.account_id()) != nullptr) return {};
-  FraudProfile profile;
-  profile.set_account_id(event.account_id());
-  profile.set_created_at(ctx.now());
-  ctx.table<FraudProfile>().insert(profile);
+FraudPerson& person_of(Context& ctx, const std::string& user_id, const std::string& account_id) {
+  FraudPerson* present = ctx.table<FraudPerson>().edit_present(user_id);
+  if (present != nullptr) return *present;
+  FraudPerson person;
+  person.set_user_id(user_id);
+  const FraudProfile* before = ctx.table<FraudProfile>().find(account_id);
+  person.set_created_at(before == nullptr ? ctx.now() : before->created_at());
+  return ctx.table<FraudPerson>().insert(person);
+}
+
+Result<void> begin_person(Context& ctx, const AccountCreated& event) {
+  if (!event.user_id().empty()) person_of(ctx, event.user_id(), event.account_id());
   return {};
 }
 
@@ -37,22 +44,40 @@ FraudRiskAssessed unscored(const AccountBalanceReserved& event) {
   return assessed;
 }
 
+Attempt attempt_of(const FraudPerson& person, std::string_view payee, const Money& amount,
+                   const FraudPolicy& policy, Time now) {
+  return {.payee = payee,
+          .amount_minor = convert_minor(amount.minor(), amount.currency(), kReferenceCurrency),
+          .now = now,
+          .to_self = payee == person.user_id(),
+          .known = acquaintance_of(policy)};
+}
+
+// Money that stood makes a payee known; what went back does not.
+template <typename E, void (*kChange)(FraudPerson&, const Attempt&)>
+Result<void> know_payee(Context& ctx, const E& event) {
+  const FraudPolicy* policy = ctx.table<FraudPolicy>().find(kPolicy);
+  FraudPerson* person = ctx.table<FraudPerson>().edit_present(event.payer_user_id());
+  if (policy == nullptr || person == nullptr) return {};
+  kChange(*person, attempt_of(*person, event.payee_user_id(), event.amount(), *policy, ctx.now()));
+  return {};
+}
+
 Result<void> assess_when_reserved(Context& ctx, const AccountBalanceReserved& event, Mode mode) {
   if (event.kind() != "payment") return {};
   FraudRiskAssessed assessed = unscored(event);
   const FraudPolicy* policy = mode == Mode::kOff ? nullptr : ctx.table<FraudPolicy>().find(kPolicy);
   if (policy != nullptr) {
-    FraudProfile initial;
-    initial.set_account_id(event.account_id());
-    initial.set_created_at(ctx.now());
-    FraudProfile& profile = ctx.table<FraudProfile>().edit_or_insert(initial, event.account_id());
-    const Features features = observe(profile, {.payee_account_id = event.counter_account_id(),
-                                                .amount_minor = event.amount().minor(),
-                                                .now = ctx.now()});
-    Score result = score(*policy, features, event.amount().currency());
+    FraudPerson& person = person_of(ctx, event.user_id(), event.account_id());
+    // Without a user (a system account, a balance service that does not say it yet) it is somebody new.
+    const std::string& payee =
+        event.counter_user_id().empty() ? event.counter_account_id() : event.counter_user_id();
+    const Attempt attempt = attempt_of(person, payee, event.amount(), *policy, ctx.now());
+    Score result = score(*policy, observe(person, attempt), event.amount());
     assessed.set_score(result.points);
     assessed.set_scored_decision(result.decision);
     if (mode == Mode::kEnforce) assessed.set_decision(result.decision);
+    if (assessed.decision() == APPROVE) count_to_new(person, attempt);
     assessed.mutable_reasons()->Swap(&result.reasons);
     assessed.set_policy_version(policy->version());
   }
@@ -71,6 +96,8 @@ Result<FraudPolicy> set_rules(Context& ctx, const SetFraudRulesRequest& request)
   FraudPolicy& policy = ctx.table<FraudPolicy>().edit(kPolicy);
   policy.set_review_at(request.review_at());
   policy.set_decline_at(request.decline_at());
+  policy.set_known_times(request.known_times());
+  policy.set_known_after_minutes(request.known_after_minutes());
   *policy.mutable_rules() = request.rules();
   policy.set_version(policy.version() + 1);
   policy.set_updated_at(ctx.now());
@@ -80,6 +107,8 @@ Result<FraudPolicy> set_rules(Context& ctx, const SetFraudRulesRequest& request)
   *changed.mutable_rules() = policy.rules();
   changed.set_review_at(policy.review_at());
   changed.set_decline_at(policy.decline_at());
+  changed.set_known_times(policy.known_times());
+  changed.set_known_after_minutes(policy.known_after_minutes());
   ctx.emit(changed);
   return policy;
 }
@@ -113,7 +142,10 @@ Service fraud_service(const Parts& parts) {
   service.on([mode = settings.mode](Context& ctx, const AccountBalanceReserved& event) {
     return assess_when_reserved(ctx, event, mode.get());
   });
-  service.on(begin_profile);            // account.created
+  service.on(begin_person);  // account.created
+  service.on(know_payee<PaymentCompleted, remember_payee>);
+  service.on(know_payee<PaymentRefunded, take_back>);
+  service.on(know_payee<PaymentReversed, take_back>);
   service.on(close_case_of_failed);     // payment.failed
   service.on(close_case_of_cancelled);  // payment.cancelled
   service.project(keep_assessment);     // fraud.risk.assessed

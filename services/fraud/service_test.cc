@@ -31,17 +31,30 @@ class FraudTest : public testing::Test {
     return {fraud_service({.settings = settings, .data_folder = {}})};
   }
   // Money is reserved for payment `payment`; what was assessed.
-  FraudRiskAssessed pay(const std::string& payment, int64_t minor, const std::string& kind = "payment") {
+  FraudRiskAssessed pay(const std::string& payment, int64_t minor, const std::string& kind = "payment",
+                        const std::string& from = "1a", const std::string& to = "1b") {
     AccountBalanceReserved reserved;
     reserved.set_reservation_id(id(payment));
-    reserved.set_account_id(id("1a"));
-    reserved.set_counter_account_id(id("1b"));
+    reserved.set_account_id(id(from));
+    reserved.set_user_id(id("0a"));
+    reserved.set_counter_account_id(id(to));
+    reserved.set_counter_user_id(id(to == "2a" ? "0a" : "0b"));
     reserved.mutable_amount()->set_currency("EUR");
     reserved.mutable_amount()->set_minor(minor);
     reserved.set_kind(kind);
     world.given(reserved);
     const auto all = world.all<FraudRiskAssessed>();
     return all.empty() ? FraudRiskAssessed() : all.back();
+  }
+  template <typename E>
+  void moved(const std::string& payment, int64_t minor) {
+    E event;
+    event.set_payment_id(id(payment));
+    event.set_payer_user_id(id("0a"));
+    event.set_payee_user_id(id("0b"));
+    event.mutable_amount()->set_currency("EUR");
+    event.mutable_amount()->set_minor(minor);
+    world.given(event);
   }
   Result<FraudCase> decide(const std::string& payment, Decision decision) {
     DecideFraudCaseRequest request;
@@ -67,7 +80,7 @@ TEST_F(FraudTest, AnOrdinaryPaymentIsApproved) {
   ASSERT_EQ(assessed.reasons_size(), 1);
   EXPECT_EQ(assessed.reasons(0).detail(), "new_payee 1 >= 1");
   EXPECT_EQ(world.events(), Types{"fraud.risk.assessed"});
-  EXPECT_EQ(world.find<FraudProfile>(id("1a"))->payments(), 1);  // although the event came twice
+  EXPECT_EQ(world.find<FraudPerson>(id("0a"))->payments(), 1);  // although the event came twice
 }
 
 TEST_F(FraudTest, OtherReservationsAreNotScored) {
@@ -89,7 +102,7 @@ TEST_F(FraudTest, StaffApprovesOrDeclinesACase) {
     if (decision == APPROVE) {
       EXPECT_EQ(pay(payment, 500'000).decision(), REVIEW);
     } else {
-      // The payee is known by now: a rule alone holds it.
+      // A rule alone holds it.
       SetFraudRulesRequest rules;
       rules.set_review_at(10);
       rules.set_decline_at(100);
@@ -119,6 +132,37 @@ TEST_F(FraudTest, StaffApprovesOrDeclinesACase) {
     EXPECT_EQ(kept->decision(), decision);
     EXPECT_FALSE(kept->shadow());
   }
+}
+
+// 6,000.00 were held and declined, then the same went through; 0.01, then 6,500.00 went through.
+TEST_F(FraudTest, OnlyMoneyThatStoodMakesAPayeeKnown) {
+  EXPECT_EQ(pay("77", 600'000).decision(), REVIEW);
+  ASSERT_TRUE(decide("77", DECLINE));
+  EXPECT_EQ(pay("78", 600'000).decision(), REVIEW);
+  EXPECT_EQ(pay("79", 1).decision(), APPROVE);
+  moved<PaymentCompleted>("79", 1);
+  EXPECT_EQ(pay("80", 650'000).decision(), REVIEW);
+  moved<PaymentCompleted>("80", 650'000);  // staff approved
+  world.advance(3 * kDay);
+  EXPECT_EQ(pay("81", 650'000).decision(), APPROVE);
+  moved<PaymentRefunded>("80", 650'000);
+  EXPECT_EQ(pay("82", 650'000).decision(), REVIEW);
+  moved<PaymentCompleted>("82", 650'000);
+  EXPECT_EQ(pay("83", 600'000).decision(), REVIEW);  // not of old
+  world.advance(3 * kDay);
+  moved<PaymentReversed>("82", 650'000);
+  EXPECT_EQ(pay("84", 600'000).decision(), REVIEW);
+}
+
+TEST_F(FraudTest, APayerIsAPersonWithAllWallets) {
+  EXPECT_EQ(pay("77", 499'999).decision(), APPROVE);
+  EXPECT_EQ(pay("78", 499'999, "payment", "2a", "2b").decision(),
+            REVIEW);  // from and to another wallet of each
+  EXPECT_EQ(world.find<FraudPerson>(id("0a"))->payments(), 2);
+  moved<PaymentCompleted>("77", 499'999);
+  world.advance(3 * kDay);
+  EXPECT_EQ(pay("79", 499'999, "payment", "2a", "3b").decision(), APPROVE);  // known in all his wallets
+  EXPECT_EQ(pay("80", 600'000, "payment", "1a", "2a").decision(), APPROVE);  // to himself
 }
 
 TEST_F(FraudTest, ACaseIsClosedWhenItsPaymentEnds) {
@@ -207,7 +251,7 @@ TEST_F(OffTest, ApprovesWithoutALook) {
   const FraudRiskAssessed assessed = pay("77", 5'000'000);
   EXPECT_EQ(assessed.decision(), APPROVE);
   EXPECT_EQ(assessed.scored_decision(), APPROVE);
-  EXPECT_EQ(world.find<FraudProfile>(id("1a"))->payments(), 0);
+  EXPECT_EQ(world.find<FraudPerson>(id("0a"))->payments(), 0);
 }
 
 }  // namespace

@@ -81,7 +81,8 @@ TEST(Muting, SparesWelcomeAndSecurity) {
     EXPECT_EQ(wanted(each, &preferences), !each.can_be_muted) << each.name;
     EXPECT_TRUE(wanted(each, nullptr)) << each.name;
   }
-  for (const char* always : {"welcome", "account_frozen", "password_changed", "session_stolen"})
+  for (const char* always :
+       {"welcome", "account_frozen", "user_frozen", "password_changed", "session_stolen"})
     EXPECT_FALSE(find_template(always)->can_be_muted) << always;
 }
 

@@ -194,7 +194,13 @@ Result<void> tell_of_failed_top_up(Context& ctx, const AccountTopUpFailed& event
   return tell(ctx, {event.user_id(), "top_up_failed", event.top_up_id()}, {.reason = event.reason()});
 }
 
+// A holder who is frozen is told once, not of each wallet.
+Result<void> tell_of_frozen_holder(Context& ctx, const AccountHolderFrozen& event) {
+  return tell(ctx, {event.user_id(), "user_frozen", event.user_id()}, {});
+}
+
 Result<void> tell_of_freeze(Context& ctx, const AccountFrozen& event) {
+  if (event.with_holder()) return {};
   return tell(ctx, {event.user_id(), "account_frozen", event.account_id()}, {});
 }
 
@@ -312,6 +318,7 @@ Service notification_service(const Parts&) {
   service.follow(tell_of_top_up);          // account.top_up.completed
   service.follow(tell_of_failed_top_up);   // account.top_up.failed
   service.follow(tell_of_freeze);          // account.frozen
+  service.follow(tell_of_frozen_holder);   // account.holder_frozen
   service.follow(tell_of_new_password);    // user.password_changed
   service.follow(tell_of_stolen_session);  // user.session_revoked
   service.query(list_notifications);

@@ -85,6 +85,12 @@ constexpr Template kTemplates[] = {
      {"Konto gesperrt",
       "Eines deiner Konten wurde gesperrt. Offene Zahlungen sind fehlgeschlagen. Bitte wende dich an den "
       "Support."}},
+    {"user_frozen",
+     kAlways,
+     {"Wallets frozen", "Your wallets were frozen. Pending payments have failed. Please contact support."},
+     {"Konten gesperrt",
+      "Deine Konten wurden gesperrt. Offene Zahlungen sind fehlgeschlagen. Bitte wende dich an den "
+      "Support."}},
     {"password_changed",
      kAlways,
      {"Password changed",

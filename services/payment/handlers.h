@@ -1,6 +1,8 @@
 // Handlers of the payment service that live outside service.cc, and what its files share.
 #pragma once
 
+#include <functional>
+
 #include "contracts/account.pb.h"
 #include "contracts/balance.pb.h"
 #include "contracts/transaction.pb.h"
@@ -33,6 +35,9 @@ Result<void> know_closing(Context& ctx, const AccountCloseRequested& event);
 Result<void> know_close_refused(Context& ctx, const AccountCloseRefused& event);
 Result<void> know_closed(Context& ctx, const AccountClosed& event);
 Result<void> know_limits(Context& ctx, const AccountLimitsChanged& event);
+Result<void> know_holder_limits(Context& ctx, const AccountHolderLimitsChanged& event);
+// The row of what this person has spent, made when there is none.
+Result<std::reference_wrapper<PayerPerson>> person_of(Context& ctx, const std::string& user_id);
 
 // history.cc
 void keep_history(Service& service);

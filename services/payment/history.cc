@@ -133,6 +133,34 @@ bool may_see_inside(const Principal& caller, const EventRecord& record) {
   return caller.kind != Principal::Kind::kApiKey || readers.in_scope(caller.scopes);
 }
 
+// The refund that an event is of which a refused one has, too.
+template <typename E>
+const E* as(const EventRecord& record) {
+  const bool same = record.message != nullptr && record.message->GetDescriptor() == E::descriptor();
+  return same ? static_cast<const E*>(record.message.get()) : nullptr;
+}
+std::string refund_of(const EventRecord& record) {
+  if (const auto* requested = as<PaymentRefundRequested>(record)) return requested->refund_id();
+  if (const auto* failed = as<PaymentRefundFailed>(record)) return failed->refund_id();
+  if (const auto* none = as<AccountBalanceReservationFailed>(record))
+    return none->kind() == "refund" ? none->reservation_id() : "";
+  return {};
+}
+
+// That a payment was looked at is between its payer and staff; a refund that was refused between its payee
+// and staff.
+bool may_see_step(QueryContext& ctx, const Payment& payment, const EventRecord& record) {
+  const Principal& caller = ctx.principal();
+  const std::string_view type = record.envelope.type();
+  if (caller.staff()) return true;
+  if (caller.user_id != payment.payer_user_id() && (type == "payment.held" || type.starts_with("fraud.")))
+    return false;
+  if (caller.user_id == payment.payee_user_id()) return true;
+  const std::string refund_id = refund_of(record);
+  const Refund* refund = refund_id.empty() ? nullptr : ctx.table<Refund>().find(refund_id);
+  return refund == nullptr || concerns_payer(refund->status());
+}
+
 PaymentEvent shown(const std::string& payment_id, const EventRecord& record, bool with_summary) {
   const Envelope& envelope = record.envelope;
   PaymentEvent event;
@@ -172,7 +200,7 @@ void keep_history(Service& service) {
 
 Result<ListPaymentEventsResponse> list_payment_events(QueryContext& ctx,
                                                       const ListPaymentEventsRequest& request) {
-  TRY(visible_payment(ctx, request.id()));
+  const Payment payment = TRY(visible_payment(ctx, request.id()));
   // A list waits for the projection to catch up; reading by key would not.
   const List<PaymentHistory> found =
       TRY(ctx.table<PaymentHistory>().list({.filters = {{.field = "payment_id", .value = request.id()}}}));
@@ -200,6 +228,7 @@ Result<ListPaymentEventsResponse> list_payment_events(QueryContext& ctx,
     }
     const auto events = TRY(log.get(position, 1));
     if (events.empty()) return fail(Code::kInternal, "log_too_short", std::to_string(position));
+    if (!may_see_step(ctx, payment, *events[0])) continue;
     const bool open = may_see_inside(ctx.principal(), *events[0]);
     *response.add_events() = shown(request.id(), *events[0], open);
   }

@@ -89,14 +89,33 @@ Result<Listing> listing_of(const ListPaymentsRequest& request) {
   return listing;
 }
 
+// Payments that concern their payee.
+Filter of_payee() {
+  Filter filter{.field = "status", .op = Op::kIn, .value = {}, .any_of = {}};
+  for (int status = Payment::Status_MIN; status <= Payment::Status_MAX; ++status)
+    if (Payment::Status_IsValid(status) && concerns_payee(Payment::Status(status)))
+      filter.any_of.push_back(Payment::Status_Name(Payment::Status(status)));
+  return filter;
+}
+
+// Refunds that concern the payer: those that were refused are between the payee and his wallet.
+Filter of_payer() {
+  Filter filter{.field = "status", .op = Op::kIn, .value = {}, .any_of = {}};
+  for (int status = Refund::Status_MIN; status <= Refund::Status_MAX; ++status)
+    if (Refund::Status_IsValid(status) && concerns_payer(Refund::Status(status)))
+      filter.any_of.push_back(Refund::Status_Name(Refund::Status(status)));
+  return filter;
+}
+
 // Whose payments: a condition each; an empty one is all payments.
 Result<std::vector<std::vector<Filter>>> sources_of(QueryContext& ctx, const std::string& account_id) {
   std::vector<std::vector<Filter>> sources;
-  const auto add = [&sources](const std::string& id) {
+  const Principal& caller = ctx.principal();
+  const auto add = [&](const std::string& id) {
     sources.push_back({where("payer_account_id", Op::kEqual, id)});
     sources.push_back({where("payee_account_id", Op::kEqual, id)});
+    if (!caller.staff()) sources.back().push_back(of_payee());
   };
-  const Principal& caller = ctx.principal();
   if (!account_id.empty()) {
     const PayerWallet* wallet = ctx.table<PayerWallet>().find(account_id);
     if (wallet == nullptr || (wallet->user_id() != caller.user_id && !caller.staff()))
@@ -163,11 +182,13 @@ Result<ListPaymentsResponse> list_payments(QueryContext& ctx, const ListPayments
 }
 
 Result<ListRefundsResponse> list_refunds(QueryContext& ctx, const ListRefundsRequest& request) {
-  TRY(visible_payment(ctx, request.payment_id()));
-  const List<Refund> page =
-      TRY(ctx.table<Refund>().list({.filters = {where("payment_id", Op::kEqual, request.payment_id())},
-                                    .page_size = uint32_t(request.page_size()),
-                                    .page_token = request.page_token()}));
+  const Payment payment = TRY(visible_payment(ctx, request.payment_id()));
+  ListQuery query{.filters = {where("payment_id", Op::kEqual, request.payment_id())},
+                  .page_size = uint32_t(request.page_size()),
+                  .page_token = request.page_token()};
+  const Principal& caller = ctx.principal();
+  if (!caller.staff() && caller.user_id != payment.payee_user_id()) query.filters.push_back(of_payer());
+  const List<Refund> page = TRY(ctx.table<Refund>().list(std::move(query)));
   ListRefundsResponse response;
   for (size_t i = 0; i < page.size(); ++i) *response.add_refunds() = page[i];
   response.set_next_page_token(page.next_page_token);

@@ -18,7 +18,8 @@ class ListTest : public PaymentTest {
       times.push_back(world.clock().now());
       world.advance(kSecond);
     }
-    decide(world.all<PaymentInitiated>().at(4).payment_id(), DECLINE);
+    const auto made = world.all<PaymentInitiated>();
+    for (size_t i = 0; i < made.size(); ++i) decide(made[i].payment_id(), i == 3 ? DECLINE : APPROVE);
   }
   // The amounts on each page, pages separated by 0.
   std::vector<int64_t> amounts(ListPaymentsRequest list, const Principal& caller) {
@@ -43,6 +44,7 @@ class ListTest : public PaymentTest {
 TEST_F(ListTest, OwnPaymentsNewestFirst) {
   EXPECT_EQ(amounts({}, alice), (Amounts{9, 8, 7, 6, 5, 4, 3, 2, 1}));
   EXPECT_EQ(amounts({}, carol), (Amounts{9, 6, 3}));
+  EXPECT_EQ(amounts({}, bob), (Amounts{8, 7, 5, 2, 1}));  // the fourth never was for him
   EXPECT_EQ(amounts({}, support), (Amounts{9, 8, 7, 6, 5, 4, 3, 2, 1}));
   EXPECT_EQ(amounts({}, user_principal(test_id("0f"))), Amounts{});
 }
@@ -70,7 +72,8 @@ TEST_F(ListTest, FiltersOfWalletStatusAndTime) {
   EXPECT_EQ(error(list, support), "not_found");
   list.clear_account_id();
   list.set_status("FAILED");
-  EXPECT_EQ(amounts(list, alice), Amounts{5});
+  EXPECT_EQ(amounts(list, alice), Amounts{4});
+  EXPECT_EQ(amounts(list, bob), Amounts{});
   list.clear_status();
   list.set_from(times[2]);
   list.set_to(times[5]);
@@ -103,10 +106,76 @@ TEST_F(PaymentTest, APaymentBetweenOwnWalletsIsListedOnce) {
 
 TEST_F(PaymentTest, APaymentIsSeenByItsPartiesAndStaff) {
   GetPaymentRequest get;
-  get.set_id(begin());
+  get.set_id(completed());
   for (const Principal& caller : {alice, bob, support, auditor})
     EXPECT_TRUE(world.query<Payment>(get, caller));
   EXPECT_EQ(world.query<Payment>(get, carol).error().code, Code::kNotFound);
+}
+
+// The payer's text and his lack of funds stood in the list of whom he said he would pay.
+TEST_F(PaymentTest, APayeeSeesNothingOfWhatNeverWas) {
+  const auto seen = [&](const std::string& id, const Principal& caller) {
+    GetPaymentRequest get;
+    get.set_id(id);
+    ListPaymentEventsRequest events;
+    events.set_id(id);
+    ListRefundsRequest refunds;
+    refunds.set_payment_id(id);
+    ListPaymentsRequest list, of_wallet;
+    of_wallet.set_account_id(caller.user_id == bob.user_id ? test_id("1b") : test_id("1a"));
+    const bool found = world.query<Payment>(get, caller).has_value();
+    EXPECT_EQ(world.query<ListPaymentEventsResponse>(events, caller).has_value(), found);
+    EXPECT_EQ(world.query<ListRefundsResponse>(refunds, caller).has_value(), found);
+    for (const auto& asked : {list, of_wallet})
+      EXPECT_EQ(world.query<ListPaymentsResponse>(asked, caller)->payments_size(), found ? 1 : 0);
+    return found;
+  };
+  const auto act = [&](const auto& request, const auto& answer) {
+    const auto result = world.call<std::decay_t<decltype(answer)>>(request, bob);
+    return result ? "" : result.error().reason;
+  };
+  const std::string id = begin();
+  EXPECT_TRUE(seen(id, alice));
+  EXPECT_FALSE(seen(id, bob));
+  decide(id, REVIEW);
+  EXPECT_FALSE(seen(id, bob));
+  CancelPaymentRequest cancel;
+  cancel.set_id(id);
+  CreateRefundRequest refund;
+  refund.set_payment_id(id);
+  EXPECT_EQ(act(cancel, Payment()), "not_found");
+  EXPECT_EQ(act(refund, Refund()), "not_found");
+  decide(id, APPROVE);
+  EXPECT_TRUE(seen(id, bob));
+  booked(id, "payment");
+  EXPECT_TRUE(seen(id, bob));
+  const std::string refused = begin();
+  not_reserved(refused, "payment", "insufficient_funds");
+  EXPECT_EQ(world.query<ListPaymentsResponse>(ListPaymentsRequest(), bob)->payments_size(), 1);
+  EXPECT_EQ(world.query<ListPaymentsResponse>(ListPaymentsRequest(), alice)->payments_size(), 2);
+  EXPECT_EQ(world.query<ListPaymentsResponse>(ListPaymentsRequest(), support)->payments_size(), 2);
+}
+
+// The same the other way round: that the payee lacked the money to give a payment back is not the payer's
+// business.
+TEST_F(PaymentTest, APayerSeesNothingOfARefundThatNeverWas) {
+  const std::string id = completed();
+  CreateRefundRequest refund;
+  refund.set_payment_id(id);
+  world.call_answer(refund, bob);
+  not_reserved(world.all<PaymentRefundRequested>().at(0).refund_id(), "refund", "insufficient_funds");
+  ListRefundsRequest refunds;
+  refunds.set_payment_id(id);
+  ListPaymentEventsRequest events;
+  events.set_id(id);
+  const auto steps = [&](const Principal& caller) {
+    return world.query<ListPaymentEventsResponse>(events, caller)->events_size();
+  };
+  EXPECT_EQ(world.query<ListRefundsResponse>(refunds, alice)->refunds_size(), 0);
+  EXPECT_EQ(world.query<ListRefundsResponse>(refunds, bob)->refunds_size(), 1);
+  EXPECT_EQ(world.query<ListRefundsResponse>(refunds, support)->refunds_size(), 1);
+  EXPECT_EQ(steps(support) - steps(alice), 3);  // requested, not reserved, failed
+  EXPECT_EQ(steps(support) - steps(bob), 1);    // that it was scored
 }
 
 class HistoryTest : public PaymentTest {
@@ -199,7 +268,7 @@ TEST_F(HistoryTest, RefundsBelongToTheirPayment) {
 }
 
 TEST_F(HistoryTest, FiguresOfOthersAreForStaff) {
-  const std::string id = begin();
+  const std::string id = completed();
   AccountBalanceReserved event;
   event.set_reservation_id(id);
   event.set_kind("payment");

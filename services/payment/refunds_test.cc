@@ -100,7 +100,8 @@ TEST_F(RefundTest, ByPayeeOrStaff) {
 
 TEST_F(RefundTest, OnlyWhatIsCompleted) {
   const std::string id = begin();
-  EXPECT_EQ(ask(id, 1, bob).result.error().reason, "payment_not_refundable");
+  EXPECT_EQ(ask(id, 1, support).result.error().reason, "payment_not_refundable");
+  EXPECT_EQ(ask(id, 1, bob).result.error().reason, "not_found");  // it is not his yet
 }
 
 TEST_F(RefundTest, ListedForThoseWhoSeeThePayment) {

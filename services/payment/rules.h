@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string_view>
+#include <vector>
 
 #include "contracts/payment.pb.h"
 #include "libs/base/error.h"
@@ -21,19 +22,28 @@ Result<void> check_payee_named(const CreatePaymentRequest& request);
 Result<void> check_new_payment(const PayerWallet& payer, const PayerWallet& payee, const Money& amount,
                                std::string_view payee_field);
 
-// Why a sound payment fails at once, in order: account_frozen, account_closed (payer, then payee),
-// limit_exceeded; empty when it does not. `limits`: whether they hold.
-std::string_view refusal(const PayerWallet& payer, const PayerWallet& payee, int64_t amount_minor, Time now,
-                         bool limits);
-// The part of it that may change while a payment waits.
+// Why a sound payment fails at once, in order: account_frozen, account_closed (payer, then payee); empty when
+// it does not. May change while a payment waits.
 std::string_view wallet_refusal(const PayerWallet& payer, const PayerWallet& payee);
 std::string_view detail_of(std::string_view failure_reason);  // for people
 
-// Whether payments of this wallet have to be counted, and the counting. Days and months are UTC's.
-bool has_period_limit(const PayerWallet& wallet);
-void count_spending(PayerWallet& wallet, int64_t amount_minor, Time now);
+// Whether the payment is over a limit. What the payer's person spent today and this month, from all of his
+// wallets, counts: of the wallet's currency against the limits of the wallet; of every currency, by the
+// approximate value, against those that staff set for the person or any of his wallets. Days and months are
+// UTC's.
+bool limit_exceeded(const PayerWallet& payer, const PayerPerson& person, const Money& amount, Time now);
+void count_spending(PayerPerson& person, const Money& amount, Time now);
 // Of a payment that did not happen: its day or month may be over meanwhile.
-void give_back(PayerWallet& wallet, int64_t amount_minor, Time counted_at);
+void give_back(PayerPerson& person, const Money& amount, Time counted_at);
+// Takes over what versions before PayerPerson counted in the wallet.
+void take_over_spending(PayerPerson& person, const PayerWallet& wallet, Time now);
+
+// Replaces what staff set for this wallet (its account_id) or for the person (empty).
+void set_staff_limits(PayerPerson& person, const std::string& account_id,
+                      const std::vector<StaffLimits>& limits);
+
+// A payment that failed keeps what its payer wrote to it only when that is little.
+void keep_little(Payment& payment);
 
 // May still fail or be cancelled.
 inline bool is_open(const Payment& payment) {
@@ -53,8 +63,15 @@ void count_refunded(Payment& payment, int64_t minor);
 Result<void> check_reversal(const Payment& payment);
 Result<void> check_reversal(const Refund& refund);
 
-// Payer, payee and staff see a payment.
+// Whether the payment became the payee's business: its money moves or has moved. A payment that never was is
+// seen by its payer and staff alone.
+bool concerns_payee(Payment::Status status);
+// Payer and staff see a payment, its payee one that concerns him.
 bool may_see(const Principal& principal, const Payment& payment);
+// Whether a refund became the business of the payer, who gets the money.
+inline bool concerns_payer(Refund::Status status) {
+  return status != Refund::PENDING && status != Refund::FAILED;
+}
 // Staff that acts: auditors only read.
 bool may_act(const Principal& principal);
 

@@ -61,74 +61,114 @@ TEST(PaymentRules, MistakesInOrder) {
 TEST(PaymentRules, RefusalsInOrder) {
   struct Case {
     Account::Status payer, payee;
-    int64_t minor;
-    bool limits;
     std::string_view reason;
   };
   const Case cases[] = {
-      {Account::FROZEN, Account::CLOSED, 101, true, "account_frozen"},
-      {Account::CLOSED, Account::FROZEN, 101, true, "account_closed"},
-      {Account::CLOSING, Account::ACTIVE, 101, true, "account_closed"},
-      {Account::ACTIVE, Account::FROZEN, 101, true, "account_frozen"},
-      {Account::ACTIVE, Account::CLOSING, 101, true, "account_closed"},
-      {Account::ACTIVE, Account::ACTIVE, 101, true, "limit_exceeded"},
-      {Account::ACTIVE, Account::ACTIVE, 101, false, ""},
-      {Account::ACTIVE, Account::ACTIVE, 100, true, ""},
+      {Account::FROZEN, Account::CLOSED, "account_frozen"},
+      {Account::CLOSED, Account::FROZEN, "account_closed"},
+      {Account::CLOSING, Account::ACTIVE, "account_closed"},
+      {Account::ACTIVE, Account::FROZEN, "account_frozen"},
+      {Account::ACTIVE, Account::CLOSING, "account_closed"},
+      {Account::ACTIVE, Account::ACTIVE, ""},
   };
   for (const Case& c : cases) {
-    PayerWallet payer = wallet("a", "EUR", c.payer);
-    payer.mutable_limits()->set_per_payment_minor(100);
-    EXPECT_EQ(refusal(payer, wallet("b", "EUR", c.payee), c.minor, kNoon, c.limits), c.reason);
+    EXPECT_EQ(wallet_refusal(wallet("a", "EUR", c.payer), wallet("b", "EUR", c.payee)), c.reason);
     EXPECT_EQ(c.reason.empty(), detail_of(c.reason).empty());
   }
+  EXPECT_FALSE(detail_of("limit_exceeded").empty());
 }
 
-TEST(PaymentRules, LimitsOfDayAndMonthCountWhatWasSpent) {
+class LimitRules : public testing::Test {
+ protected:
+  bool may_spend(int64_t minor, Time at = kNoon, const std::string& currency = "EUR") {
+    payer.set_currency(currency);
+    return !limit_exceeded(payer, person, money(minor, currency), at);
+  }
+  void spend(int64_t minor, Time at = kNoon, const std::string& currency = "EUR") {
+    count_spending(person, money(minor, currency), at);
+  }
+  void staff_sets(const std::string& account, const std::string& currency, int64_t day) {
+    StaffLimits limits;
+    limits.set_account_id(account);
+    limits.set_currency(currency);
+    limits.mutable_limits()->set_per_day_minor(day);
+    set_staff_limits(person, account, {limits});
+  }
   PayerWallet payer = wallet("a");
-  const PayerWallet payee = wallet("b");
+  PayerPerson person;
+};
+
+TEST_F(LimitRules, APaymentAlone) {
+  payer.mutable_limits()->set_per_payment_minor(100);
+  EXPECT_TRUE(may_spend(100));
+  EXPECT_FALSE(may_spend(101));
+}
+
+TEST_F(LimitRules, DayAndMonthCountWhatWasSpent) {
   payer.mutable_limits()->set_per_day_minor(100);
   payer.mutable_limits()->set_per_month_minor(150);
-  EXPECT_TRUE(has_period_limit(payer));
-  EXPECT_FALSE(has_period_limit(payee));
-  const auto may_spend = [&](int64_t minor, Time at) {
-    return refusal(payer, payee, minor, at, true).empty();
-  };
-  count_spending(payer, 60, kNoon);
-  EXPECT_TRUE(may_spend(40, kNoon));
-  EXPECT_FALSE(may_spend(41, kNoon));
+  spend(60);
+  EXPECT_TRUE(may_spend(40));
+  EXPECT_FALSE(may_spend(41));
   const Time next_day = kNoon + kDay;
   EXPECT_TRUE(may_spend(90, next_day));
   EXPECT_FALSE(may_spend(91, next_day));  // the month
-  count_spending(payer, 90, next_day);
+  spend(90, next_day);
   EXPECT_FALSE(may_spend(1, next_day));
   const Time next_month = start_of_month(kNoon) + 32 * kDay;
   EXPECT_TRUE(may_spend(100, next_month));
-  count_spending(payer, 100, next_month);
-  EXPECT_EQ(payer.spent_month_minor(), 100);
+  spend(100, next_month);
+  EXPECT_EQ(person.spent(0).month_minor(), 100);
 }
 
-TEST(PaymentRules, ASumThatDoesNotFitIsOverTheLimit) {
-  PayerWallet payer = wallet("a");
+TEST_F(LimitRules, ASumThatDoesNotFitIsOverTheLimit) {
   payer.mutable_limits()->set_per_day_minor(INT64_MAX - 1);
-  count_spending(payer, INT64_MAX, kNoon);
-  count_spending(payer, INT64_MAX, kNoon);
-  EXPECT_EQ(payer.spent_day_minor(), INT64_MAX);
-  EXPECT_EQ(refusal(payer, wallet("b"), 1, kNoon, true), "limit_exceeded");
+  spend(INT64_MAX);
+  spend(INT64_MAX);
+  EXPECT_EQ(person.spent(0).day_minor(), INT64_MAX);
+  EXPECT_FALSE(may_spend(1));
+  staff_sets("", "IDR", INT64_MAX - 1);
+  payer.clear_limits();
+  EXPECT_FALSE(may_spend(1));
 }
 
-TEST(PaymentRules, SpendingIsGivenBackWithinItsDayAndMonth) {
-  PayerWallet payer = wallet("a");
-  count_spending(payer, 60, kNoon);
-  give_back(payer, 60, kNoon);
-  EXPECT_EQ(payer.spent_day_minor(), 0);
-  EXPECT_EQ(payer.spent_month_minor(), 0);
-  count_spending(payer, 60, kNoon);
-  count_spending(payer, 5, kNoon + kDay);
-  give_back(payer, 60, kNoon);  // yesterday's
-  EXPECT_EQ(payer.spent_day_minor(), 5);
-  EXPECT_EQ(payer.spent_month_minor(), 5);
-  give_back(payer, 60, kNoon + kDay);
-  EXPECT_EQ(payer.spent_day_minor(), 0);  // never below zero
+TEST_F(LimitRules, WhatAWalletAllowsIsOfItsCurrency) {
+  payer.mutable_limits()->set_per_day_minor(100);
+  spend(1'000, kNoon, "USD");
+  EXPECT_TRUE(may_spend(100));
+  EXPECT_FALSE(may_spend(101));
+}
+
+TEST_F(LimitRules, WhatStaffSetsIsOfEverything) {
+  staff_sets("other", "EUR", 1'000);
+  spend(575, kNoon, "USD");  // about 5.00 euros
+  EXPECT_TRUE(may_spend(500));
+  EXPECT_FALSE(may_spend(501));
+  EXPECT_TRUE(may_spend(890, kNoon, "JPY"));
+  EXPECT_FALSE(may_spend(891, kNoon, "JPY"));
+  EXPECT_TRUE(may_spend(1'000, kNoon + kDay));
+  staff_sets("", "JPY", 89);  // each holds
+  EXPECT_FALSE(may_spend(1));
+  staff_sets("", "JPY", 0);
+  EXPECT_TRUE(may_spend(500));
+  staff_sets("other", "EUR", 0);
+  EXPECT_EQ(person.limits_size(), 0);
+  EXPECT_TRUE(may_spend(50'000));
+}
+
+TEST_F(LimitRules, SpendingIsGivenBackWithinItsDayAndMonth) {
+  const auto day = [&] { return person.spent(0).day_minor(); };
+  spend(60);
+  give_back(person, money(60), kNoon);
+  EXPECT_EQ(day(), 0);
+  EXPECT_EQ(person.spent(0).month_minor(), 0);
+  spend(60);
+  spend(5, kNoon + kDay);
+  give_back(person, money(60), kNoon);  // yesterday's
+  EXPECT_EQ(day(), 5);
+  EXPECT_EQ(person.spent(0).month_minor(), 5);
+  give_back(person, money(60), kNoon + kDay);
+  EXPECT_EQ(day(), 0);  // never below zero
 }
 
 TEST(PaymentRules, OnlyAnOpenPaymentIsCancelled) {
@@ -185,6 +225,7 @@ TEST(PaymentRules, WhoSeesAPaymentAndWhoActs) {
   Payment payment;
   payment.set_payer_user_id("a");
   payment.set_payee_user_id("b");
+  payment.set_status(Payment::COMPLETED);
   struct Case {
     std::string user;
     uint32_t role;
@@ -196,6 +237,27 @@ TEST(PaymentRules, WhoSeesAPaymentAndWhoActs) {
     const Principal principal{.kind = Principal::Kind::kUser, .user_id = c.user, .role_bits = 1u << c.role};
     EXPECT_EQ(may_see(principal, payment), c.sees) << c.user << c.role;
     EXPECT_EQ(may_act(principal), c.acts) << c.user << c.role;
+  }
+}
+
+TEST(PaymentRules, APayeeSeesNothingOfWhatNeverWas) {
+  Payment payment;
+  payment.set_payer_user_id("a");
+  payment.set_payee_user_id("b");
+  const auto sees = [&](const std::string& user, uint32_t role) {
+    return may_see({.kind = Principal::Kind::kUser, .user_id = user, .role_bits = 1u << role}, payment);
+  };
+  for (const Payment::Status status :
+       {Payment::PENDING, Payment::IN_REVIEW, Payment::FAILED, Payment::CANCELLED}) {
+    payment.set_status(status);
+    EXPECT_FALSE(sees("b", USER)) << status;
+    EXPECT_TRUE(sees("a", USER)) << status;
+    EXPECT_TRUE(sees("c", AUDITOR)) << status;
+  }
+  for (const Payment::Status status :
+       {Payment::PROCESSING, Payment::COMPLETED, Payment::PARTIALLY_REFUNDED, Payment::REFUNDED}) {
+    payment.set_status(status);
+    EXPECT_TRUE(sees("b", USER)) << status;
   }
 }
 

@@ -76,16 +76,18 @@ Result<Payment> create_payment(Context& ctx, const CreatePaymentRequest& request
   const PayerWallet& payer = TRY(ctx.table<PayerWallet>().get(request.payer_account_id()));
   const Payee payee = TRY(find_payee(ctx, request));
   TRY(check_new_payment(payer, *payee.wallet, request.amount(), payee.field));
-  const int64_t minor = request.amount().minor();
-  const std::string_view reason = refusal(payer, *payee.wallet, minor, ctx.now(), settings.limits);
+  std::string_view reason = wallet_refusal(payer, *payee.wallet);
+  const bool counts = settings.limits && reason.empty();
+  PayerPerson* person = counts ? &TRY(person_of(ctx, payer.user_id())).get() : nullptr;
+  if (counts && limit_exceeded(payer, *person, request.amount(), ctx.now())) reason = "limit_exceeded";
   Payment& payment = ctx.table<Payment>().insert(
       new_payment(ctx, request, {payer, *payee.wallet}, settings.reservation_ttl));
   ctx.emit(initiated(payment, !reason.empty()));
   if (!reason.empty()) {
     fail_payment(ctx, payment.id(), reason);
-  } else if (settings.limits && has_period_limit(payer)) {
+  } else if (counts) {
     payment.set_counted(true);
-    count_spending(ctx.table<PayerWallet>().edit(payer.account_id()), minor, ctx.now());
+    count_spending(*person, request.amount(), ctx.now());
   }
   return payment;
 }
@@ -182,8 +184,8 @@ Result<void> complete_when_booked(Context& ctx, const AccountBalanceUpdated& eve
 void give_back_spending(Context& ctx, Payment& payment) {
   if (!payment.counted()) return;
   payment.set_counted(false);
-  give_back(ctx.table<PayerWallet>().edit(payment.payer_account_id()), payment.amount().minor(),
-            payment.created_at());
+  PayerPerson* person = ctx.table<PayerPerson>().edit_present(payment.payer_user_id());
+  if (person != nullptr) give_back(*person, payment.amount(), payment.created_at());
 }
 
 Result<Payment> cancel_payment(Context& ctx, const CancelPaymentRequest& request) {
@@ -195,6 +197,7 @@ Result<Payment> cancel_payment(Context& ctx, const CancelPaymentRequest& request
   TRY(check_cancel(found));
   Payment& payment = move_on(ctx, found, Payment::CANCELLED);
   payment.set_failure_detail(request.reason());
+  keep_little(payment);
   give_back_spending(ctx, payment);
   PaymentCancelled cancelled;
   cancelled.set_payment_id(payment.id());
@@ -219,6 +222,7 @@ void fail_payment(Context& ctx, const std::string& payment_id, std::string_view 
   Payment& payment = move_on(ctx, *found, Payment::FAILED);
   payment.set_failure_reason(std::string(reason));
   payment.set_failure_detail(std::string(detail_of(reason)));
+  keep_little(payment);
   give_back_spending(ctx, payment);
   PaymentFailed failed;
   failed.set_payment_id(payment.id());
@@ -265,6 +269,7 @@ Service payment_service(const Parts& parts) {
   service.on(know_close_refused);            // account.close_refused
   service.on(know_closed);                   // account.closed
   service.on(know_limits);                   // account.limits_changed
+  service.on(know_holder_limits);            // account.holder_limits_changed
   service.on_timer(expire);
   keep_history(service);
   return service;

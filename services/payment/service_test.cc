@@ -1,5 +1,6 @@
 // The way of a payment through this service, and every way it ends otherwise. Given events come twice
 // (World::given).
+#include "services/payment/rules.h"
 #include "services/payment/world_test.h"
 
 namespace micropay {
@@ -51,7 +52,7 @@ TEST_F(PaymentTest, RejectionsLeaveNothing) {
     EXPECT_EQ(result.error().code, c.code);
   }
   EXPECT_EQ(world.events(), Types{});
-  EXPECT_EQ(wallet("1a").spent_day_minor(), 0);
+  EXPECT_EQ(spent("0a"), 0);
 }
 
 TEST_F(PaymentTest, AnEmailLeadsToTheWalletOfTheCurrency) {
@@ -95,7 +96,7 @@ TEST_F(PaymentTest, ImmediateFailures) {
     EXPECT_EQ(payment.failure_reason(), c.reason);
     EXPECT_EQ(world.events(), (Types{"payment.initiated", "payment.failed"}));
     EXPECT_TRUE(world.all<PaymentInitiated>().back().refused());
-    EXPECT_EQ(wallet("1a").spent_day_minor(), 0);
+    EXPECT_EQ(spent("0a"), 0);
   }
 }
 
@@ -122,12 +123,12 @@ TEST_F(PaymentTest, LateFailures) {
   for (const Case& c : cases) {
     wallet_event<AccountUnfrozen>("1b");
     const std::string id = begin();
-    EXPECT_EQ(wallet("1a").spent_day_minor(), 500);
+    EXPECT_EQ(spent("0a"), 500);
     c.given(id);
     EXPECT_EQ(stored(id).status(), Payment::FAILED) << c.reason;
     EXPECT_EQ(stored(id).failure_reason(), c.reason);
     EXPECT_FALSE(stored(id).failure_detail().empty());
-    EXPECT_EQ(wallet("1a").spent_day_minor(), 0);  // given back
+    EXPECT_EQ(spent("0a"), 0);  // given back
     EXPECT_EQ(world.all<PaymentFailed>().back().payment_id(), id);
     decide(id, APPROVE);  // too late
     booked(id, "payment");
@@ -176,7 +177,7 @@ TEST_F(PaymentTest, CancelledByPayerOrStaff) {
     std::string reason;
   };
   const Case cases[] = {{alice, false, ""},           {alice, true, ""},
-                        {support, true, ""},          {bob, true, "forbidden"},
+                        {support, true, ""},          {bob, true, "not_found"},
                         {auditor, true, "forbidden"}, {carol, true, "not_found"}};
   for (const Case& c : cases) {
     const std::string id = begin(10);
@@ -192,7 +193,7 @@ TEST_F(PaymentTest, CancelledByPayerOrStaff) {
     decide(id, APPROVE);  // too late
     EXPECT_EQ(stored(id).status(), Payment::CANCELLED);
   }
-  EXPECT_EQ(wallet("1a").spent_day_minor(), 30);  // of the three that stayed
+  EXPECT_EQ(spent("0a"), 30);  // of the three that stayed
 }
 
 TEST_F(PaymentTest, ACompletedPaymentIsNotCancelled) {
@@ -216,6 +217,91 @@ TEST_F(PaymentTest, LimitsOfADayAreRenewed) {
   completed(2'500);
 }
 
+// Limited to 20.00 a day, somebody would open another wallet, or one of another currency, and pay from that.
+TEST_F(PaymentTest, LimitsAreOfAPersonNotOfAWallet) {
+  open("2a", "0a", "EUR");
+  open("3a", "0a", "USD");
+  open("3b", "0b", "USD");
+  const auto pay = [&](const std::string& from, const std::string& to, const std::string& currency,
+                       int64_t minor) {
+    CreatePaymentRequest payment = request(minor, to);
+    payment.set_payer_account_id(test_id(from));
+    payment.mutable_amount()->set_currency(currency);
+    const auto result = world.call<Payment>(payment, alice);
+    return result ? "" : result.error().reason;
+  };
+  completed(1'000);
+  completed(1'000);
+  EXPECT_EQ(pay("1a", "1b", "EUR", 1), "limit_exceeded");
+  EXPECT_EQ(pay("2a", "1b", "EUR", 1), "limit_exceeded");  // its own, by the person's sum
+  EXPECT_EQ(pay("2a", "1a", "EUR", 1), "limit_exceeded");  // to himself as well
+  begin([&] {  // the dollars have limits of their own, because nobody of staff set the others
+    CreatePaymentRequest payment = request(900, "3b");
+    payment.set_payer_account_id(test_id("3a"));
+    payment.mutable_amount()->set_currency("USD");
+    return payment;
+  }());
+  AccountLimitsChanged changed;
+  changed.set_account_id(test_id("1a"));
+  changed.mutable_limits()->set_per_day_minor(2'100);
+  world.given(changed);
+  EXPECT_EQ(pay("3a", "3b", "USD", 10), "limit_exceeded");  // set by staff: for everything, about
+  wallet_event<AccountClosed>("1a");
+  EXPECT_EQ(pay("3a", "3b", "USD", 10), "limit_exceeded");  // closing the wallet renews nothing
+  changed.mutable_limits()->clear_per_day_minor();
+  world.given(changed);
+  EXPECT_EQ(pay("2a", "1b", "EUR", 1), "limit_exceeded");
+  AccountHolderLimitsChanged person;
+  person.set_user_id(test_id("0a"));
+  Limits& dollars = *person.add_limits();
+  dollars.set_per_payment_minor(50);
+  dollars.mutable_per_payment()->set_currency("USD");
+  dollars.mutable_per_payment()->set_minor(50);
+  world.given(person);
+  EXPECT_EQ(pay("3a", "3b", "USD", 51), "limit_exceeded");
+  world.advance(kDay);
+  EXPECT_EQ(pay("2a", "1b", "EUR", 50), "limit_exceeded");  // about 0.58 dollars
+  CreatePaymentRequest small = request(40);
+  small.set_payer_account_id(test_id("2a"));
+  begin(small);
+}
+
+TEST_F(PaymentTest, WhatAWalletCountedBeforeIsTakenOver) {
+  PayerWallet before = wallet("1c");
+  before.set_day(start_of_day(world.clock().now()));
+  before.set_month(start_of_month(world.clock().now()));
+  before.set_spent_day_minor(70);
+  before.set_spent_month_minor(80);
+  PayerPerson person;
+  payment::take_over_spending(person, before, world.clock().now());
+  EXPECT_EQ(person.spent(0).day_minor(), 70);
+  EXPECT_EQ(person.spent(0).month_minor(), 80);
+  payment::take_over_spending(person, before, world.clock().now());
+  EXPECT_EQ(person.spent(0).day_minor(), 140);
+  PayerPerson later;
+  payment::take_over_spending(later, before, world.clock().now() + kDay);
+  EXPECT_EQ(later.spent(0).day_minor(), 0);
+}
+
+// Somebody without money sent forty payments with 50 KB each, and all of it was kept.
+TEST_F(PaymentTest, ARefusedPaymentLeavesLittleBehind) {
+  CreatePaymentRequest large = request(10);
+  for (int i = 0; i < 7; ++i)
+    (*large.mutable_metadata()->mutable_values())[std::to_string(i)] = std::string(1'000, 'x');
+  const std::string unpaid = begin(large);
+  not_reserved(unpaid, "payment", "insufficient_funds");
+  EXPECT_FALSE(stored(unpaid).has_metadata());
+  EXPECT_LT(stored(unpaid).ByteSizeLong(), 600u);
+  const std::string paid = begin(large);
+  decide(paid, APPROVE);
+  EXPECT_EQ(stored(paid).metadata().values_size(), 7);
+  CreatePaymentRequest small = request(10);
+  (*small.mutable_metadata()->mutable_values())["order"] = "42";
+  const std::string known = begin(small);
+  not_reserved(known, "payment", "insufficient_funds");
+  EXPECT_EQ(stored(known).metadata().values().at("order"), "42");
+}
+
 class NoLimitsTest : public PaymentTest {
  protected:
   NoLimitsTest() : PaymentTest({"account.limits=off"}) {}
@@ -223,7 +309,7 @@ class NoLimitsTest : public PaymentTest {
 
 TEST_F(NoLimitsTest, LimitsCanBeSwitchedOff) {
   EXPECT_EQ(stored(completed(1'000'000)).status(), Payment::COMPLETED);
-  EXPECT_EQ(wallet("1a").spent_day_minor(), 0);
+  EXPECT_EQ(spent("0a"), 0);
 }
 
 TEST_F(PaymentTest, EventsOfOthersAreIgnored) {

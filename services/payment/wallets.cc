@@ -12,6 +12,21 @@ PayerWallet* wallet_of(Context& ctx, const std::string& account_id) {
   return wallets.find(account_id) == nullptr ? nullptr : &wallets.edit(account_id);
 }
 
+// Payments are decided by minor units: the amounts that say the same to people need not be copied.
+Limits figures(const Limits& limits) {
+  Limits kept = limits;
+  kept.clear_per_payment();
+  kept.clear_per_day();
+  kept.clear_per_month();
+  return kept;
+}
+
+const std::string& currency_of(const Limits& limits) {
+  return limits.has_per_payment() ? limits.per_payment().currency()
+         : limits.has_per_day()   ? limits.per_day().currency()
+                                  : limits.per_month().currency();
+}
+
 // Money for the user's e-mail address goes to the oldest open wallet of the currency.
 void reroute(Context& ctx, const PayerWallet& closed) {
   auto routes = ctx.table<PayeeWallet>();
@@ -73,8 +88,9 @@ Result<void> know_wallet(Context& ctx, const AccountCreated& event) {
   wallet.set_account_id(event.account_id());
   wallet.set_user_id(event.user_id());
   wallet.set_currency(event.currency());
-  *wallet.mutable_limits() = event.limits();
+  *wallet.mutable_limits() = figures(event.limits());
   wallets.insert(wallet);
+  TRY(person_of(ctx, event.user_id()));
   PayeeWallet route;
   route.set_user_id(event.user_id());
   route.set_currency(event.currency());
@@ -122,8 +138,42 @@ Result<void> know_closed(Context& ctx, const AccountClosed& event) {
 }
 
 Result<void> know_limits(Context& ctx, const AccountLimitsChanged& event) {
-  if (PayerWallet* wallet = wallet_of(ctx, event.account_id())) *wallet->mutable_limits() = event.limits();
+  PayerWallet* wallet = wallet_of(ctx, event.account_id());
+  if (wallet == nullptr) return {};
+  *wallet->mutable_limits() = figures(event.limits());
+  StaffLimits set;
+  set.set_account_id(wallet->account_id());
+  set.set_currency(wallet->currency());
+  *set.mutable_limits() = wallet->limits();
+  set_staff_limits(TRY(person_of(ctx, wallet->user_id())), wallet->account_id(), {set});
   return {};
+}
+
+Result<void> know_holder_limits(Context& ctx, const AccountHolderLimitsChanged& event) {
+  std::vector<StaffLimits> all;
+  for (const Limits& limits : event.limits()) {
+    StaffLimits& set = all.emplace_back();
+    set.set_currency(currency_of(limits));
+    *set.mutable_limits() = figures(limits);
+  }
+  set_staff_limits(TRY(person_of(ctx, event.user_id())), {}, all);
+  return {};
+}
+
+// What versions before counted in each wallet is taken over once, so that an upgrade renews no limit.
+Result<std::reference_wrapper<PayerPerson>> person_of(Context& ctx, const std::string& user_id) {
+  PayerPerson* present = ctx.table<PayerPerson>().edit_present(user_id);
+  if (present != nullptr) return std::ref(*present);
+  PayerPerson person;
+  person.set_user_id(user_id);
+  ListQuery query{.filters = {{.field = "user_id", .value = user_id}}, .page_size = 500};
+  do {
+    const List<PayerWallet> page = TRY(ctx.table<PayerWallet>().list(query));
+    for (size_t i = 0; i < page.size(); ++i)
+      if (page[i].spent_month_minor() != 0) take_over_spending(person, page[i], ctx.now());
+    query.page_token = page.next_page_token;
+  } while (!query.page_token.empty());
+  return std::ref(ctx.table<PayerPerson>().insert(person));
 }
 
 }  // namespace micropay::payment

@@ -96,6 +96,13 @@ class PaymentTest : public testing::Test {
     return id;
   }
   const Payment& stored(const std::string& id) { return *world.find<Payment>(id); }
+  // Today, from all wallets, in euros.
+  int64_t spent(const std::string& user) {
+    const PayerPerson* person = world.find<PayerPerson>(test_id(user));
+    for (const Spending& each : person->spent())
+      if (each.currency() == "EUR") return each.day_minor();
+    return 0;
+  }
   const PayerWallet& wallet(const std::string& account) { return *world.find<PayerWallet>(test_id(account)); }
 
   World world;

@@ -19,6 +19,8 @@ BODIES = {
     "freezeAccount": {"reason": "for a test"},
     "unfreezeAccount": {"reason": "for a test"},
     "setLimits": {"limits": {}},
+    "freezeHolder": {"reason": "for a test"},
+    "unfreezeHolder": {"reason": "for a test"},
     "setRoles": {"roles": ["USER"], "reason": "for a test"},
     "reverseTransaction": {"reason": "for a test"},
     "decideFraudCase": {"decision": "APPROVE", "note": "for a test"},

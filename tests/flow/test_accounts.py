@@ -123,15 +123,56 @@ def test_a_wallet_with_money_on_its_way_stays_open(ada, bob, admin):
 
 def test_limits_are_set_by_administrators(ada, admin, support):
     wallet = ada.new_wallet()
-    limits = {"perPaymentMinor": 1000, "perDayMinor": 2000, "perMonthMinor": 3000}
+    limits = {"perPayment": money("10.00"), "perDay": money("20.00"), "perMonth": money("30.00")}
     assert admin.put(f"accounts/{wallet}/limits", {"limits": limits})["limits"] == limits
     assert ada.get(f"accounts/{wallet}")["limits"] == limits
     support.refused(403, "forbidden", "PUT", f"accounts/{wallet}/limits", {"limits": limits})
     admin.refused(400, "limits_contradict", "PUT", f"accounts/{wallet}/limits",
-                  {"limits": limits | {"perDayMinor": 999}}, field="limits.perDayMinor")
-    admin.refused(400, "out_of_range", "PUT", f"accounts/{wallet}/limits",
-                  {"limits": limits | {"perDayMinor": -1}}, field="limits.perDayMinor")
+                  {"limits": limits | {"perDay": money("9.99")}}, field="limits.perDay")
+    admin.refused(400, "not_positive", "PUT", f"accounts/{wallet}/limits",
+                  {"limits": limits | {"perDay": money("-0.01")}}, field="limits.perDay.value")
+    admin.refused(400, "currency_mismatch", "PUT", f"accounts/{wallet}/limits",
+                  {"limits": limits | {"perDay": money("20.00", "USD")}}, field="limits.perDay.currency")
+    admin.refused(400, "read_only_field", "PUT", f"accounts/{wallet}/limits", {"limits": {"perDayMinor": 2000}})
     admin.refused(404, "not_found", "PUT", f"accounts/{new_uuid()}/limits", {"limits": limits})
+    admin.put(f"accounts/{wallet}/limits", {"limits": {}})
+
+
+def test_a_freeze_is_of_the_person(platform, bob, support):
+    """Frozen for fraud, somebody opened another wallet and paid from that."""
+    user = platform.register("frozen")
+    user.top_up("10.00")
+    second = user.new_wallet("USD")
+    user.top_up("10.00", second, "USD")
+    support.post(f"accounts/{user.wallet()}/freeze", {"reason": "fraud"})
+    assert user.get(f"accounts/{second}")["status"] == "FROZEN"
+    body = {"payerAccountId": second, "payeeAccountId": bob.wallet("USD"), "amount": money("1.00", "USD")}
+    user.refused(402, "account_frozen", "POST", "payments", body)
+    user.refused(409, "user_frozen", "POST", "accounts", {"currency": "EUR"})
+    assert user.get(f"users/{user.id}/restrictions")["frozen"] is True
+    support.refused(409, "user_frozen", "POST", f"accounts/{second}/unfreeze",
+                    {"reason": "this one", "scope": "WALLET"})
+    support.post(f"users/{user.id}/unfreeze", {"reason": "all is well"})
+    user.post("payments", body, expect=201)
+    support.post(f"accounts/{second}/freeze", {"reason": "lost card", "scope": "WALLET"})
+    user.pay(bob, "1.00")
+    support.post(f"users/{user.id}/freeze", {"reason": "fraud after all"})
+    support.refused(409, "user_frozen", "POST", f"users/{user.id}/freeze", {"reason": "again"})
+    problem(user.try_pay(bob, "1.00"), 402, "account_frozen")
+
+
+def test_limits_are_about_the_same_in_every_currency(bob):
+    limits = {currency: bob.get(f"accounts/{bob.new_wallet(currency)}")["limits"]["perPayment"]["value"]
+              for currency in ("IDR", "JPY", "KWD")}
+    assert limits == {"IDR": "192000000.00", "JPY": "1780000", "KWD": "3550.000"}
+
+
+def test_withdrawn_currencies(bob):
+    for currency in ("XCG", "ZWG"):
+        bob.new_wallet(currency)
+    refused = bob.refused(400, "currency_withdrawn", "POST", "accounts", {"currency": "BGN"}, field="currency")
+    assert "EUR" in refused["detail"]
+    assert bob.items("accounts", currency="BGN") == [], "may be asked for"
 
 
 def test_lists_are_ordered_and_paged(platform):

@@ -53,7 +53,9 @@ def test_a_score_says_why(boss, people):
     assert found["score"] == sum(reason["points"] for reason in found["reasons"])
     assert reasons["new_payee"]["points"] == 10 and "new_payee" in reasons["new_payee"]["detail"]
     second = assessment(boss, ada.pay(bob, "10.00")["id"])
-    assert "new_payee" not in {reason["rule"] for reason in second["reasons"]}, "known by now"
+    assert "new_payee" not in {reason["rule"] for reason in second["reasons"]}, "known for as much by now"
+    third = assessment(boss, ada.pay(bob, "20.01")["id"])
+    assert "new_payee" in {reason["rule"] for reason in third["reasons"]}, "but not for more"
 
 
 def test_rules_hold_from_the_next_payment(boss, people, rules):
@@ -101,6 +103,8 @@ def test_points_decide(boss, people, rules):
     ({"rules": [rule(points=101)]}, "out_of_range", "rules[0].points"),
     ({"rules": [rule(decision="APPROVE")]}, "invalid_decision", "rules[0].decision"),
     ({"rules": [rule(comparison="ABOUT")]}, "invalid_format", "rules[0].comparison"),
+    ({"rules": [rule(feature="night", amount={"currency": "EUR", "value": "1.00"})]}, "not_an_amount",
+     "rules[0].amount"),
     ({"version": 7}, "unknown_field", "version"),
 ])
 def test_rules_that_make_no_sense(boss, rules, change, code, field):

@@ -43,7 +43,7 @@ def test_changed_answers_have_another_tag(ada):
 def test_if_match_guards_changes(ada, admin):
     path = f"accounts/{ada.new_wallet()}"
     tag = ada.request("GET", path).headers["etag"]
-    limits = {"limits": {"perPaymentMinor": 1000}}
+    limits = {"limits": {"perPayment": {"currency": "EUR", "value": "10.00"}}}
     admin.refused(412, "etag_mismatch", "PUT", path + "/limits", limits,
                   headers={"If-Match": '"0123456789abcdef"'})
     admin.refused(412, "etag_mismatch", "PUT", path + "/limits", limits, headers={"If-Match": '"nonsense"'})
@@ -100,9 +100,17 @@ def test_sparse_fields(ada, bob):
 
 def test_internal_fields_stay_inside(ada, bob):
     payment = ada.pay(bob, "1.00")
-    assert "refundingMinor" not in payment and "counted" not in payment
-    view = ada.get(f"accounts/{ada.wallet()}/balance")
-    assert not [name for name in view if name.endswith("Minor")]
+    assert "counted" not in payment
+    for view in (payment, ada.get(f"accounts/{ada.wallet()}"), ada.get(f"accounts/{ada.wallet()}/balance")):
+        assert not [name for name in view | view.get("limits", {}) if name.endswith("Minor")]
+
+
+def test_no_amount_is_a_bare_integer(ada):
+    """What has a currency is money, in every answer, request and event that the documents know."""
+    document = ada.get("/openapi.json")
+    bare = {f"{name}.{field}" for name, schema in document["components"]["schemas"].items()
+            for field in schema.get("properties", {}) if field.endswith("Minor")}
+    assert bare == set()
 
 
 def test_created_records_have_a_location(ada):

@@ -105,7 +105,7 @@ def test_single_phase(support, admin, wallets):
     assert send(admin, one, *others) == ["POSTED"] * 3
     assert (support.balance(rich), support.balance(poor)) == (("30.00", "0.00"), ("20.25", "0.00"))
     got = admin.get(f"ledger/transfers/{one['id']}")
-    assert (got["status"], got["postedMinor"], got["debitAccountId"]) == ("POSTED", 2000, rich)
+    assert (got["status"], got["postedAmount"], got["debitAccountId"]) == ("POSTED", money("20.00"), rich)
     assert got["postedAmount"] == money("20.00")
     entry = admin.get(f"transactions/{got['transactionId']}")
     assert_sums_to_zero(entry)

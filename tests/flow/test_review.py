@@ -1,7 +1,7 @@
 """Payments that wait for a decision of staff, and everything that may end the waiting."""
 import pytest
 
-from platform_client import told, wait_for
+from platform_client import money, told, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +70,43 @@ def test_approved(held, support, bob):
                     {"decision": "DECLINE", "note": "no no"})
 
 
+def test_the_same_again_is_held_again(held, support, bob):
+    """It went through: attempts made the payee known."""
+    decide(support, held, "DECLINE")
+    assert held.outcome()["status"] == "FAILED"
+    wait_for(lambda: held.payer.reservations() == [], "release")
+    again = held.payer.try_pay(bob, "6000.00")
+    assert again.status_code == 202, told(again, "expected it to be held")
+    held.payer.post(f"payments/{again.json()['id']}/cancel", {})
+    wait_for(lambda: held.payer.reservations() == [], "release")
+    assert held.payer.pay(bob, "0.01")["status"] == "COMPLETED"
+    after_a_cent = held.payer.try_pay(bob.new_wallet(), "6000.00")
+    assert after_a_cent.status_code == 202, told(after_a_cent, "expected it to be held")
+
+
+def test_a_large_amount_in_parts_is_held(platform, bob):
+    payer = platform.register("payer")
+    payer.top_up("9000.00")
+    second = payer.new_wallet()
+    payer.pay(second, "4500.00")
+    payer.pay(bob, "4000.00")
+    body = {"payerAccountId": second, "payeeAccountId": bob.new_wallet(), "amount": money("4000.00")}
+    answer = payer.request("POST", "payments", body)
+    assert answer.status_code == 202, told(answer, "expected it to be held")
+
+
+def test_the_payee_sees_nothing_yet(held, support, bob):
+    bob.refused(404, "not_found", "GET", f"payments/{held.id}")
+    bob.refused(404, "not_found", "GET", f"payments/{held.id}/events")
+    assert held.id not in [one["id"] for one in bob.items("payments", pageSize=500)]
+    decide(support, held, "APPROVE")
+    assert held.outcome()["status"] == "COMPLETED"
+    assert bob.get(f"payments/{held.id}")["status"] == "COMPLETED"
+    types = {event["type"] for event in bob.items(f"payments/{held.id}/events")}
+    assert "payment.completed" in types
+    assert not {name for name in types if name.startswith("fraud.") or name == "payment.held"}
+
+
 def test_declined(held, support):
     decide(support, held, "DECLINE")
     outcome = held.outcome()
@@ -79,7 +116,7 @@ def test_declined(held, support):
 
 
 def test_cancelled_by_the_payer(held, support, bob):
-    bob.refused(403, "forbidden", "POST", f"payments/{held.id}/cancel", {})
+    bob.refused(404, "not_found", "POST", f"payments/{held.id}/cancel", {})
     cancelled = held.payer.post(f"payments/{held.id}/cancel", {"reason": "changed my mind"}, expect=200)
     assert cancelled["status"] == "CANCELLED"
     wait_for(lambda: held.payer.reservations() == [], "release")
