@@ -191,5 +191,21 @@ TEST(Scattered, TablesOfAnOlderFormatAreMadeAnewFromTheLog) {
   }
 }
 
+// "There is no such row" could pay somebody twice; ending the process would end it again at its next start.
+TEST(EmbeddedStore, ARowThatCannotBeReadIsNeitherAbsentNorTheEnd) {
+  test::ScratchFolder folder;
+  const EmbeddedOptions options{.folder = folder.at("data")};
+  {
+    auto store = EmbeddedStore::open(options, contract::model(), nullptr).value();
+    ASSERT_TRUE(store->commit(test::TickMaker().next({put(record(1, "kept"))})));
+    ASSERT_TRUE(store->catch_up());
+  }
+  auto store = EmbeddedStore::open(options, contract::model(), nullptr).value();
+  auto connection = SqlConnection::open(folder.at("data/state.db"), SqlConnection::Mode::kWrite).value();
+  ASSERT_TRUE(connection->exec("DROP TABLE runtime_idempotency"));
+  EXPECT_THROW((void)store->get(keys(), key(1)), StoreUnavailable);
+  EXPECT_EQ(store->get(keys(), key(2)), nullptr);
+}
+
 }  // namespace
 }  // namespace micropay
