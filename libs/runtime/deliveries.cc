@@ -177,20 +177,23 @@ void Engine::Impl::note_taken_in(const EventRecord& event) {
 }
 
 void Engine::Impl::follow(size_t budget) {
+  if (budget == 0 || follow_queue_.empty()) return;
+  following_to_ = follows_;
   for (; budget > 0 && !follow_queue_.empty(); --budget) {
     following_now_.push_back(std::move(follow_queue_.front()));
     follow_queue_.pop_front();
     const Event& event = following_now_.back();
-    for (const Reaction& reaction : handlers_.followers(*event->type))
-      if (event->envelope.position() >= follow_positions_[reaction.service->name]) deliver(event, {reaction});
+    for (const Reaction& reaction : handlers_.followers(*event->type)) {
+      ConsumerRecord& record = following_to_[reaction.service];
+      if (event->envelope.position() < record.position()) continue;
+      deliver(event, {reaction});
+      record.set_followed(record.followed() + 1);
+    }
     drain();
   }
-  if (following_now_.empty()) return;
   const uint64_t next = following_now_.back()->envelope.position() + 1;
-  for (const Service* service : handlers_.following()) {
-    ConsumerRecord record;
-    record.set_service(service->name);
-    record.set_position(std::max(next, follow_positions_[service->name]));
+  for (auto& [service, record] : following_to_) {
+    record.set_position(std::max(next, record.position()));
     host_.put(record);
   }
 }
@@ -323,6 +326,7 @@ Result<void> Engine::Impl::redrive(Context& ctx, const DeadLetter& letter) {
       DeliveryRecord record = TRY(delivery_in(letter));
       record.set_next_at(ctx.now());
       host_.put(record);
+      if (!handlers_.runs(record.service())) return {};  // it waits for a process that has the service
       keep_lane({record.service(), record.event_key()});
       lanes_[{record.service(), record.event_key()}].emplace(record.position(), record);
       return {};
@@ -331,6 +335,8 @@ Result<void> Engine::Impl::redrive(Context& ctx, const DeadLetter& letter) {
       EffectRecord record = TRY(effect_in(letter));
       if (handlers_.effect(record.type()) == nullptr) return not_handled(record.type());
       record.set_attempts(0);
+      record.set_unknown(
+          true);  // it may have happened, and what followed from it failed: it is asked for first
       record.set_next_at(clock_.monotonic());
       host_.put(record);
       return {};

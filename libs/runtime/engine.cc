@@ -275,8 +275,7 @@ void Engine::Impl::committed(const Tick& tick) {
   }
   results_.clear();
   if (!following_now_.empty()) {
-    for (auto& [service, position] : follow_positions_)
-      position = std::max(position, following_now_.back()->envelope.position() + 1);
+    follows_ = std::move(following_to_);
     following_now_.clear();
   }
   if (!options_.shared_store)

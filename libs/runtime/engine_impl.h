@@ -1,6 +1,7 @@
 // The engine's parts in one place; engine.cc (threads, inbox, the tick), commands.cc (idempotency, waiting),
-// deliveries.cc (events, timers, effects, dead letters), foreign.cc (other instances), trails.cc (marks), and
-// recovery.cc (opening, ticks that failed) implement it. Nobody else includes this.
+// deliveries.cc (events, timers, effects, dead letters), foreign.cc (other instances), trails.cc (marks),
+// first_start.cc (services that are new here), and recovery.cc (opening, ticks that failed) implement it.
+// Nobody else includes this.
 #pragma once
 
 #include <atomic>
@@ -111,6 +112,12 @@ struct Engine::Impl {
   void begin_trail(const Command& command);
   void end_trails();
   Result<void> load_watermarks();
+  // --- first_start.cc ---
+  Result<void> begin_services();
+  Result<void> begin(const Service& service, const LogEnd& end);
+  Result<void> begin_hearing(const LogEnd& end);
+  Result<void> run_seeds(const Service& service);
+  Result<bool> has_no_rows(const Service& service) const;
   // --- recovery.cc ---
   Result<void> open();
   Result<void> load();
@@ -121,7 +128,6 @@ struct Engine::Impl {
   Result<void> load_timers();
   Result<void> load_effects();
   Result<void> load_followers();
-  Result<void> run_seeds();
   bool ask_again(const EffectResult& result);
   void commit_failed(const Error& error);
 
@@ -162,7 +168,8 @@ struct Engine::Impl {
   std::vector<std::tuple<Time, std::string>> fired_;
   std::map<Lane, std::map<uint64_t, DeliveryRecord>> lanes_before_;
   std::deque<Event> follow_queue_;
-  std::map<std::string, uint64_t> follow_positions_;
+  std::map<const Service*, ConsumerRecord> follows_;       // as they are committed
+  std::map<const Service*, ConsumerRecord> following_to_;  // as this tick leaves them
   std::vector<std::function<void(const std::vector<Event>&)>> listeners_;
   std::vector<std::function<void()>> foreign_listeners_;
   std::vector<ExpectedRow> expected_;

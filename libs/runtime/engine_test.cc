@@ -264,11 +264,13 @@ TEST(Followers, ComeBehindAndMayEmit) {
 
 struct Script final : Effect<ProviderCall, ProviderOutcome> {
   using Kind = Outcome<ProviderOutcome>::Kind;
+  static constexpr Kind kThrows = Kind(99);
   std::vector<Kind> answers;  // in turn; the last again and again
   size_t asked = 0, polled = 0;
   Outcome<ProviderOutcome> next() {
     Outcome<ProviderOutcome> outcome;
     outcome.kind = answers[std::min(asked++, answers.size() - 1)];
+    if (outcome.kind == kThrows) throw std::runtime_error("the connection broke");
     outcome.error = "scripted";
     return outcome;
   }
@@ -301,6 +303,9 @@ TEST(Effects, EndAsTheirOutcomesSay) {
        {K::kUnknown, K::kDone},
        1,
        0},  // it never arrived: performed again
+      // Nobody knows how far a call got that broke off: it is asked for, and not made again.
+      {{Script::kThrows, K::kDone}, {K::kUnknown, K::kDone}, 1, 0},
+      {{Script::kThrows, Script::kThrows, K::kDone}, {K::kUnknown, K::kDone}, 2, 0},
   };
   for (const EffectCase& c : cases) {
     told.clear();

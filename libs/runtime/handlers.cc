@@ -1,5 +1,7 @@
 #include "libs/runtime/handlers.h"
 
+#include "libs/base/fnv.h"
+
 namespace micropay {
 
 Handlers::Handlers(const std::vector<Service>& services) {
@@ -10,8 +12,17 @@ Handlers::Handlers(const std::vector<Service>& services) {
     }
     for (const auto& query : service.queries)
       CHECK(queries_.emplace(query.method, QueryEntry{&service, &query}).second);
-    for (const auto& handler : service.reactions) reactions_[handler.event].push_back({&service, &handler});
-    for (const auto& handler : service.followers) followers_[handler.event].push_back({&service, &handler});
+    names_.insert(service.name);
+    // An event that one of them could not take would come to both again.
+    std::set<const contract::Event*> once;
+    for (const auto& handler : service.reactions) {
+      CHECK(once.insert(handler.event).second && "a service has one handler of an event, on() or follow()");
+      reactions_[handler.event].push_back({&service, &handler});
+    }
+    for (const auto& handler : service.followers) {
+      CHECK(once.insert(handler.event).second && "a service has one handler of an event, on() or follow()");
+      followers_[handler.event].push_back({&service, &handler});
+    }
     if (!service.followers.empty()) following_.push_back(&service);
     for (const auto& timer : service.timers)
       CHECK(timers_.emplace(timer.type->name(), std::pair{&service, &timer}).second);
@@ -56,5 +67,13 @@ const std::pair<const Service*, const Service::EffectHandler*>* Handlers::effect
 }
 
 std::vector<const Service*> Handlers::following() const { return following_; }
+
+uint64_t follows_digest(const Service& service) {
+  std::set<std::string_view> types;
+  for (const auto& handler : service.followers) types.insert(handler.event->type);
+  uint64_t digest = types.empty() ? 0 : kFnvBasis;
+  for (const std::string_view type : types) digest = fnv1a("\n", fnv1a(type, digest));
+  return digest;
+}
 
 }  // namespace micropay

@@ -1,6 +1,7 @@
 // Which handler is for what: the services' lists turned round, built once.
 #pragma once
 
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -39,6 +40,7 @@ class Handlers {
   const std::pair<const Service*, const Service::TimerHandler*>* timer(std::string_view type) const;
   const std::pair<const Service*, const Service::EffectHandler*>* effect(std::string_view type) const;
   std::vector<const Service*> following() const;  // services with followers
+  bool runs(std::string_view service) const { return names_.contains(service); }
 
  private:
   using ByEvent = std::unordered_map<const contract::Event*, std::vector<Reaction>>;
@@ -50,6 +52,14 @@ class Handlers {
   std::unordered_map<std::string_view, std::pair<const Service*, const Service::TimerHandler*>> timers_;
   std::unordered_map<std::string_view, std::pair<const Service*, const Service::EffectHandler*>> effects_;
   std::vector<const Service*> following_;
+  std::set<std::string_view> names_;
 };
+
+// Of the types of events that a service follows: says whether a record of what it followed is about the same
+// ones. 0: it follows nothing.
+uint64_t follows_digest(const Service& service);
+// The name of the ConsumerRecord that says since when, in its own log, a service hears this type of others'
+// events, or with "*" all of them.
+std::string hearing_of(std::string_view service, std::string_view type);
 
 }  // namespace micropay

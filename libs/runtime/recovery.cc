@@ -21,7 +21,7 @@ Result<void> Engine::Impl::open() {
   if (options_.shared_store) store_.on_foreign_commit([this] { wake_for_foreign(); });
   // What was left for later is wanted now.
   if (options_.stands_by) watermarks_.on_wait([this] { take_foreign_soon(); });
-  return store_.end().tick == 0 ? run_seeds() : Result<void>();
+  return begin_services();
 }
 
 // Everything that the engine keeps an index of.
@@ -37,6 +37,7 @@ Result<void> Engine::Impl::load_deliveries() {
   lanes_.clear();
   return store_.scan(detail::table_or_die(DeliveryRecord::descriptor()), [&](const Row& row) {
     const auto& record = static_cast<const DeliveryRecord&>(*row);
+    if (!handlers_.runs(record.service())) return true;  // it waits for a process that has the service
     lanes_[{record.service(), record.event_key()}].emplace(record.position(), record);
     return true;
   });
@@ -91,9 +92,10 @@ Result<void> Engine::Impl::load_followers() {
   const contract::Table& consumers = detail::table_or_die(ConsumerRecord::descriptor());
   for (const Service* service : handlers_.following()) {
     const Row row = store_.get(consumers, detail::encode_key(consumers, {service->name}));
-    const uint64_t position = row ? static_cast<const ConsumerRecord&>(*row).position() : end;
-    follow_positions_[service->name] = position;
-    from = std::min(from, position);
+    if (row == nullptr) continue;  // it begins at the end: begin_services() notes that
+    const auto& record = static_cast<const ConsumerRecord&>(*row);
+    follows_[service] = record;
+    from = std::min(from, record.position());
   }
   while (from < end) {
     const auto events = TRY(store_.read_events(from, 2'000));
@@ -103,24 +105,6 @@ Result<void> Engine::Impl::load_followers() {
     from = events.back()->envelope.position() + 1;
   }
   return {};
-}
-
-Result<void> Engine::Impl::run_seeds() {
-  store_.begin_tick();
-  host_.begin_tick(clock_.now(), 1, 1);
-  delivered_ = 0;
-  for (const Service& service : services_)
-    for (const auto& seed : service.seeds) {
-      const InputFrame frame{.service = service.contract,
-                             .principal = &system_principal(),
-                             .correlation_id = "seed",
-                             .causation_id = "seed",
-                             .actor = "system"};
-      TRY(host_.run(frame, seed));
-    }
-  drain();
-  if (host_.tick_empty() || commit() || store_.end().tick != 0) return {};
-  return fail(Code::kUnavailable, "storage_failed", "The first tick failed.");
 }
 
 // An effect whose outcome could not be kept is asked for again. False: its record cannot be read at present.

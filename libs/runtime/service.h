@@ -10,10 +10,11 @@
 //   event service.prepare(hash_password);           // Result<PasswordHash>(QueryContext&, const
 //   CreateUserRequest&), on a worker service.on_timer(expire);                 // Result<void>(Context&,
 //   const ReservationExpiry&) service.effect(provider, on_outcome);     // see effects below
-//   service.seed(create_system_accounts);     // Result<void>(Context&), once, in the first tick of a new
-//   data folder
+//   service.seed(create_system_accounts);     // Result<void>(Context&), once, at the service's first start
 //
-// Which method, event or table a handler is for follows from its message type. Lambdas may be given as well.
+// An event goes to on() or follow() once, from the service's first start on, and one service has one such
+// handler of an event. Which method, event or table a handler is for follows from its message type. Lambdas
+// may be given as well.
 #pragma once
 
 #include <functional>
