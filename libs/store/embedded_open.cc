@@ -71,8 +71,13 @@ Result<void> EmbeddedStoreImpl::open_log(uint64_t least_tick) {
   if (!log_folder_) {
     std::string path = options_.folder + "/log";
     std::error_code error;
-    if (!options_.read_only) std::filesystem::create_directories(path, error);
+    bool made = !options_.read_only && std::filesystem::create_directories(path, error);
     if (error) return storage_error("cannot make", path, error.value());
+    if (made) {  // what is acknowledged is in files that can be found again
+      TRY(make_log_folder(options_.folder)->sync());
+      auto above = std::filesystem::absolute(options_.folder, error).lexically_normal();
+      (void)make_log_folder((above.has_filename() ? above : above.parent_path()).parent_path())->sync();
+    }
     if (!exists(path))
       return fail(Code::kNotFound, "no_data", fmt::format("{} is not a data folder", options_.folder));
     log_folder_ = make_log_folder(path);

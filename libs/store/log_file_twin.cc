@@ -103,6 +103,14 @@ Result<void> LogFolderTwin::remove(const std::string& name) {
   return {};
 }
 
+std::shared_ptr<LogFolderTwin> LogFolderTwin::kill() const {
+  std::lock_guard lock(mutex_);
+  auto disk = std::make_shared<LogFolderTwin>();
+  disk->capacity = capacity.load();
+  for (const auto& [name, content] : files_) disk->files_.emplace(name, std::make_shared<Content>(*content));
+  return disk;
+}
+
 std::shared_ptr<LogFolderTwin> LogFolderTwin::crash(std::mt19937_64& random, bool torn) const {
   std::lock_guard lock(mutex_);
   auto disk = std::make_shared<LogFolderTwin>();

@@ -29,6 +29,9 @@ class LogFolderTwin final : public LogFolder {
   // one, or
   // (`torn`) a mix. The process that still uses this folder no longer matters.
   std::shared_ptr<LogFolderTwin> crash(std::mt19937_64& random, bool torn) const;
+  // What the next process finds when this one was killed and the machine goes on: everything that was
+  // written, synced or not.
+  std::shared_ptr<LogFolderTwin> kill() const;
   // Bytes of a file, for planting damage.
   std::string& bytes(const std::string& name) { return files_[name]->present; }
 

@@ -54,6 +54,9 @@ Result<void> TickLog::recover() {
     file_.reset();
     return {};
   }
+  // A process that was killed between writing and syncing left what every reader sees and no disk may have.
+  // From here on it is answered for.
+  if (file_) TRY(file_->sync());
   for (const Segment& segment : empty_ones) TRY(folder_->remove(segment.name));
   return go_on();
 }

@@ -308,6 +308,29 @@ TEST(Log, AFailedSyncLeavesNothingBehind) {
   EXPECT_EQ(test.read().size(), 2u);
 }
 
+// A process that was killed after it had written and before it had synced: the next one sees the tick,
+// answers for it, and then the power goes.
+TEST(Log, WhatAKilledProcessLeftIsDurableOnceItWasRead) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    std::mt19937_64 random(seed);
+    TestLog test;
+    ASSERT_TRUE(test.open());
+    ASSERT_TRUE(test.append());
+    test.folder->stop_at_sync = true;
+    EXPECT_FALSE(test.append(8'000));
+    auto disk = test.folder->kill();
+    test.log.reset();
+    test.folder = disk;
+    ASSERT_TRUE(test.open());
+    ASSERT_EQ(test.log->end().tick, 2u);
+    disk = test.folder->crash(random, true);
+    test.log.reset();
+    test.folder = disk;
+    ASSERT_TRUE(test.open());
+    EXPECT_EQ(test.log->end().tick, 2u) << "seed " << seed;
+  }
+}
+
 // What append() acknowledged is there after any crash; what it did not is there whole or not at all.
 TEST(Log, AcknowledgedTicksSurviveCrashes) {
   for (uint64_t seed = 1; seed <= 60; ++seed) {
