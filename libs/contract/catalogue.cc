@@ -1,6 +1,9 @@
 // The contracts as Markdown for docs/: which events there are and who may call which route. Deterministic, in
 // the order of the contracts, so that a test can compare the committed pages.
 #include "libs/contract/documents.h"
+
+#include <map>
+
 #include "libs/contract/event_readers.h"
 #include "libs/contract/plan.h"
 #include "libs/contract/validate.h"
@@ -61,15 +64,29 @@ std::string access_text(const Access& access) {
   return joined(parts);
 }
 
+// Which events of a service come to a handler in the order in which they happened: those with the same key.
+std::string order_text(const Service& service) {
+  std::map<std::string, std::vector<std::string>> by_key;
+  for (const Event* event : service.events)
+    by_key[event->key->json_name()].push_back("`" + event->type + "`");
+  if (by_key.size() < 2) return {};
+  std::string out = "\nIn order with each other, for one and the same key:\n\n";
+  for (const auto& [key, types] : by_key) out += fmt::format("- `{}`: {}\n", key, joined(types));
+  return out;
+}
+
 }  // namespace
 
 std::string event_catalogue(const Model& model) {
   std::string out =
-      "# Events\n\nMade from the contracts; do not edit. Each event is a CloudEvent on its service's topic, "
-      "kept in order per key. Heard by says who hears it at /ws: the users in these fields (their API keys, "
-      "when a "
-      "scope "
-      "of theirs reads all records that it names), and roles.\n";
+      "# Events\n\nMade from the contracts; do not edit. Each event is a CloudEvent on its service's "
+      "topic. Heard by says who hears it at /ws: the users in these fields (their API keys, when a scope "
+      "of theirs reads all records that it names), and roles.\n\n"
+      "**Order.** Events of one service with one key reach a handler in the order in which they happened. "
+      "Nothing else does, on a\ncluster: events with different keys, and those of different services, come "
+      "in any order, a later one first, also when\none is the cause of the other. A handler of two of them "
+      "must come to the same end whichever is first: it adds and does\nnot compare, or it answers "
+      "`kUnavailable` until what it needs is there. The simulator's cluster delivers the newest first.\n";
   const EventAccess access(model);
   for (const Service* service : model.services()) {
     if (service->events.empty()) continue;
@@ -79,6 +96,7 @@ std::string event_catalogue(const Model& model) {
       out +=
           fmt::format("| `{}` | `{}` | {} | {} | {} |\n", event->type, event->key->json_name(),
                       readers_text(*event, access.of(*event)), event->summary, field_list(*event->prototype));
+    out += order_text(*service);
   }
   return out;
 }

@@ -131,11 +131,7 @@ class Checker {
     if (!method.verb.empty() && method.options.callers_size() > 0)
       problem(method, "has a route and callers: one or the other");
     if (method.owner.table != nullptr) owner(method);
-    for (const auto* types : {&options.awaits(), &options.pauses()})
-      for (const std::string& type : *types)
-        if (!state_.event_by_type.contains(type))
-          problem(method, "awaits \"" + type + "\", which is no event");
-    if (method.query && options.awaits_size() > 0) problem(method, "is a query and awaits events");
+    for (const std::string& text : option_problems(method, state_)) problem(method, text);
     if (options.on_engine() && !method.query) problem(method, "on_engine is for queries");
     for (const std::string& name : {options.failure_field(), options.media_field()})
       if (!name.empty() && method.response->FindFieldByName(name) == nullptr)

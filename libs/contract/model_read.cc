@@ -9,6 +9,9 @@ namespace {
 using google::protobuf::FileDescriptor;
 using google::protobuf::MethodDescriptor;
 
+constexpr std::pair<std::string_view, uint32_t> kEdgePorts[] = {
+    {"gateway", 8080}, {"discovery", 8761}, {"config", 8888}};
+
 class Reader {
  public:
   explicit Reader(ModelState& state) : state_(state) {}
@@ -32,9 +35,14 @@ class Reader {
   Service* service_of(const FileDescriptor& file) {
     if (!has_service_options(file)) return nullptr;
     const ServiceOptions& options = service_options(file);
-    for (Service& service : state_.services)
-      if (service.name == options.name()) return &service;
+    for (Service& service : state_.services) {
+      if (service.name != options.name()) continue;
+      if (options.port() != 0 && options.port() != service.port)
+        state_.problem(file, service.name, fmt::format("has port {} in another file", service.port));
+      return &service;
+    }
     if (options.name().empty()) state_.problem(file, "service", "has no name");
+    check_port(file, options);
     Service& service = state_.services.emplace_back();
     service.name = options.name();
     service.port = options.port();
@@ -43,6 +51,20 @@ class Reader {
     state_.service_list.push_back(&service);
     state_.service_by_name.emplace(service.name, &service);
     return &service;
+  }
+
+  // As a process of a cluster each listens on its own, beside the servers of the edge.
+  void check_port(const FileDescriptor& file, const ServiceOptions& options) {
+    if (options.port() == 0) return;
+    if (options.port() < 1024 || options.port() > 65535)
+      state_.problem(file, options.name(), fmt::format("port {} is none for a service", options.port()));
+    for (const auto& [name, port] : kEdgePorts)
+      if (options.port() == port && options.name() != name)
+        state_.problem(file, options.name(), fmt::format("port {} is that of the {}", port, name));
+    for (const Service& other : state_.services)
+      if (other.port == options.port())
+        state_.problem(file, options.name(),
+                       fmt::format("port {} is that of {}, too", other.port, other.name));
   }
 
   void message(const Descriptor& descriptor, Service* service) {

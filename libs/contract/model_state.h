@@ -41,6 +41,8 @@ void read_contracts(ModelState& state, const google::protobuf::DescriptorPool& p
                     const std::vector<std::string_view>& files);
 // Finds what contradicts itself (model_check.cc).
 void check_contracts(ModelState& state);
+// What is wrong with a method's options beside its route and access (option_check.cc).
+std::vector<std::string> option_problems(const Method& method, const ModelState& state);
 
 // The options of the contract language, whether the descriptor's pool knows them or carries them as unknown
 // fields.

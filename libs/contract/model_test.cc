@@ -114,6 +114,76 @@ TEST(Model, RefusesContradictions) {
     EXPECT_NE(problems_of(body).find(word), std::string::npos) << body << "\n" << problems_of(body);
 }
 
+// Promises that could never be kept: each would start, and fail the first caller.
+TEST(Model, RefusesWhatNobodyCouldBeAnswered) {
+  const std::string records =
+      "message P{option (table)={name:\"p\",key:[\"id\"]};string id=1[(field)={format:UUID}];"
+      "string why=2;repeated string list=3;}"
+      "message U{option (table)={name:\"u\",key:[\"id\"]};string id=1[(field)={format:UUID}];}"
+      "message T{option (table)={name:\"t\",key:[\"a\",\"b\"]};string a=1;string b=2;}"
+      "message Done{option (event)={type:\"p.done\",key:\"p_id\"};string p_id=1[(field)={format:UUID}];}"
+      "message OfUser{option (event)={type:\"p.of_user\",key:\"u_id\"};string u_id=1[(field)={format:UUID}];}"
+      "message Named{option (event)={type:\"p.named\",key:\"name\"};string name=1;}"
+      "message Held{option (event)={type:\"p.moved\",key:\"holder_id\"};string p_id=1[(field)={format:UUID}];"
+      "string holder_id=2[(field)={format:UUID}];}"
+      "message R{} message Nothing{} service S{rpc M(R) returns(";
+  const auto method = [&](const std::string& answer, const std::string& options) {
+    return records + answer + "){option (method)={post:\"/a\",access:{public:true}," + options + "};}}";
+  };
+  EXPECT_EQ(problems_of(method("P", "awaits:[\"p.done\"],failure_field:\"why\",failure_status:409")), "");
+  const std::pair<std::string, std::string> cases[] = {
+      {method("P", "failure_field:\"why\""), "awaits none"},
+      {method("P", "failure_status:409"), "no failure_field"},
+      {method("P", "awaits:[\"p.done\"],failure_field:\"why\",failure_status:404"), "neither 402 nor 409"},
+      {method("P", "awaits:[\"p.done\"],failure_field:\"list\""), "is no string"},
+      {method("P", "pauses:[\"p.done\"]"), "awaits nothing"},
+      {method("P", "awaits:[\"p.done\"],pauses:[\"p.done\"]"), "twice"},
+      {method("P", "awaits:[\"p.of_user\"]"), "the id of a U"},
+      {method("P", "awaits:[\"p.named\"]"), "no UUID"},
+      {method("P", "awaits:[\"p.moved\"]"), "the id of the answer is p_id"},
+      {method("Nothing", "awaits:[\"p.done\"]"), "no record with one key"},
+      {method("T", "awaits:[\"p.done\"]"), "no record with one key"},
+      {method("P", "reasons:[\"b\",\"a\"]"), "comes late"},
+      {method("P", "reasons:[\"a\",\"a\"]"), "there twice"},
+      {method("P", "reasons:[\"Not So\"]"), "lower_case"},
+      {records + "P){option (method)={callers:[\"gatway\"]};}}", "\"gatway\" is no service"},
+  };
+  for (const auto& [body, word] : cases) {
+    const std::string found = problems_of(body);
+    EXPECT_NE(found.find(word), std::string::npos) << word << "\n" << found;
+    EXPECT_NE(found.find("contracts/test.proto: M:"), std::string::npos) << found;
+  }
+}
+
+// In a cluster it comes from another process, and only if a handler hears it.
+TEST(Model, RefusesToAwaitAnotherServicesEvent) {
+  std::map<std::string, std::string> texts;
+  for (const std::string_view name : contract_files()) texts.emplace(name, contract_text(std::string(name)));
+  std::string& payment = texts.at("contracts/payment.proto");
+  const std::string awaits = "awaits: [\"payment.completed\"";
+  payment.replace(payment.find(awaits), awaits.size(), "awaits: [\"fraud.case.opened\"");
+  EXPECT_EQ(scratch_model(texts).problems(),
+            std::vector<std::string>{
+                "contracts/payment.proto: CreatePayment: awaits fraud.case.opened, which is an "
+                "event of fraud: of another process in a cluster"});
+}
+
+TEST(Model, RefusesTwoServicesOnOnePort) {
+  const auto with_port = [](int port) {
+    std::map<std::string, std::string> texts;
+    for (const std::string_view name : contract_files())
+      texts.emplace(name, contract_text(std::string(name)));
+    std::string& fraud = texts.at("contracts/fraud.proto");
+    fraud.replace(fraud.find("port: 8087"), 10, fmt::format("port: {}", port));
+    return fmt::format("{}", fmt::join(scratch_model(texts).problems(), "\n"));
+  };
+  EXPECT_EQ(with_port(8099), "");
+  EXPECT_NE(with_port(8083).find("port 8083 is that of "), std::string::npos) << with_port(8083);
+  EXPECT_NE(with_port(8080).find("contracts/fraud.proto: fraud: port 8080 is that of the gateway"),
+            std::string::npos);
+  EXPECT_NE(with_port(70'000).find("is none for a service"), std::string::npos);
+}
+
 TEST(Model, NamesFileAndMessageOfAProblem) {
   EXPECT_EQ(problems_of("message M { string a = 1 [(field) = {positive: true}]; }"),
             "contracts/test.proto: M.a: positive is for Money");
