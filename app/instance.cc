@@ -98,10 +98,15 @@ Instance::~Instance() {
   store_.reset();
 }
 
-std::unique_ptr<Projector> all_projections(const std::function<bool(const std::string& service)>& wanted) {
-  // Projections depend on events alone: settings at their defaults, nothing kept.
+const std::vector<Service>& services_at_rest() {
   static Settings settings;
   static const std::vector<Service> services = make_services({settings, ""}, {}).value();
+  return services;
+}
+
+// Projections depend on events alone.
+std::unique_ptr<Projector> all_projections(const std::function<bool(const std::string& service)>& wanted) {
+  const std::vector<Service>& services = services_at_rest();
   if (!wanted) return Engine::make_projector(services);
   std::vector<Service> some;
   std::ranges::copy_if(services, std::back_inserter(some),

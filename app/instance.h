@@ -57,5 +57,7 @@ class Instance {
 // without an engine.
 std::unique_ptr<Projector> all_projections(
     const std::function<bool(const std::string& service)>& wanted = {});
+// The services that it asks: settings at their defaults, nothing kept, for what is only looked at.
+const std::vector<Service>& services_at_rest();
 
 }  // namespace micropay::app

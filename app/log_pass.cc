@@ -213,6 +213,7 @@ Result<void> LogPass::read(const Evidence& evidence, const LogPassOptions& optio
 
 void LogPass::take(TickRecord& record, const LogPassOptions& options, Batch& batch) {
   note_changes(record);
+  if (options.look_at_record) options.look_at_record(record);
   ++ticks_;
   events_ += record.events.size();
   for (Envelope& envelope : record.events) {

@@ -27,7 +27,8 @@ struct LogPassOptions {
   std::optional<AuditHead> known = {};  // its hash is compared when the chain comes by
   std::string service = {};             // whose log it is, so whose projections are made; empty: of all
   uint64_t projected_to = UINT64_MAX;   // tick up to which the projections are made there
-  // Of every event, in order, on a thread of the pass.
+  // Of every record and of every event, in order, on a thread of the pass.
+  std::function<void(const TickRecord& record)> look_at_record = {};
   std::function<void(const Envelope& event)> look = {};
   std::function<void(uint64_t events)> tell = {};  // now and then, on the caller's thread
 };

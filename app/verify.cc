@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "app/data_folder.h"
+#include "app/follow_check.h"
 #include "app/instance.h"
 #include "app/invariants.h"
 #include "app/trail_check.h"
@@ -25,10 +26,15 @@ constexpr char kInvestigate[] =
     "of the "
     "account or payment (micropay events show)";
 
+constexpr char kMissed[] =
+    "a service was not given an event: keep a copy of this folder and report it; micropay events show tells "
+    "what "
+    "the event was";
+
 class Verification {
  public:
   Verification(const VerifyOptions& options, Progress& progress)
-      : options_(options), progress_(progress), projector_(all_projections()) {}
+      : options_(options), progress_(progress), projector_(all_projections()), follows_(services_at_rest()) {}
 
   Result<VerifyReport> run() {
     Stopwatch watch;
@@ -68,11 +74,14 @@ class Verification {
   bool check_log() {
     Stopwatch watch;
     const uint64_t end = store_->end().next_position;
-    const auto read = log_.run(
-        *evidence_of(*store_),
-        {.known = options_.known_head, .tell = [&](uint64_t events) {
-           progress_.step(fmt::format("Reading the log: {} of {} events", grouped(events), grouped(end - 1)));
-         }});
+    const auto read = log_.run(*evidence_of(*store_),
+                               {.known = options_.known_head,
+                                .look_at_record = [this](const TickRecord& record) { follows_.take(record); },
+                                .tell =
+                                    [&](uint64_t events) {
+                                      progress_.step(fmt::format("Reading the log: {} of {} events",
+                                                                 grouped(events), grouped(end - 1)));
+                                    }});
     Check check{.name = "log is whole",
                 .count = log_.events(),
                 .unit = fmt::format("events in {} ticks", grouped(log_.ticks())),
@@ -81,7 +90,13 @@ class Verification {
     else if (log_.ticks() != store_->end().tick || log_.events() + 1 != end)
       check.problem = fmt::format("it ends at tick {}, and {} were read", store_->end().tick, log_.ticks());
     add(std::move(check), kRestore);
-    return report_.ok();
+    if (!report_.ok()) return false;
+    add({.name = "every follower was given each of its events",
+         .count = follows_.followed(),
+         .unit = "events",
+         .problem = follows_.problem()},
+        kMissed);
+    return true;
   }
 
   void check_tables() {
@@ -163,6 +178,7 @@ class Verification {
          "bytes of an unfinished write lie behind the log; the next start clears them");
     note(effects, "calls to the outside are waiting to be made");
     note(deliveries, "events wait to be handled again");
+    note(follows_.waiting(), "events wait to be followed");
     note(letters, "dead letters are open: GET /api/v1/dead-letters");
     return {};
   }
@@ -177,6 +193,7 @@ class Verification {
   Progress& progress_;
   const std::unique_ptr<Projector> projector_;
   LogPass log_;
+  FollowCheck follows_;
   std::unique_ptr<EmbeddedStore> store_;
   VerifyReport report_;
 };

@@ -6,11 +6,21 @@
 
 #include "libs/base/check.h"
 #include "libs/kafka/key_partition.h"
+#include "libs/runtime/handlers.h"
 
 namespace micropay::app {
 namespace {
 
 constexpr std::string_view kSource = "source:";
+
+// "source:payment/3"; empty: another name.
+std::pair<std::string, uint32_t> place_of(std::string_view name) {
+  const size_t slash = name.rfind('/');
+  if (!name.starts_with(kSource) || slash == name.npos) return {};
+  uint32_t partition = 0;
+  std::from_chars(name.data() + slash + 1, name.data() + name.size(), partition);
+  return {std::string(name.substr(kSource.size(), slash - kSource.size())), partition};
+}
 
 std::string named(const std::string& service, const HeardCheck::Emitted& event) {
   return fmt::format("event {} of {} ({})", event.position, service, event.type->type);
@@ -44,16 +54,39 @@ void HeardCheck::event(const std::string& service, const Envelope& event) {
   heard[partition].ids.push_back(hash_(event.id()));
 }
 
-// "source:payment/3"
 void HeardCheck::watermark(const std::string& service, const ConsumerRecord& record) {
-  std::string_view name = record.service();
-  const size_t slash = name.rfind('/');
-  if (!name.starts_with(kSource) || slash == name.npos) return;
-  uint32_t partition = 0;
-  std::from_chars(name.data() + slash + 1, name.data() + name.size(), partition);
-  auto& heard = at(service).heard[std::string(name.substr(kSource.size(), slash - kSource.size()))];
+  const auto [source, partition] = place_of(record.service());
+  if (source.empty()) return;
+  auto& heard = at(service).heard[source];
   heard.resize(partitions_);
   if (partition < partitions_) heard[partition].watermark = record.position();
+}
+
+// A handler that is new to a service begins behind what the service had taken in before.
+void HeardCheck::record(const std::string& service, const TickRecord& record) {
+  static const std::string& table = name_of(contract::model().table_of<ConsumerRecord>()->sql_name);
+  for (const TickRecord::Change& change : record.changes) {
+    if (change.table != &table || change.erased) continue;
+    ConsumerRecord row;
+    if (!row.ParseFromArray(change.row.data(), int(change.row.size()))) continue;
+    Participant& own = at(service);
+    if (const auto place = place_of(row.service()); !place.first.empty()) {
+      own.taken_to[place] = row.position();
+      continue;
+    }
+    const std::string prefix = hearing_of(service, "");
+    if (row.service().starts_with(prefix) && row.position() > 1)
+      own.began.try_emplace(row.service().substr(prefix.size()), own.taken_to);
+  }
+}
+
+bool HeardCheck::Participant::hears_since(const Emitted& event, const Place& place) const {
+  for (const std::string_view type : {std::string_view(event.type->type), std::string_view("*")})
+    if (const auto since = began.find(std::string(type)); since != began.end()) {
+      const auto taken = since->second.find(place);
+      return taken == since->second.end() || event.position > taken->second;
+    }
+  return true;
 }
 
 const std::vector<HeardCheck::Emitted>& HeardCheck::emitted(const std::string& service,
@@ -82,11 +115,13 @@ void HeardCheck::compare(const Participant& consumer, const Participant& source,
   uint64_t last = 0;
   bool passed = false;  // the watermark is at an event that is not heard
   for (const Emitted& event : source.emitted[partition]) {
-    if (!consumer.hears.has(event.type)) {
+    const bool here = next < heard.ids.size() && heard.ids[next] == event.id;
+    if (!consumer.hears.has(event.type) ||
+        (!here && !consumer.hears_since(event, {source.name, partition}))) {
       passed |= event.position == heard.watermark;
       continue;
     }
-    if (next < heard.ids.size() && heard.ids[next] == event.id) {
+    if (here) {
       ++next;
       last = event.position;
       continue;

@@ -12,6 +12,7 @@
 #include "app/cluster/heard_events.h"
 #include "contracts/runtime.pb.h"
 #include "libs/base/keyed_hash.h"
+#include "libs/store/tick_packing.h"
 
 namespace micropay::app {
 
@@ -22,6 +23,8 @@ class HeardCheck {
   // Every event of a service's log, in order; log after log.
   void event(const std::string& service, const Envelope& event);
   void watermark(const std::string& service, const ConsumerRecord& record);
+  // Every record of a service's log, in order: since when it hears what.
+  void record(const std::string& service, const TickRecord& record);
   // Its log went on while the others were read: who has heard more of it than was read heard it right.
   void went_on(const std::string& service) { at(service).went_on = true; }
 
@@ -55,6 +58,11 @@ class HeardCheck {
     std::vector<std::vector<Emitted>> emitted;              // by partition
     std::map<std::string, std::vector<Partition>> heard{};  // by source
     uint64_t foreign = 0;                                   // events of a service that it does not hear
+    using Place = std::pair<std::string, uint32_t>;         // source and partition
+    std::map<Place, uint64_t> taken_to{};                   // while its log is read
+    std::map<std::string, std::map<Place, uint64_t>>
+        began{};  // by type: what it had taken of all places before
+    bool hears_since(const Emitted& event, const Place& place) const;
   };
   Participant& at(const std::string& service);
   void compare(const Participant& consumer, const Participant& source, uint32_t partition,

@@ -40,6 +40,21 @@ class HeardCheckTest : public testing::Test {
     record.set_position(position);
     check_.watermark("fraud", record);
   }
+  // Fraud begins to hear balance when it has taken in the log up to `taken`, in its own log at `position`.
+  void begins(uint64_t taken, uint64_t position) {
+    const auto place = [&](const std::string& name, uint64_t at) {
+      ConsumerRecord row;
+      row.set_service(name);
+      row.set_position(at);
+      const std::string bytes = row.SerializeAsString();
+      TickRecord record;
+      record.changes.push_back(
+          {.table = &name_of("runtime_consumer"), .key = {}, .row = bytes, .erased = false});
+      check_.record("fraud", record);
+    };
+    if (taken != 0) place(fmt::format("source:balance/{}", kafka::key_partition(kKey, kPartitions)), taken);
+    place("hears:fraud/account.balance.reserved", position);
+  }
   // Others hear balance, too, and are left out: nothing is said of their watermarks, so all waits there.
   std::string problem() const { return check_.compare().problem; }
   uint64_t waiting() const { return check_.compare().waiting; }
@@ -111,6 +126,30 @@ TEST_F(HeardCheckTest, AWatermarkMayBeAtAnEventThatIsPassed) {
   EXPECT_THAT(problem(), HasSubstr("watermark 12"));
   check_.went_on("balance");
   EXPECT_EQ(problem(), "");
+}
+
+// A handler that fraud has had only since it had taken in balance's log up to event 4: what was before is not
+// missing, what comes behind is.
+TEST_F(HeardCheckTest, ANewHandlerHearsFromItsFirstStartOn) {
+  begins(4, 17);
+  heard({3, 4});
+  watermark(8);
+  EXPECT_EQ(problem(), "");
+  EXPECT_EQ(check_.compare().heard, 2u);
+}
+
+TEST_F(HeardCheckTest, ANewHandlerThatMissesWhatCameSinceIsNamed) {
+  begins(4, 17);
+  heard({4});
+  watermark(8);
+  EXPECT_THAT(problem(), HasSubstr("did not take event 6 of balance"));
+}
+
+TEST_F(HeardCheckTest, AServiceThatIsNewHearsAllThatThereIs) {
+  begins(0, 1);
+  heard({2, 3, 4});
+  watermark(8);
+  EXPECT_THAT(problem(), HasSubstr("did not take event 2 of balance"));
 }
 
 TEST_F(HeardCheckTest, AnEventThatIsNotTakenIsNamedThoughALaterOneIsPassed) {

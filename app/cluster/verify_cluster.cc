@@ -100,17 +100,18 @@ class ClusterVerification {
     const std::string& service = database.service();
     Stopwatch watch;
     LogPass log;
-    const auto read =
-        log.run(database, {.known = options_.known_head,
-                           .service = service,
-                           .projected_to = database.position(service).value_or(0),
-                           .look = [&](const Envelope& event) { heard_.event(service, event); },
-                           .tell =
-                               [&](uint64_t events) {
-                                 progress_.step(fmt::format("Reading the log of {}: {} of {} events", service,
-                                                            grouped(events),
-                                                            grouped(database.end().next_position - 1)));
-                               }});
+    const auto read = log.run(
+        database,
+        {.known = options_.known_head,
+         .service = service,
+         .projected_to = database.position(service).value_or(0),
+         .look_at_record = [&](const TickRecord& record) { heard_.record(service, record); },
+         .look = [&](const Envelope& event) { heard_.event(service, event); },
+         .tell =
+             [&](uint64_t events) {
+               progress_.step(fmt::format("Reading the log of {}: {} of {} events", service, grouped(events),
+                                          grouped(database.end().next_position - 1)));
+             }});
     ticks_ += log.ticks();
     logs_.count += log.events();
     logs_.took = *logs_.took + watch.lap();

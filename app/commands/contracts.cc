@@ -1,12 +1,14 @@
 // What can be read of this binary without any data: schema, services, openapi, docs, completion, version.
 #include <fstream>
+#include <set>
 
 #include "app/commands/commands.h"
 #include "app/console.h"
 #include "app/documents.h"
-#include "app/modules.h"
+#include "app/instance.h"
 #include "app/version.h"
 #include "libs/contract/documents.h"
+#include "libs/contract/json.h"
 #include "libs/sqlserver/server_schema.h"
 
 namespace micropay::app {
@@ -46,12 +48,45 @@ std::string listed(const std::vector<std::string>& words) {
   return words.empty() ? "-" : fmt::format("{}", fmt::join(words, " "));
 }
 
+std::string json_names(const std::set<std::string>& names) {
+  std::string out = "[";
+  for (const std::string& name : names) {
+    if (out.size() > 1) out += ',';
+    contract::append_json_string(out, name);
+  }
+  return out + "]";
+}
+
+// The services whose events one hears, reacting, following or projecting.
+std::set<std::string> heard_by(const Service& service) {
+  std::set<std::string> sources;
+  for (const auto* handlers : {&service.reactions, &service.followers, &service.projections})
+    for (const auto& handler : *handlers)
+      for (const contract::Event* event : contract::model().events())
+        if ((handler.event == nullptr || handler.event == event) && event->service != service.contract)
+          sources.insert(event->service->name);
+  return sources;
+}
+
+int services_json() {
+  std::string out = "[";
+  for (const Service& service : services_at_rest()) {
+    const contract::Service& contract = *service.contract;
+    std::set<std::string> events, tables;
+    for (const contract::Event* event : contract.events) events.insert(event->type);
+    for (const contract::Table* table : contract.tables) tables.insert(table->sql_name);
+    out += fmt::format(R"({}{{"service":"{}","port":{},"topic":"{}","hears":{},"events":{},"tables":{}}})",
+                       out.size() > 1 ? ",\n " : "", service.name, contract.port, contract.topic,
+                       json_names(heard_by(service)), json_names(events), json_names(tables));
+  }
+  fmt::print("{}]\n", out);
+  return kOk;
+}
+
 int services(const Arguments&) {
-  Settings settings;
-  const auto made = make_services({settings, ""}, {});
   std::vector<std::vector<std::string>> rows{
       {"service", "port", "commands", "queries", "reacts", "events", "tables", "topic", "summary"}};
-  for (const Service& service : *made) {
+  for (const Service& service : services_at_rest()) {
     const contract::Service& contract = *service.contract;
     rows.push_back({service.name, contract.port == 0 ? "-" : fmt::format("{}", contract.port),
                     fmt::format("{}", service.commands.size()), fmt::format("{}", service.queries.size()),
@@ -64,6 +99,7 @@ int services(const Arguments&) {
 }
 
 int services_long(const Arguments& arguments) {
+  if (arguments.has("--json")) return services_json();
   if (!arguments.has("--events")) return services(arguments);
   for (const contract::Service* service : contract::model().services()) {
     std::vector<std::string> events, tables;
@@ -132,9 +168,12 @@ const CommandInfo kServicesCommand{
     .description =
         "A line a service: its port in a cluster, how many commands and queries it serves, events of others "
         "that it "
-        "reacts to, events that it emits, tables that it owns, its topic. With --events their names.",
-    .options = {{.name = "--events", .help = "Names of the events and tables of each"}},
-    .examples = "micropay services\nmicropay services --events",
+        "reacts to, events that it emits, tables that it owns, its topic. With --events their names, with "
+        "--json "
+        "everything, also whose events each hears: for scripts that start or watch each service.",
+    .options = {{.name = "--events", .help = "Names of the events and tables of each"},
+                {.name = "--json", .help = "As JSON"}},
+    .examples = "micropay services\nmicropay services --events\nmicropay services --json | jq '.[].port'",
     .exit_codes = "0",
     .run = services_long};
 

@@ -17,6 +17,7 @@ class Database::Client final : public Store {
   ~Client() override { std::erase(database_.clients_, this); }
 
   void begin_tick() override {
+    if (database_.hooks.begins) database_.hooks.begins();
     reads_.clear();
     if (told_) refresh();
   }
@@ -34,6 +35,7 @@ class Database::Client final : public Store {
       move_tick(tick, end_);
     }
     CHECK(tick.number == end_.tick + 1 && tick.first_position == end_.next_position);
+    if (database_.hooks.commits) database_.hooks.commits(tick.number);
     Tick written = tick;
     if (database_.tamper) database_.tamper(written);
     TRY(database_.state_->commit(Tick(written)));

@@ -71,6 +71,7 @@ const std::vector<FaultInfo>& all_faults() {
       {Fault::kPublishesBeforeCommit, "publishes-before-commit", true},
       {Fault::kIgnoresReserved, "ignores-reserved", false},
       {Fault::kPaysBackTwice, "pays-back-twice", false},
+      {Fault::kSkipsFirstEvent, "skips-first-event", false},
   };
   return kFaults;
 }
@@ -108,6 +109,12 @@ void Tampering::operator()(Tick& tick) {
     std::erase_if(tick.changes, [](const RowChange& change) {
       return change.row != nullptr && change.table->descriptor == ConsumerRecord::descriptor() &&
              static_cast<const ConsumerRecord&>(*change.row).service().starts_with("source:");
+    });
+  if (fault_ == Fault::kSkipsFirstEvent)
+    std::erase_if(tick.changes, [](const RowChange& change) {
+      if (change.row == nullptr || change.table->descriptor != ConsumerRecord::descriptor()) return false;
+      const auto& record = static_cast<const ConsumerRecord&>(*change.row);
+      return record.follows() != 0 && record.followed() == 0;
     });
   if (fault_ == Fault::kReleasesTwice) release_again(tick);
   if (fault_ == Fault::kRemembersTooLate) {

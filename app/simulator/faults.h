@@ -25,6 +25,7 @@ enum class Fault : uint8_t {
   kPublishesBeforeCommit,  // events of a tick that failed are heard
   kIgnoresReserved,        // a payment is checked against all the money, held or not
   kPaysBackTwice,  // a payment does not notice that its entry is taken back, and can be refunded after
+  kSkipsFirstEvent,  // where a follower begins is written down with the first event that it has followed
 };
 
 struct FaultInfo {

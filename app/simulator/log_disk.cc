@@ -35,8 +35,12 @@ class LogDisk::LogStore final : public Store {
   }
   ~LogStore() override { disk_.open_ = nullptr; }
 
+  void begin_tick() override {
+    if (disk_.hooks.begins) disk_.hooks.begins();
+  }
   Result<void> commit(Tick& given) override {
     Tick tick = given;  // it may be tampered with
+    if (disk_.hooks.commits) disk_.hooks.commits(tick.number);
     CHECK(tick.number == end().tick + 1 && tick.first_position == end().next_position);
     if (disk_.tamper) disk_.tamper(tick);
     RecordHeader header;
@@ -112,7 +116,7 @@ Result<std::unique_ptr<Store>> LogDisk::open() {
 void LogDisk::crash(Random& random) {
   std::mt19937_64 bits(random.next());
   const uint64_t capacity = folder_->capacity;
-  folder_ = folder_->crash(bits, random.chance(50));
+  folder_ = random.chance(30) ? folder_->kill() : folder_->crash(bits, random.chance(50));
   folder_->capacity = capacity;
 }
 

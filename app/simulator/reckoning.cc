@@ -168,6 +168,8 @@ std::string reckon(const Sites& sites, const Clients& clients, const Watch& watc
   const auto tables = all_tables(sites);
   if (std::string problem = check_rest(*tables); !problem.empty()) return problem;
   if (std::string problem = check_heard(sites, watch); !problem.empty()) return problem;
+  for (const auto& site : sites)
+    if (std::string problem = site->handled.missing(); !problem.empty()) return site->name() + ": " + problem;
   for (const InvariantResult& result : check_invariants(*tables, contract::model()))
     if (!result.ok) return fmt::format("{}: {}", result.name, result.problem);
   if (std::string problem = check_answers(*tables, clients.requests()); !problem.empty()) return problem;

@@ -24,6 +24,7 @@ Result<void> Process::start(const Clock& clock, uint64_t seed) {
   options.shared_store = site_.database != nullptr;
   options.run_elsewhere = [this](std::function<void()> job) { jobs_.push_back(std::move(job)); };
   engine_ = std::make_unique<Engine>(options, *store_, clock, site_.services());
+  if (std::exchange(stop_in_first_tick, false) && site_.disk) site_.disk->folder().stop_at_sync = true;
   published_ = site_.published;
   offsets_.clear();
   return engine_->open();
@@ -71,17 +72,21 @@ size_t Process::safe_offset(Bus& bus, const std::string& service, uint32_t parti
   return offset;
 }
 
-bool Process::deliver(Bus& bus, const std::string& service, uint32_t partition) {
+const Event* Process::next_heard(Bus& bus, const std::string& service, uint32_t partition) {
   const auto [at, fresh] = offsets_.try_emplace({service, partition}, 0);
   if (fresh) at->second = safe_offset(bus, service, partition);
   const auto& messages = bus.read(service, partition);
-  while (at->second < messages.size()) {
-    const Event& event = messages[at->second++];
-    if (!site_.hears(*event->type)) continue;
-    engine_->deliver(event, partition);
-    return true;
-  }
-  return false;
+  for (; at->second < messages.size(); ++at->second)
+    if (site_.hears(*messages[at->second]->type)) return &messages[at->second];
+  return nullptr;
+}
+
+bool Process::deliver(Bus& bus, const std::string& service, uint32_t partition) {
+  const Event* event = next_heard(bus, service, partition);
+  if (event == nullptr) return false;
+  ++offsets_[{service, partition}];
+  engine_->deliver(*event, partition);
+  return true;
 }
 
 void Process::rewind(Bus& bus, const std::string& service, uint32_t partition, size_t by) {
@@ -94,6 +99,7 @@ void Process::rewind(Bus& bus, const std::string& service, uint32_t partition, s
 Site::Site(std::vector<Service> services, bool cluster, uint32_t instances,
            std::function<void(Site&, const Tick&)> listener)
     : services_(std::move(services)) {
+  handled.wrap(services_);
   for (const Service& service : services_) names_.insert(service.name);
   names_.insert("runtime");  // every process has its own
   for (const Service& service : services_) {
@@ -106,9 +112,14 @@ Site::Site(std::vector<Service> services, bool cluster, uint32_t instances,
   for (const contract::Event* event : contract::model().events())
     if (hears(*event)) topics_.insert(event->service->name);
   projector_ = Engine::make_projector(services_);
-  const auto tell = [this, listener = std::move(listener)](const Tick& tick) { listener(*this, tick); };
+  const auto tell = [this, listener = std::move(listener)](const Tick& tick) {
+    first_time |= first_times.take(tick);
+    listener(*this, tick);
+  };
   if (cluster) database = std::make_unique<Database>(*projector_, tell);
   else disk = std::make_unique<LogDisk>(*projector_, tell);
+  (cluster ? database->hooks : disk->hooks) = {.begins = [this] { handled.begin_tick(); },
+                                               .commits = [this](uint64_t tick) { handled.commits(tick); }};
   for (uint32_t i = 0; i < instances; ++i) processes.push_back(std::make_unique<Process>(*this, i));
 }
 

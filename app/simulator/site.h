@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "app/simulator/clock.h"
+#include "app/simulator/handled.h"
 #include "app/simulator/stores.h"
 #include "libs/runtime/engine.h"
 
@@ -20,7 +21,7 @@ namespace micropay::app {
 
 using Event = std::shared_ptr<const EventRecord>;
 
-constexpr uint32_t kPartitions = 3;
+constexpr uint32_t kPartitions = 5;
 
 // Topics with partitions, as a broker keeps them: order within a partition, nothing across.
 class Bus {
@@ -56,14 +57,17 @@ class Process {
   // Publishes up to `count` events of its own; false when there was none.
   bool publish(Bus& bus, size_t count);
   bool deliver(Bus& bus, const std::string& service, uint32_t partition);
+  // What deliver() would deliver; null: nothing.
+  const Event* next_heard(Bus& bus, const std::string& service, uint32_t partition);
   void rewind(Bus& bus, const std::string& service, uint32_t partition, size_t by);
   uint64_t published() const { return published_; }
 
   Site& site_;
   const uint32_t instance_;
-  bool paused = false;        // SIGSTOP: it does nothing, and does not know
-  uint64_t starts = 0;        // incarnations so far
-  uint64_t skip_publish = 0;  // a planted fault: so many events are not published
+  bool paused = false;              // SIGSTOP: it does nothing, and does not know
+  uint64_t starts = 0;              // incarnations so far
+  uint64_t skip_publish = 0;        // a planted fault: so many events are not published
+  bool stop_in_first_tick = false;  // the machine stops while the engine writes what it begins with
 
  private:
   void find_offsets(Bus& bus);
@@ -94,6 +98,10 @@ class Site {
   Process& any(Random& random) { return *processes[random.below(processes.size())]; }
   Process* running();          // one that is up and not paused, or null
   const Store& state() const;  // what is durable, once all is applied
+
+  Handled handled;
+  FirstTimes first_times;
+  bool first_time = false;  // since somebody looked last
 
   uint64_t published = 1;  // how far its events are known to be published; trails behind
   std::map<std::pair<std::string, uint32_t>, uint32_t> owners;  // partition -> instance

@@ -28,11 +28,17 @@ using TickListener = std::function<void(const Tick&)>;
 // Changes a tick on its way into the store: a planted fault. Empty: none.
 using Tamper = std::function<void(Tick&)>;
 
+// Told of each attempt at a tick, before anybody knows what becomes of it. Empty: nobody.
+struct TickHooks {
+  std::function<void()> begins;
+  std::function<void(uint64_t tick)> commits;
+};
+
 class LogDisk {
  public:
   LogDisk(Projector& projector, TickListener listener);
   Result<std::unique_ptr<Store>> open();  // recovers: the log is read, the tables catch up
-  // Stops the machine: what was not synced is lost or torn. Close the store first.
+  // Kills the process, or stops the machine: what was not synced is lost or torn then. Close the store first.
   void crash(Random& random);
   LogFolderTwin& folder() { return *folder_; }
   // Writes up to `ticks` ticks to the tables, as the applier does when it gets to it.
@@ -40,6 +46,7 @@ class LogDisk {
   // Every tick of the log, decoded anew.
   Result<std::vector<Tick>> read_all() const;
   Tamper tamper;
+  TickHooks hooks;
 
  private:
   class LogStore;
@@ -60,6 +67,7 @@ class Database {
   const std::vector<Tick>& ticks() const { return ticks_; }
   Mood mood = Mood::kWell;
   Tamper tamper;
+  TickHooks hooks;
   bool stale_cache = false;  // a planted fault: a conflict moves the position on and keeps the rows
   std::function<void(const Tick&)> on_refused;  // a planted fault: it hears of ticks that failed
 

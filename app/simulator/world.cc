@@ -34,8 +34,13 @@ SimulatedWorld::SimulatedWorld(const SimulationOptions& options, Coverage& cover
     // Some runs are calm in one way or wild in another: swarm testing (Groce et al., ISSTA 2012).
     weights_.push_back(weight < 10 && random.chance(25) ? 0 : weight + uint32_t(random.below(weight + 1)));
   }
+  first_times_ = random.chance(70);
+  newest_first_ = random.chance(40);
   for (const auto& site : sites_)
-    for (const auto& process : site->processes) start(*process, random);
+    for (const auto& process : site->processes) {
+      process->stop_in_first_tick = random.chance(20);
+      start(*process, random);
+    }
   random_ = nullptr;
 }
 
@@ -71,6 +76,8 @@ void SimulatedWorld::make_sites(const SimulationOptions& options, Coverage& cove
     auto site = std::make_unique<Site>(std::move(part), options.cluster, instances,
                                        [this](Site& of, const Tick& tick) {
                                          watch_.take(of, tick);
+                                         if (auto wrong = of.handled.durable(tick); !wrong.empty())
+                                           watch_.blame(of.name() + ": " + wrong);
                                          known_.take(tick);
                                        });
     tamperings_.push_back(std::make_shared<Tampering>(options.fault));
@@ -98,28 +105,48 @@ void SimulatedWorld::wrap_effects(std::vector<Service>& services, Coverage& cove
       effect.perform = [this, &coverage,
                         name = fmt::format("{} effect {} ", service.name, effect.type->name()),
                         inner = std::move(effect.perform)](const Service::Message& request,
-                                                           std::string_view key, bool poll) -> AnyOutcome {
-        using Kind = AnyOutcome::Kind;
-        const uint64_t roll = honest_ ? 0 : random_->below(100);
-        const auto say = [&](Kind kind, const char* text) -> AnyOutcome {
-          coverage.reached(name + text);
-          return {kind, nullptr, text};
-        };
-        if (roll >= 94) {
-          coverage.reached(name + "throws");
-          throw std::runtime_error("the connection broke");
-        }
-        if (roll >= 88) return say(Kind::kUnknown, "unknown");
-        if (roll >= 82) {
-          inner(request, key, poll);
-          return say(Kind::kUnknown, "unknown");
-        }
-        if (roll >= 76) return say(Kind::kRetry, "retry");
-        if (roll >= 71 && !poll) return say(Kind::kFailed, "failed");
-        AnyOutcome outcome = inner(request, key, poll);
-        if (outcome.kind == Kind::kDone) coverage.reached(name + "done");
-        return outcome;
+                                                           std::string_view key, bool poll) {
+        return outside(request, key, poll, inner, [&](const char* what) { coverage.reached(name + what); });
       };
+}
+
+// A call may be made once, and once more for each time that the outside has said that nothing happened.
+// Whoever makes it again without such a word would have it done twice by a provider that is not told apart
+// the two.
+AnyOutcome SimulatedWorld::outside(const Service::Message& request, std::string_view key, bool poll,
+                                   const Perform& inner, const std::function<void(const char*)>& reached) {
+  using Kind = AnyOutcome::Kind;
+  Calls& calls = calls_[std::string(key)];
+  if (!poll && ++calls.made > calls.may)
+    watch_.blame(fmt::format("{} {} was made again, and nobody had said that it did not happen",
+                             request.GetDescriptor()->name(), key));
+  const uint64_t roll = honest_ ? 0 : random_->below(100);
+  const auto say = [&](Kind kind, const char* text) -> AnyOutcome {
+    reached(text);
+    if (kind == Kind::kRetry || kind == Kind::kFailed) ++calls.may;
+    return {kind, nullptr, text};
+  };
+  const auto carry_out = [&] {
+    AnyOutcome outcome = inner(request, key, poll);
+    calls.happened |= outcome.kind == Kind::kDone;
+    if (outcome.kind == Kind::kRetry || outcome.kind == Kind::kFailed) ++calls.may;
+    return outcome;
+  };
+  if (roll >= 94) {
+    if (roll >= 97) carry_out();
+    reached("throws");
+    throw std::runtime_error("the connection broke");
+  }
+  if (roll >= 88) return say(Kind::kUnknown, "unknown");
+  if (roll >= 82) {
+    carry_out();
+    return say(Kind::kUnknown, "unknown");
+  }
+  if (roll >= 76) return say(Kind::kRetry, "retry");
+  if (roll >= 71 && !poll && !calls.happened) return say(Kind::kFailed, "failed");
+  AnyOutcome outcome = carry_out();
+  if (outcome.kind == Kind::kDone) reached("done");
+  return outcome;
 }
 
 void SimulatedWorld::start(Process& process, Random& random) {
@@ -129,6 +156,8 @@ void SimulatedWorld::start(Process& process, Random& random) {
     watch_.blame(fmt::format("{} does not start: {} {}", process.name(), started.error().reason,
                              started.error().detail));
   process.stop();
+  if (LogDisk* disk = process.site_.disk.get(); disk != nullptr && disk->folder().stop_at_sync)
+    disk->crash(random);
 }
 
 void SimulatedWorld::step(uint32_t number, Random& random) {
@@ -183,13 +212,14 @@ std::string SimulatedWorld::tick(Random& random) {
   const uint64_t before = process->store().end().tick;
   const bool worked = process->engine().step();
   const uint64_t after = process->store().end().tick;
-  if (after != before) return fmt::format("tick {}", after);
+  if (after != before) return fmt::format("tick {}", after) + after_first_time(*process, random);
   return worked ? "a tick without effect" : "";
 }
 
 std::string SimulatedWorld::deliver(Random& random) {
   Site& site = any_site(random);
   if (site.topics().empty()) return {};
+  if (newest_first_) return deliver_newest(site);
   auto topic = site.topics().begin();
   std::advance(topic, random.below(site.topics().size()));
   const uint32_t first = uint32_t(random.below(kPartitions));
@@ -203,6 +233,28 @@ std::string SimulatedWorld::deliver(Random& random) {
     if (process.deliver(bus_, *topic, partition)) return fmt::format("hears of {} {}", *topic, partition);
   }
   return {};
+}
+
+// The worst order that a broker may choose: of all that waits for a site, the event that was emitted last, as
+// long as nothing of its own partition waits before it. What a handler assumes across keys, or services, is
+// wrong here.
+std::string SimulatedWorld::deliver_newest(Site& site) {
+  const Event* newest = nullptr;
+  Process* process = nullptr;
+  std::pair<std::string, uint32_t> place;
+  for (const std::string& topic : site.topics())
+    for (uint32_t partition = 0; partition < kPartitions; ++partition) {
+      Process& owner = *site.processes[site.owners[{topic, partition}] % site.processes.size()];
+      if (!owner.up() || owner.paused) continue;
+      const Event* next = owner.next_heard(bus_, topic, partition);
+      if (next == nullptr || (newest != nullptr && (*next)->envelope.time() <= (*newest)->envelope.time()))
+        continue;
+      newest = next, process = &owner, place = {topic, partition};
+    }
+  if (process == nullptr) return {};
+  note(process->name());
+  process->deliver(bus_, place.first, place.second);
+  return fmt::format("hears of {} {}, the newest", place.first, place.second);
 }
 
 std::string SimulatedWorld::publish(Random& random) {

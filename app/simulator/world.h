@@ -43,7 +43,13 @@ class SimulatedWorld {
 
   void make_sites(const SimulationOptions& options, Coverage& coverage);
   void wrap_effects(std::vector<Service>& services, Coverage& coverage);
+  using Perform = std::function<AnyOutcome(const Service::Message&, std::string_view, bool)>;
+  AnyOutcome outside(const Service::Message& request, std::string_view key, bool poll, const Perform& inner,
+                     const std::function<void(const char*)>& reached);
+  std::string deliver_newest(Site& site);
   void start(Process& process, Random& random);
+  std::string stop_machine(Process& process, Random& random);
+  std::string after_first_time(Process& process, Random& random);
   void heal(Random& random);
   bool settle(Random& random, Duration horizon);
   bool run_all(Random& random);
@@ -69,7 +75,14 @@ class SimulatedWorld {
   uint32_t number_ = 0;       // of the step under way
   Random* random_ = nullptr;  // of the step under way, for what is asked outside
   bool honest_ = false;       // the provider outside answers as it should
-  bool lose_one_ = false;     // a planted fault: the next event is not published
+  struct Calls {
+    uint32_t may = 1, made = 0;
+    bool happened = false;
+  };
+  std::map<std::string, Calls> calls_;  // to the outside, by the key that they carry
+  bool newest_first_ = false;           // how events of several partitions come
+  bool first_times_ = false;            // processes end after what was done for the first time
+  bool lose_one_ = false;               // a planted fault: the next event is not published
 };
 
 }  // namespace micropay::app

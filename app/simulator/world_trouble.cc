@@ -16,10 +16,24 @@ std::string SimulatedWorld::crash(Random& random) {
     process->engine().step();
     clients_->ignore_answers(false);
   }
-  process->stop();
-  clients_->crashed(process);
-  if (disk != nullptr) disk->crash(random);
-  return within ? "crashes within a commit" : "crashes";
+  return stop_machine(*process, random) + (within ? " within a commit" : "");
+}
+
+std::string SimulatedWorld::stop_machine(Process& process, Random& random) {
+  process.stop();
+  clients_->crashed(&process);
+  if (process.site_.disk) process.site_.disk->crash(random);
+  return "crashes";
+}
+
+// What is assumed of a row, and is only written with the first use, shows when a process ends behind a first
+// time and before a second; or between a call to the outside and its answer.
+std::string SimulatedWorld::after_first_time(Process& process, Random& random) {
+  if (!std::exchange(process.site_.first_time, false) || !first_times_ || !random.chance(40)) return {};
+  if (process.jobs() > 0 && random.chance(50)) process.run_job(random.below(process.jobs()));
+  std::string what = ", and then " + stop_machine(process, random);
+  if (random.chance(70)) start(process, random), what += " and starts";
+  return what;
 }
 
 std::string SimulatedWorld::restart(Random& random) {

@@ -97,9 +97,12 @@ def test_secrets_are_masked(tmp_path):
 def test_services():
     shown = micropay("services")
     assert shown.returncode == 0
-    for service in ("user", "account", "payment", "transaction", "balance", "fraud", "notification", "audit"):
+    listed = {each["service"]: each for each in json.loads(micropay("services", "--json").stdout)}
+    assert listed["payment"]["port"] == 8083 and "payment.completed" in listed["payment"]["events"]
+    assert listed["notification"]["hears"] == ["account", "payment", "user"]
+    for service, each in listed.items():
         row = next(row for row in lines(shown.stdout) if row.split()[0] == service)
-        assert f"{service}-events" in row or service == "audit"
+        assert str(each["port"]) in row and (each["topic"] in row or not each["events"])
     named = micropay("services", "--events").stdout
     assert "payment.completed" in named and "balance_reservation" in named
 

@@ -15,9 +15,9 @@ import pytest
 
 from platform_client import new_uuid, told, wait_for
 from test_cluster_traces import SAGA
-from whole_cluster import pay_patiently
+from whole_cluster import SERVERS_CLUSTER, pay_patiently
 
-READERS = ("balance", "transaction", "notification", "fraud", "audit")  # of payment-events
+READERS = [name for name, service in SERVERS_CLUSTER.services().items() if "payment" in service["hears"]]
 AHEAD = itertools.count(900_000_000)  # positions far beyond all that there are
 HERE = pathlib.Path(__file__).resolve().parent
 

@@ -9,6 +9,7 @@ Every process keeps its settings, certificate and log below the folder. What set
 config server, which serves the folder's config/.
 """
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -28,10 +29,14 @@ ROOT = HERE.parent.parent
 BINARY = ROOT / os.environ.get("BUILD", "build") / "micropay"
 START_SECONDS = 60
 STOP_SECONDS = 30
-# Service and port of its contract.
-SERVICES = {"user": 8081, "account": 8082, "payment": 8083, "transaction": 8084, "balance": 8085,
-            "notification": 8086, "fraud": 8087, "audit": 8088}
 TWICE = ("payment", "transaction", "balance")
+
+
+@functools.cache
+def services(binary=BINARY):
+    """What a binary says of its services: a service that is added is started, given a database, and tested like any."""
+    listed = subprocess.run([binary, "services", "--json"], check=True, text=True, stdout=subprocess.PIPE).stdout
+    return {each["service"]: each for each in json.loads(listed)}
 
 
 class FixedPorts:
@@ -184,18 +189,21 @@ class Cluster:
         return self.servers[self.database].sql(*arguments)
 
     def make_databases(self):
-        """A database per service; its owner makes tables, its application role reads and writes rows only."""
+        """A database per service; its owner makes tables, its application role reads and writes rows only. A folder that
+        is older than a service gets those that are missing.
+        """
         password = self.folder / "servers/database-password"
-        if password.exists():
-            return
-        secret = secrets.token_hex(16)
-        self.servers[self.database].make_databases([f"micropay_{service}_db" for service in SERVICES], secret)
-        password.touch(mode=0o600)
-        password.write_text(secret)
+        server = self.servers[self.database]
+        if not password.exists():
+            secret = secrets.token_hex(16)
+            server.make_roles(secret)
+            password.touch(mode=0o600)
+            password.write_text(secret)
+        server.make_databases([f"micropay_{service}_db" for service in services()])
 
     def make_certificates(self):
         folder = self.folder / "certs"
-        if folder.exists():
+        if all((folder / f"{name}.crt").exists() for name in ("gateway", *services())):
             return
         self.tell("making an authority and certificates")
         subprocess.run([self.binary, "certs", "--out", folder], check=True,
@@ -216,9 +224,9 @@ class Cluster:
             others = [f"http://127.0.0.1:{other}/eureka" for other in found if other != port]
             add(f"discovery-{number + 1}", ["discovery"], port,
                 **{"discovery.listen": f"127.0.0.1:{port}", "discovery.peers": ",".join(others)})
-        for service, wanted in SERVICES.items():
+        for service, of_it in services().items():
             for number in range(2 if service in self.twice else 1):
-                port = self.ports(wanted + 100 * number)
+                port = self.ports(of_it["port"] + 100 * number)
                 name = f"{service}-{number + 1}" if service in self.twice else service
                 add(name, [service], port,
                     **{"rpc.listen": f"127.0.0.1:{port}",
@@ -267,7 +275,7 @@ class Cluster:
             self.tell(f"starting {name}")
             self.processes[name].start()
         others = [each for each in self.processes.values() if not each.runs]
-        self.tell(f"starting {len(others)} processes of {len(SERVICES)} services and the gateway")
+        self.tell(f"starting {len(others)} processes of {len(services())} services and the gateway")
         for each in others:
             each.launch()
         for each in others:

@@ -54,13 +54,17 @@ class Mariadb(Server):
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
-    def make_databases(self, names, secret):
-        """An owner for all of them, and a user who may not make tables."""
-        rights = {"micropay_owner": "ALL", "micropay_app": "SELECT, INSERT, UPDATE, DELETE"}
-        for user, right in rights.items():
-            self.sql(f"CREATE USER '{user}'@'127.0.0.1' IDENTIFIED BY '{secret}';\n" +
-                     "".join(f"CREATE DATABASE IF NOT EXISTS {name};\n"
-                             f"GRANT {right} ON {name}.* TO '{user}'@'127.0.0.1';\n" for name in names))
+    RIGHTS = {"micropay_owner": "ALL", "micropay_app": "SELECT, INSERT, UPDATE, DELETE"}
+
+    def make_roles(self, secret):
+        """An owner of databases, and a user who may not make tables."""
+        self.sql("".join(f"CREATE USER '{user}'@'127.0.0.1' IDENTIFIED BY '{secret}';\n" for user in self.RIGHTS))
+
+    def make_databases(self, names):
+        """Those that are not there."""
+        self.sql("".join(f"CREATE DATABASE IF NOT EXISTS {name};\n"
+                         f"GRANT {right} ON {name}.* TO '{user}'@'127.0.0.1';\n"
+                         for user, right in self.RIGHTS.items() for name in names))
 
     def url(self, role, database):
         return f"mysql://{role}@127.0.0.1:{self.port}/{database}"

@@ -60,11 +60,15 @@ class Postgres(Server):
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
-    def make_databases(self, names, secret):
-        """An owner for all of them, and a role that may not make tables."""
+    def make_roles(self, secret):
+        """An owner of databases, and a role that may not make tables."""
         self.sql("".join(f"CREATE ROLE {role} LOGIN PASSWORD '{secret}';\n"
-                         for role in ("micropay_owner", "micropay_app")) +
-                 "".join(f"CREATE DATABASE {name} OWNER micropay_owner;\n" for name in names))
+                         for role in ("micropay_owner", "micropay_app")))
+
+    def make_databases(self, names):
+        """Those that are not there."""
+        present = self.sql("SELECT datname FROM pg_database").splitlines()
+        self.sql("".join(f"CREATE DATABASE {name} OWNER micropay_owner;\n" for name in names if name not in present))
 
     def url(self, role, database):
         return f"postgres://{role}@127.0.0.1:{self.port}/{database}"

@@ -12,7 +12,7 @@ BINARY = ROOT / os.environ.get("BUILD", "build") / "micropay"
 
 FAULTS = ["acts-on-duplicate", "releases-twice", "loses-outbox-row", "rounds-a-cent", "keeps-stale-cache",
           "drops-timer", "remembers-too-late", "skips-audit-entry", "publishes-before-commit",
-          "ignores-reserved", "pays-back-twice"]
+          "ignores-reserved", "pays-back-twice", "skips-first-event"]
 
 
 def simulate(*arguments, seconds=600):
