@@ -13,6 +13,7 @@
 #include "app/data_folder.h"
 #include "app/documents.h"
 #include "app/event_text.h"
+#include "contracts/account.pb.h"
 
 namespace micropay::app {
 namespace {
@@ -141,6 +142,26 @@ TEST(Documents, AreWhatDocsHolds) {
     const std::string kept{std::istreambuf_iterator<char>(file), {}};
     EXPECT_TRUE(kept == document.text) << document.name << " is out of date: build/micropay docs --to docs";
   }
+}
+
+// A name with escape sequences steered the terminal of whoever watched the events; those of earlier releases
+// are stored.
+TEST(Console, NothingSteersTheTerminal) {
+  AccountCreated created;
+  created.set_account_id("a\x1b[2J");
+  created.set_name("\u202eevil\x1b]0;x\x07 \u00e9\n\u009b31m");
+  Envelope envelope;
+  envelope.set_type("account.created");
+  envelope.set_key("k\x1b[31m");
+  envelope.set_data(created.SerializeAsString());
+  for (const std::string& text : {event_line(envelope, false), event_json(envelope), event_page(envelope)}) {
+    EXPECT_EQ(text.find('\x1b'), std::string::npos) << text;
+    EXPECT_EQ(text.find('\x07'), std::string::npos) << text;
+    EXPECT_EQ(text.find("\u202e"), std::string::npos) << text;
+    EXPECT_EQ(text.find("\u009b"), std::string::npos) << text;
+    EXPECT_NE(text.find("\\u202eevil\\u001b]0;x\\u0007 \u00e9\\n\\u009b31m"), std::string::npos) << text;
+  }
+  EXPECT_EQ(text_table({{"a\x1b[2J", "b"}}), "a\\u{1b}[2J  b\n");
 }
 
 TEST(Console, FormatsForPeople) {

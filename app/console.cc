@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "libs/base/unicode.h"
 #include "libs/base/words.h"
 
 namespace micropay::app {
@@ -26,12 +27,17 @@ void tell(std::string_view text) { (void)std::fwrite(text.data(), 1, text.size()
 
 void print_error(std::string_view command, const Error& error, std::string_view hint) {
   const std::string text = error.detail.empty() ? error.reason : error.detail;
-  tell(fmt::format("micropay{}{}: {}{}\n", command.empty() ? "" : " ", command, text,
-                   error.detail.empty() || error.reason.empty() ? "" : fmt::format(" ({})", error.reason)));
+  const std::string reason =
+      error.detail.empty() || error.reason.empty() ? "" : fmt::format(" ({})", error.reason);
+  tell(printable_lines(fmt::format("micropay{}{}: {}{}", command.empty() ? "" : " ", command, text, reason)) +
+       "\n");
   if (!hint.empty()) tell(fmt::format("  {}\n", hint));
 }
 
-std::string text_table(const std::vector<std::vector<std::string>>& rows) {
+std::string text_table(const std::vector<std::vector<std::string>>& cells) {
+  std::vector<std::vector<std::string>> rows = cells;
+  for (auto& row : rows)
+    for (std::string& cell : row) cell = printable(cell);
   std::vector<size_t> widths;
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));

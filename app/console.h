@@ -17,8 +17,9 @@ void tell(std::string_view text);
 // any.
 void print_error(std::string_view command, const Error& error, std::string_view hint = {});
 
-// Rows of cells, the first one the heading; columns are as wide as their widest cell.
-std::string text_table(const std::vector<std::vector<std::string>>& rows);
+// Rows of cells, the first one the heading; columns are as wide as their widest cell. What is not printable
+// in a cell is an escape.
+std::string text_table(const std::vector<std::vector<std::string>>& cells);
 
 std::string grouped(uint64_t number);      // "1,234,567"
 std::string bytes_text(uint64_t bytes);    // "12.3 MB"

@@ -1,7 +1,9 @@
-// Events as text. Data of an event that this binary does not know is shown as its size.
+// Events as text. Data of an event that this binary does not know is shown as its size. Names and
+// descriptions come from everybody, and old ones were checked by nobody: what steers a terminal is an escape.
 #include "app/event_text.h"
 
 #include "libs/base/time.h"
+#include "libs/base/unicode.h"
 #include "libs/contract/json.h"
 
 namespace micropay::app {
@@ -38,14 +40,16 @@ std::string event_json(const Envelope& envelope) {
   append_member(out, "causationid", envelope.causation_id());
   append_member(out, "traceparent", envelope.traceparent());
   append_member(out, "actor", envelope.actor());
-  return out + fmt::format(",\"position\":{},\"data\":{}}}", envelope.position(), data_json(envelope));
+  return printable_json(
+      out + fmt::format(",\"position\":{},\"data\":{}}}", envelope.position(), data_json(envelope)));
 }
 
 std::string event_line(const Envelope& envelope, bool colours) {
   const auto style = [&](std::string_view code) { return colours ? code : std::string_view(); };
   return fmt::format("{:>8}  {}{}{}  {}{:<34}{}  {}  {}{}{}", envelope.position(), style(kDim),
-                     format_time(envelope.time()), style(kPlain), style(kBold), envelope.type(),
-                     style(kPlain), envelope.key(), style(kDim), data_json(envelope), style(kPlain));
+                     format_time(envelope.time()), style(kPlain), style(kBold), printable(envelope.type()),
+                     style(kPlain), printable(envelope.key()), style(kDim),
+                     printable_json(data_json(envelope)), style(kPlain));
 }
 
 std::string event_page(const Envelope& envelope) { return pretty_json(event_json(envelope)); }
@@ -78,7 +82,7 @@ std::string pretty_json(std::string_view json) {
       if (c == ',') new_line();
     }
   }
-  return out + "\n";
+  return printable_json(out) + "\n";
 }
 
 }  // namespace micropay::app

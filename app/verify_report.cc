@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "app/verify.h"
+#include "libs/base/unicode.h"
 #include "libs/contract/json.h"
 
 namespace micropay::app {
@@ -90,8 +91,9 @@ std::string VerifyReport::text() const {
                     audit_head_text(head));
   const auto failed = std::ranges::count_if(checks, [](const Check& check) { return !check.ok; });
   const std::string cost = fmt::format("{}, {} of memory", seconds_text(took), bytes_text(memory_bytes));
-  return out + (failed == 0 ? fmt::format("All {} checks hold ({}).\n", checks.size(), cost)
-                            : fmt::format("{} of {} checks failed ({}).\n", failed, checks.size(), cost));
+  out += failed == 0 ? fmt::format("All {} checks hold ({}).\n", checks.size(), cost)
+                     : fmt::format("{} of {} checks failed ({}).\n", failed, checks.size(), cost);
+  return printable_lines(out);  // fields of rows stand in it
 }
 
 std::string VerifyReport::json() const {

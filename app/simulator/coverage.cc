@@ -18,6 +18,8 @@ const std::set<std::string, std::less<>> kCommonReasons = {"required",
                                                            "not_positive",
                                                            "not_found",
                                                            "forbidden",
+                                                           "is_party",
+                                                           "card_number_refused",
                                                            "unauthenticated",
                                                            "overloaded",
                                                            "storage_failed",
@@ -55,6 +57,8 @@ void Coverage::expect(const std::vector<Service>& services) {
       expected_[fmt::format("command {} succeeds", command.method->name)] = true;
       for (const std::string& reason : command.method->options.reasons())
         expected_[fmt::format("command {} answers {}", command.method->name, reason)] = true;
+      if (!command.method->parties.empty())
+        expected_[fmt::format("command {} answers is_party", command.method->name)] = true;
     }
     for (const auto& query : service.queries)
       expected_[fmt::format("query {} succeeds", query.method->name)] = true;
@@ -97,7 +101,9 @@ void Coverage::answered(const contract::Method& method, const std::string& reaso
   const char* kind = method.query ? "query" : "command";
   if (reason.empty()) return reached(fmt::format("{} {} succeeds", kind, method.name));
   const auto& named = method.options.reasons();
-  if (std::find(named.begin(), named.end(), reason) == named.end() && kCommonReasons.contains(reason)) return;
+  const bool own = std::find(named.begin(), named.end(), reason) != named.end() ||
+                   (reason == "is_party" && !method.parties.empty());
+  if (!own && kCommonReasons.contains(reason)) return;
   reached(fmt::format("{} {} answers {}", kind, method.name, reason));
 }
 

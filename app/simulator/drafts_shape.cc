@@ -283,6 +283,13 @@ Principal Drafts::asker(const contract::Method& method, const Message& message, 
     const bool own = user != nullptr && random.chance(10) &&
                      (method.name == "ReverseTransaction" || method.name == "CreateTransfers");
     if (!own) principal.user_id = "00000000-0000-7000-8000-000000000001";
+    // Now and then one who decides about himself.
+    for (const contract::PartyCheck& party : method.parties) {
+      const Known::Record* about =
+          known_.find(party.table->descriptor, contract::field_text(message, *party.by));
+      if (about == nullptr || !random.chance(8)) continue;
+      principal.user_id = contract::field_text(*about->row, *party.users[random.below(party.users.size())]);
+    }
     return principal;
   }
   if (random.chance(8)) return principal;

@@ -19,6 +19,7 @@
 #include "libs/base/metrics.h"
 #include "libs/base/settings.h"
 #include "libs/base/time.h"
+#include "libs/base/unicode.h"
 
 namespace micropay {
 namespace {
@@ -33,19 +34,9 @@ constexpr auto kGather = std::chrono::milliseconds(2);
 
 thread_local LogScope::Ids current_ids;
 
-// Length of the UTF-8 character at the start of text, 0 when it is malformed (RFC 3629).
-size_t utf8_length(std::string_view text) {
-  const auto byte = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-  const auto follows = [&](size_t i) { return (byte(i) & 0xC0) == 0x80; };
-  const unsigned first = byte(0);
-  if (first < 0x80) return 1;
-  if (first >= 0xC2 && first <= 0xDF) return follows(1) ? 2 : 0;
-  if (first >= 0xE0 && first <= 0xEF) {
-    const bool shortest = first != 0xE0 || byte(1) >= 0xA0, no_surrogate = first != 0xED || byte(1) < 0xA0;
-    return follows(1) && follows(2) && shortest && no_surrogate ? 3 : 0;
-  }
-  if (first < 0xF0 || first > 0xF4 || !follows(1) || !follows(2) || !follows(3)) return 0;
-  return (first != 0xF0 || byte(1) >= 0x90) && (first != 0xF4 || byte(1) < 0x90) ? 4 : 0;
+bool is_shown(char32_t character) {
+  const Glyph glyph = glyph_of(character);
+  return glyph == Glyph::kVisible || glyph == Glyph::kBlank || glyph == Glyph::kMark;
 }
 
 // For inside JSON quotes; used for readable lines too, so that nobody's input can forge a line or steer a
@@ -57,15 +48,13 @@ void append_escaped(std::string& out, std::string_view text) {
     while (i < text.size() && plain(text[i])) ++i;
     out.append(text, run, i - run);
     if (i == text.size()) return;
-    const char c = text[i];
-    const size_t length = utf8_length(text.substr(i));
-    if (c == '"' || c == '\\') (out += '\\') += c;
-    else if (c == '\n') out += "\\n";
-    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F)
-      fmt::format_to(std::back_inserter(out), "\\u{:04x}", int(c));
-    else if (length == 0) out += "\\ufffd";
-    else out.append(text, i, length);
-    i += std::max<size_t>(length, 1);
+    const size_t begin = i;
+    const auto character = next_character(text, i);
+    if (!character) out += "\\ufffd";
+    else if (*character == '"' || *character == '\\') (out += '\\') += char(*character);
+    else if (*character == '\n') out += "\\n";
+    else if (is_shown(*character)) out.append(text, begin, i - begin);
+    else append_json_escape(out, *character);
   }
 }
 

@@ -8,6 +8,7 @@
 #include <unicode/utf8.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "libs/base/check.h"
 
@@ -52,26 +53,6 @@ bool selector_fits(std::u32string_view text, size_t at) {
   if (selector == 0xfe0e || selector == 0xfe0f) return has(base, UCHAR_EMOJI);
   if (selector < 0xfe00) return is_script(base, USCRIPT_MONGOLIAN);
   return has(base, UCHAR_UNIFIED_IDEOGRAPH);
-}
-
-std::optional<std::u32string> characters_of(std::string_view text) {
-  std::u32string out;
-  out.reserve(text.size());
-  for (size_t at = 0; at < text.size();) {
-    const auto character = next_character(text, at);
-    if (!character) return {};
-    out.push_back(*character);
-  }
-  return out;
-}
-
-std::string to_utf8(std::u32string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  icu::StringByteSink<std::string> sink(&out);
-  icu::UnicodeString::fromUTF32(reinterpret_cast<const UChar32*>(text.data()), int32_t(text.size()))
-      .toUTF8(sink);
-  return out;
 }
 
 // RFC 5892, appendix A: characters that are right in some company only.
@@ -160,6 +141,34 @@ std::optional<char32_t> next_character(std::string_view text, size_t& at) {
   return char32_t(character);
 }
 
+std::optional<std::u32string> characters_of(std::string_view text) {
+  std::u32string out;
+  out.reserve(text.size());
+  for (size_t at = 0; at < text.size();) {
+    const auto character = next_character(text, at);
+    if (!character) return {};
+    out.push_back(*character);
+  }
+  return out;
+}
+
+std::string to_utf8(std::u32string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  icu::StringByteSink<std::string> sink(&out);
+  icu::UnicodeString::fromUTF32(reinterpret_cast<const UChar32*>(text.data()), int32_t(text.size()))
+      .toUTF8(sink);
+  return out;
+}
+
+int digit_of(char32_t c) {
+  if (c < 0x80) return c >= '0' && c <= '9' ? int(c - '0') : -1;
+  const int type = u_charType(UChar32(c));
+  if (type != U_DECIMAL_DIGIT_NUMBER && type != U_OTHER_NUMBER) return -1;
+  const double value = u_getNumericValue(UChar32(c));
+  return value >= 0 && value <= 9 && value == std::floor(value) ? int(value) : -1;
+}
+
 bool is_utf8(std::string_view text) {
   for (size_t at = 0; at < text.size();)
     if (!next_character(text, at)) return false;
@@ -220,28 +229,60 @@ std::optional<std::string> idna_to_ascii(std::string_view domain) {
   return std::string(out, size_t(length));
 }
 
-std::string printable(std::string_view text) {
+namespace {
+
+// Copies what is shown as itself; the rest is `escape(out, character, bytes)`, without a character where the
+// bytes are no UTF-8.
+template <typename Escape>
+std::string shown(std::string_view text, Escape escape) {
   std::string out;
   out.reserve(text.size());
   bool base = false;  // the character before may carry a mark
   for (size_t at = 0; at < text.size();) {
     const size_t begin = at;
     const auto character = next_character(text, at);
-    if (!character) {
-      out += fmt::format("\\x{:02x}", uint8_t(text[begin]));
-      base = false;
-      continue;
-    }
-    const Glyph glyph = glyph_of(*character);
-    const bool shown = glyph == Glyph::kVisible || glyph == Glyph::kBlank || (glyph == Glyph::kMark && base);
-    if (shown) out += text.substr(begin, at - begin);
-    else if (*character == '\n') out += "\\n";
-    else if (*character == '\r') out += "\\r";
-    else if (*character == '\t') out += "\\t";
-    else out += fmt::format("\\u{{{:x}}}", uint32_t(*character));
-    base = shown && glyph != Glyph::kBlank;
+    const Glyph glyph = character ? glyph_of(*character) : Glyph::kNoText;
+    const bool plain = glyph == Glyph::kVisible || glyph == Glyph::kBlank || (glyph == Glyph::kMark && base);
+    if (plain) out += text.substr(begin, at - begin);
+    else escape(out, character, uint8_t(text[begin]));
+    base = plain && glyph != Glyph::kBlank;
   }
   return out;
+}
+
+std::string escape_of(std::optional<char32_t> character, uint8_t byte) {
+  if (!character) return fmt::format("\\x{:02x}", byte);
+  if (*character == '\n') return "\\n";
+  if (*character == '\r') return "\\r";
+  if (*character == '\t') return "\\t";
+  return fmt::format("\\u{{{:x}}}", uint32_t(*character));
+}
+
+}  // namespace
+
+std::string printable(std::string_view text) {
+  return shown(text, [](std::string& out, std::optional<char32_t> character, uint8_t byte) {
+    out += escape_of(character, byte);
+  });
+}
+
+std::string printable_lines(std::string_view text) {
+  return shown(text, [](std::string& out, std::optional<char32_t> character, uint8_t byte) {
+    out += character == U'\n' ? "\n" : escape_of(character, byte);
+  });
+}
+
+void append_json_escape(std::string& out, char32_t character) {
+  const auto c = uint32_t(character);
+  if (c < 0x10000) out += fmt::format("\\u{:04x}", c);
+  else out += fmt::format("\\u{:04x}\\u{:04x}", 0xd7c0 + (c >> 10), 0xdc00 + (c & 0x3ff));
+}
+
+std::string printable_json(std::string_view json) {
+  return shown(json, [](std::string& out, std::optional<char32_t> character, uint8_t) {
+    if (character == U'\n') out += '\n';
+    else append_json_escape(out, character.value_or(0xfffd));
+  });
 }
 
 }  // namespace micropay

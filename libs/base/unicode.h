@@ -29,6 +29,10 @@ Glyph glyph_of(char32_t character);
 // one).
 std::optional<char32_t> next_character(std::string_view text, size_t& at);
 bool is_utf8(std::string_view text);
+std::optional<std::u32string> characters_of(std::string_view text);  // nothing when it is no UTF-8
+std::string to_utf8(std::u32string_view characters);
+// 0 to 9 of every script's digits, circled ones and the like; -1: it is none.
+int digit_of(char32_t character);
 
 // Normalisation form C; nothing when it is no UTF-8. The time can grow with the square of a run of marks:
 // bound the text before.
@@ -50,5 +54,9 @@ std::optional<std::string> idna_to_ascii(std::string_view domain);
 // For terminals and logs: one line, in which all but visible characters, plain blanks and marks that stand on
 // something is an escape: \n, \t, \x9b (a byte that is no UTF-8), \u{200b}.
 std::string printable(std::string_view text);
+std::string printable_lines(std::string_view text);             // the same, but \n stays
+void append_json_escape(std::string& out, char32_t character);  // \u00e9; a pair beyond U+FFFF
+// Of a JSON document, with JSON's own escapes: the same value, and its lines stay lines.
+std::string printable_json(std::string_view json);
 
 }  // namespace micropay

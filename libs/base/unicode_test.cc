@@ -125,6 +125,17 @@ TEST(Unicode, TerminalsAreShownEscapes) {
   EXPECT_EQ(printable("a\u202eb\u200bc"), "a\\u{202e}b\\u{200b}c");
   EXPECT_EQ(printable("\u0301a\u0301"), "\\u{301}a\u0301");
   EXPECT_EQ(printable(""), "");
+  EXPECT_EQ(printable_json("{\n \"a\": \"\u00e9\u202e\xc2\x9b\xff\U000e0041\"}"),
+            "{\n \"a\": \"\u00e9\\u202e\\u009b\\ufffd\\udb40\\udc41\"}");
+}
+
+TEST(Unicode, ReadsDigitsOfEveryScript) {
+  EXPECT_EQ(digit_of('7'), 7);
+  EXPECT_EQ(digit_of(U'\uff17'), 7);
+  EXPECT_EQ(digit_of(U'\u0667'), 7);
+  EXPECT_EQ(digit_of(U'\u2466'), 7);
+  EXPECT_EQ(digit_of(U'\u00bd'), -1) << "a half";
+  EXPECT_EQ(digit_of('a'), -1);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "libs/base/time.h"
+#include "libs/base/unicode.h"
 
 namespace micropay::contract {
 namespace {
@@ -43,6 +44,26 @@ bool is_email(std::string_view text) {
   const std::string_view domain = text.substr(at + 1);
   return domain.find('.') != domain.npos && every_part(text.substr(0, at), '.', is_atom) &&
          every_part(domain, '.', is_host_label);
+}
+
+std::optional<std::string> email_form(std::string_view text) {
+  constexpr size_t kMostBytes = 1024;
+  const size_t at = text.rfind('@');
+  const auto is_upper = [](char c) { return c >= 'A' && c <= 'Z'; };
+  const auto is_foreign = [](char c) { return uint8_t(c) >= 0x80; };
+  if (at == text.npos || text.size() > kMostBytes) return {};
+  const std::string_view domain = text.substr(at + 1);
+  const bool foreign = std::ranges::any_of(domain, is_foreign);
+  if (!foreign && std::ranges::none_of(text, is_upper)) return {};
+  std::string form(text);
+  if (foreign) {
+    const auto ascii = idna_to_ascii(domain);
+    if (!ascii) return {};
+    form.replace(at + 1, form.npos, *ascii);
+  }
+  for (char& c : form)
+    if (is_upper(c)) c = char(c + 32);
+  return form;
 }
 
 bool is_date(std::string_view text) { return text.size() == 10 && parse_time(text).has_value(); }

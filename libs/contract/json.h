@@ -41,7 +41,8 @@ Result<void> parse_json(std::string_view json, Message& message);
 
 // Sets one field from text, as it stands in a path or query string; `name` is its JSON name ("pageSize",
 // "id"). Repeated fields take one item a call; a second value for another field is refused (duplicate_field),
-// so a path variable that the body has set already is, too. Reasons as above.
+// so a path variable that the body has set already is, too. "metadata.order" is an entry of a Metadata field.
+// Reasons as above.
 Result<void> set_from_text(Message& message, std::string_view name, std::string_view text);
 
 // Reads a field for owners, keys, path building: string fields as they are, integers as text.

@@ -219,8 +219,38 @@ Result<void> parse_json(std::string_view json, Message& message) {
   return {};
 }
 
+namespace {
+
+// "metadata.order": an entry of it.
+Result<void> set_entry(Message& message, const FieldPlan& field, std::string_view key,
+                       std::string_view text) {
+  if (!simdjson::validate_utf8(key.data(), key.size()) || !simdjson::validate_utf8(text.data(), text.size()))
+    return refuse("invalid_format", "is not UTF-8");
+  Message& metadata = child(message, field);
+  const auto entries = metadata_of(metadata);
+  if (std::ranges::count(entries, key, [](const auto& entry) { return entry.first; }) > 0)
+    return refuse("duplicate_field", "is there twice");
+  if (entries.size() >= field.max_length)
+    return refuse("too_long", fmt::format("must have at most {} entries", field.max_length));
+  add_metadata(metadata, key, text);
+  return {};
+}
+
+const FieldPlan* field_with_entries(const MessagePlan& plan, std::string_view name) {
+  const FieldPlan* field = field_named(plan, name);
+  return field != nullptr && field->kind == Kind::kMetadata && !field->read_only ? field : nullptr;
+}
+
+}  // namespace
+
 Result<void> set_from_text(Message& message, std::string_view name, std::string_view text) {
   const MessagePlan& plan = plan_of(message);
+  if (const size_t dot = name.find('.'); dot != name.npos)
+    if (const FieldPlan* field = field_with_entries(plan, name.substr(0, dot))) {
+      auto set = set_entry(message, *field, name.substr(dot + 1), text);
+      if (!set) return with_path(below(name, std::move(set).error()).error());
+      return {};
+    }
   const FieldPlan* field = field_named(plan, name);
   if (field == nullptr)
     return with_path(refuse("unknown_field", "is not known" + nearest_field(plan, name), name).error());

@@ -182,6 +182,16 @@ TEST(SetFromText, FollowsTheSameRules) {
   EXPECT_TRUE(set_from_text(*message, "words", "b"));
   EXPECT_TRUE(set_from_text(*message, "text", "a"));
   EXPECT_EQ(set_from_text(*message, "text", "b").error().reason, "duplicate_field");
+  EXPECT_EQ(set("metadata", "5"), "invalid_type metadata");
+  EXPECT_EQ(set("metadata.order", "42"), "ok");
+  EXPECT_EQ(set("metadata.a.b", "42"), "ok");
+  EXPECT_EQ(set("metadata.order", "\xff"), "invalid_format metadata.order");
+  EXPECT_EQ(set("text.order", "42"), "unknown_field text.order");
+  EXPECT_EQ(set("amount.currency", "EUR"), "unknown_field amount.currency");
+  EXPECT_TRUE(set_from_text(*message, "metadata.order", "42"));
+  EXPECT_TRUE(set_from_text(*message, "metadata.shop", "7"));
+  EXPECT_EQ(set_from_text(*message, "metadata.order", "43").error().reason, "duplicate_field");
+  EXPECT_NE(to_json(*message).find(R"("metadata":{"order":"42","shop":"7"})"), std::string::npos);
 }
 
 }  // namespace

@@ -93,6 +93,13 @@ struct OwnerCheck {
   const FieldDescriptor* by = nullptr;  // null: the handler restricts the list itself
 };
 
+// Whom a role alone does not let in: the users of this record.
+struct PartyCheck {
+  const Table* table = nullptr;
+  const FieldDescriptor* by = nullptr;        // of the request: the record's key
+  std::vector<const FieldDescriptor*> users;  // of the record: user ids, one or several
+};
+
 struct Method {
   uint32_t id = 0;
   std::string name;       // "CreatePayment"
@@ -107,6 +114,7 @@ struct Method {
   bool list = false;      // its answer has next_page_token
   uint32_t success = 200;
   OwnerCheck owner;
+  std::vector<PartyCheck> parties;
   const Table* resource = nullptr;                // the table of its answer, when the answer is a record
   std::vector<const FieldDescriptor*> variables;  // the {variables} of its path, in order
   const Message* request_prototype = nullptr;

@@ -77,6 +77,8 @@ class Checker {
       return "min_length and max_length are for strings, bytes and lists";
     if (options.max_length() != 0 && options.min_length() > options.max_length())
       return "min_length over max_length";
+    if (options.max_bytes() != 0 && !is_text(field) && !is_metadata(field))
+      return "max_bytes is for strings and Metadata";
     const bool hides_zero = !field.has_presence() && !field.is_repeated();
     if (options.required() && hides_zero && field.cpp_type() == FieldDescriptor::CPPTYPE_BOOL)
       return "a bool that is required needs the word optional, or its absence cannot be told";
@@ -131,6 +133,7 @@ class Checker {
     if (!method.verb.empty() && method.options.callers_size() > 0)
       problem(method, "has a route and callers: one or the other");
     if (method.owner.table != nullptr) owner(method);
+    for (const PartyCheck& party : method.parties) this->party(method, party);
     for (const std::string& text : option_problems(method, state_)) problem(method, text);
     if (options.on_engine() && !method.query) problem(method, "on_engine is for queries");
     for (const std::string& name : {options.failure_field(), options.media_field()})
@@ -142,6 +145,8 @@ class Checker {
       problem(method, "its failures say no sentence: failure_detail, or " + failure + "_detail, is missing");
     if (!options.media_field().empty() && method.response->FindFieldByName("content_type") == nullptr)
       problem(method, "its answer has content, but no content_type");
+    if (options.refusals() != STANDARD && method.verb.empty())
+      problem(method, "refusals are counted by the gateway: it needs a route");
     if (method.success < 200 || method.success > 299) problem(method, "success is no success status");
   }
 
@@ -153,6 +158,21 @@ class Checker {
     if (table.key.size() != 1) problem(method, table.descriptor->name() + " has a key of several fields");
     if (method.owner.by->is_repeated() || !(is_text(*method.owner.by) || is_integer(*method.owner.by)))
       problem(method, "the owner field is no key");
+  }
+
+  void party(const Method& method, const PartyCheck& party) {
+    const Access& access = method.options.access();
+    if (access.roles_size() == 0 && access.scope().empty())
+      problem(method, "not_party is for those whom a role or a scope lets in");
+    if (party.table->service != method.service)
+      problem(method, "not_party names a record of another service");
+    if (party.table->key.size() != 1)
+      problem(method, party.table->descriptor->name() + " has a key of several fields");
+    if (party.by->is_repeated() || !(is_text(*party.by) || is_integer(*party.by)))
+      problem(method, "the field of not_party is no key");
+    if (party.users.empty()) problem(method, "not_party names no user");
+    for (const FieldDescriptor* user : party.users)
+      if (!is_text(*user)) problem(method, "not_party user " + user->name() + " is no user id: a string");
   }
 
   void route(const Method& method) {
@@ -173,7 +193,8 @@ class Checker {
         problem(method, "path variable " + variable->name() + " is neither a string nor an integer");
     if (method.verb != "GET") return;
     for (int i = 0; i < method.request->field_count(); ++i)
-      if (method.request->field(i)->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE)
+      if (method.request->field(i)->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE &&
+          (!is_metadata(*method.request->field(i)) || method.request->field(i)->is_repeated()))
         problem(method, method.request->field(i)->name() + " does not fit a query string");
   }
 

@@ -189,6 +189,7 @@ class Reader {
     const auto resource = state_.table_by_descriptor.find(method.response);
     if (resource != state_.table_by_descriptor.end()) method.resource = resource->second;
     set_owner(descriptor, method);
+    for (const Party& party : method.options.access().not_party()) add_party(descriptor, method, party);
     service.methods.push_back(&method);
     state_.method_list.push_back(&method);
     if (!state_.method_by_name.emplace(method.name, &method).second)
@@ -198,16 +199,30 @@ class Reader {
                      method.request->name() + " is another method's request, too");
   }
 
+  const Table* record(const MethodDescriptor& descriptor, const std::string& name, std::string_view role) {
+    const auto message = state_.messages.find(name);
+    const auto table = message == state_.messages.end() ? state_.table_by_descriptor.end()
+                                                        : state_.table_by_descriptor.find(message->second);
+    if (table != state_.table_by_descriptor.end()) return table->second;
+    state_.problem(*descriptor.file(), descriptor.name(), fmt::format("{} \"{}\" is no table", role, name));
+    return nullptr;
+  }
+
   void set_owner(const MethodDescriptor& descriptor, Method& method) {
     if (!method.options.access().has_owner()) return;
     const Owner& owner = method.options.access().owner();
-    const auto record = state_.messages.find(owner.record());
-    const auto table = record == state_.messages.end() ? state_.table_by_descriptor.end()
-                                                       : state_.table_by_descriptor.find(record->second);
-    if (table == state_.table_by_descriptor.end())
-      state_.problem(*descriptor.file(), method.name, "owner record \"" + owner.record() + "\" is no table");
-    else method.owner.table = table->second;
+    method.owner.table = record(descriptor, owner.record(), "owner record");
     if (!owner.by().empty()) method.owner.by = field(*method.request, owner.by(), "owner field");
+  }
+
+  void add_party(const MethodDescriptor& descriptor, Method& method, const Party& party) {
+    PartyCheck check{.table = record(descriptor, party.record(), "not_party record"),
+                     .by = field(*method.request, party.by(), "not_party field")};
+    if (check.table == nullptr || check.by == nullptr) return;
+    for (const std::string& user : party.users())
+      if (const FieldDescriptor* found = field(*check.table->descriptor, user, "user"))
+        check.users.push_back(found);
+    method.parties.push_back(std::move(check));
   }
 
   ModelState& state_;

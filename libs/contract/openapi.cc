@@ -207,18 +207,25 @@ class Document {
         if (is_variable(method, plan))
           parameter("path", plan.name, true, {}, [&] { schemas_.field(plan, Direction::kInput); });
       if (method.verb == "GET") {
-        for (const FieldPlan* plan : body_fields(method))
-          parameter("query", plan->name, plan->options->required(), plan->options->summary(),
-                    [&] { schemas_.field(*plan, Direction::kInput); });
+        for (const FieldPlan* plan : body_fields(method)) {
+          const bool entries = plan->kind == Kind::kMetadata;  // a parameter each, named by its key
+          parameter("query", entries ? plan->name + ".{key}" : plan->name, plan->options->required(),
+                    plan->options->summary(), [&] {
+                      if (entries) out_.text("type", "string"), out_.number("maxLength", kMaxText);
+                      else schemas_.field(*plan, Direction::kInput);
+                    });
+        }
         if (method.list && method.request->FindFieldByName("page_token") != nullptr)
           parameter("query", "offset", false, "Items to skip, instead of a pageToken.", [&] {
             out_.text("type", "integer"), out_.number("minimum", 0), out_.number("maximum", 1'000'000);
           });
         if (method.options.media_field().empty())
-          parameter("query", "fields", false,
-                    "Only these fields of the answer, or of its items; separated by commas.", [&] {
-                      out_.text("type", "string"), out_.text("pattern", "^[A-Za-z0-9]+(,[A-Za-z0-9]+)*$");
-                    });
+          parameter(
+              "query", "fields", false,
+              "Only these fields of the answer, or of its items; separated by commas. The others are left "
+              "out, "
+              "also those that its schema requires.",
+              [&] { out_.text("type", "string"), out_.text("pattern", "^[A-Za-z0-9]+(,[A-Za-z0-9]+)*$"); });
         header_parameter("If-None-Match", "Answers 304 when the ETag is still this one.",
                          "\"0123456789abcdef\"");
       }

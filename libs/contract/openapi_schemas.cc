@@ -43,12 +43,16 @@ std::string amount_pattern(int exponent, bool positive) {
   return "^(" + whole + decimals + "|0\\.(" + fractions + "))$";
 }
 
+// Titles are what generators name classes by.
 void money_input(JsonText& out, bool positive) {
+  const std::string_view title = positive ? "PositiveMoneyInput" : "MoneyInput";
+  out.text("title", title);
   out.text("description", positive ? "An exact amount, more than zero." : "An exact amount.");
   out.list("oneOf", [&] {
     for (int exponent = 0; exponent <= 4; ++exponent) {
       if (currencies(exponent).empty()) continue;
       out.item_object([&] {
+        out.text("title", fmt::format("{}{}Decimals", title, exponent));
         out.text("type", "object");
         out.flag("additionalProperties", false);
         out.list("required", [&] { out.item("currency"), out.item("value"); });
@@ -70,12 +74,19 @@ void money_input(JsonText& out, bool positive) {
            [&] { out.item_object([&] { out.text("currency", "EUR"), out.text("value", "12.34"); }); });
 }
 
+// An answer may name a currency that this document does not know yet.
+void currency_output(JsonText& out) {
+  out.text("type", "string");
+  out.text("pattern", "^[A-Z]{3}$");
+}
+
 void money_output(JsonText& out) {
+  out.text("title", "Money");
   out.text("description", "An exact amount: a decimal string with the decimals of its currency.");
   out.text("type", "object");
   out.list("required", [&] { out.item("currency"), out.item("value"); });
   out.object("properties", [&] {
-    out.object("currency", [&] { out.text("$ref", "#/components/schemas/Currency"); });
+    out.object("currency", [&] { currency_output(out); });
     out.object("value", [&] {
       out.text("type", "string");
       out.text("pattern", "^-?(0|[1-9][0-9]*)(\\.[0-9]+)?$");
@@ -86,7 +97,11 @@ void money_output(JsonText& out) {
 }
 
 void metadata_schema(JsonText& out) {
-  out.text("description", "Strings of the caller's own, kept with the record.");
+  out.text("title", "Metadata");
+  out.text("description",
+           fmt::format("Strings of the caller's own, kept with the record; {} bytes of keys and "
+                       "values together.",
+                       kMaxMetadataBytes));
   out.text("type", "object");
   out.number("maxProperties", kMaxMetadata);
   out.object("propertyNames", [&] {
@@ -109,8 +124,17 @@ std::string_view format_name(Format format) {
   }
 }
 
-std::string_view format_pattern(Format format) {
+// Controls, and what is not seen or turns the direction of others. (That something is seen, no pattern says.)
+constexpr std::string_view kUnseen =
+    "\\u007f-\\u009f\\u00ad\\u034f\\u061c\\u115f\\u1160\\u180e\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-"
+    "\\u206f"
+    "\\u3164\\ue000-\\uf8ff\\ufeff\\uffa0\\ufff0-\\ufffc";
+
+std::string format_pattern(Format format) {
   switch (format) {
+    case NAME: return fmt::format("^[^\\u0000-\\u001f{}]*$", kUnseen);
+    case TEXT: return fmt::format("^[^\\u0000-\\u0008\\u000b-\\u001f{}]*$", kUnseen);
+    case TOKEN: return "^[!-~]*$";
     case UUID: return "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$";
     case LANGUAGE: return "^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$";
     case URL: return "^https?://[A-Za-z0-9]";
@@ -175,7 +199,8 @@ void Schemas::single(const FieldPlan& plan, Direction direction) {
     case Kind::kBool: out_.text("type", "boolean"); break;
     case Kind::kEnum:
       out_.text("type", "string");
-      out_.list("enum", [&] {
+      // Answers may have values of tomorrow: a client of today reads them.
+      out_.list(input ? "enum" : "x-extensible-enum", [&] {
         const auto* type = plan.field->enum_type();
         for (int i = 0; i < type->value_count(); ++i)
           if (!is_unspecified(*type->value(i))) out_.item(enum_text(*type->value(i)));
@@ -201,6 +226,7 @@ void Schemas::single(const FieldPlan& plan, Direction direction) {
 
 void Schemas::string(const FieldPlan& plan, Direction direction) {
   const Format format = plan.options->format();
+  if (format == CURRENCY && direction == Direction::kOutput) return currency_output(out_);
   if (format == CURRENCY) return out_.text("$ref", "#/components/schemas/Currency");
   out_.text("type", "string");
   if (!format_name(format).empty()) out_.text("format", format_name(format));
@@ -247,16 +273,14 @@ void Schemas::message(const Wanted& wanted) {
     if (input ? !plan.read_only : !plan.hidden) fields.push_back(&plan);
   if (wanted.body_of != nullptr) fields = body_fields(*wanted.body_of);
   out_.text("type", "object");
-  if (input) {
-    out_.flag("additionalProperties", false);
-    std::vector<std::string_view> required;
-    for (const FieldPlan* plan : fields)
-      if (plan->options->required()) required.push_back(plan->name);
-    if (!required.empty())
-      out_.list("required", [&] {
-        for (const auto name : required) out_.item(name);
-      });
-  }
+  if (input) out_.flag("additionalProperties", false);
+  std::vector<std::string_view> required;
+  for (const FieldPlan* plan : fields)
+    if (input ? plan->options->required() : always_written(*plan)) required.push_back(plan->name);
+  if (!required.empty())
+    out_.list("required", [&] {
+      for (const auto name : required) out_.item(name);
+    });
   out_.object("properties", [&] {
     for (const FieldPlan* plan : fields) out_.object(plan->name, [&] { field(*plan, wanted.direction); });
   });

@@ -1,5 +1,7 @@
 // JSON Schemas of messages and fields for the OpenAPI document. Requests are described exactly as parse_json
-// and validate accept them; answers more loosely, because an unset string is "" there whatever its bounds.
+// and validate accept them, as far as a schema can say it; answers more loosely, because an unset string is
+// "" there whatever its bounds, and because a later release may answer with values that this one does not
+// know.
 #pragma once
 
 #include <set>

@@ -20,8 +20,10 @@ const Model& shop() {
       string made_by = 2 [(field) = {read_only: true}]; }
     message Wallet { option (table) = {name: "wallet", key: ["id"], owner: "user_id"};
       string id = 1 [(field) = {format: UUID}]; string user_id = 2; Money amount = 3;
-      string failure_reason = 4; string failure_detail = 7;
-      string hash = 5 [(field) = {secret: true}]; repeated Part parts = 6; }
+      string failure_reason = 4; string failure_detail = 9;
+      string hash = 5 [(field) = {secret: true}]; repeated Part parts = 6;
+      enum State { OPEN = 0; SHUT = 1; } State state = 7; Mood mood = 8; }
+    enum Mood { MOOD_UNSPECIFIED = 0; GOOD = 1; }
     message Done { option (event) = {type: "test.done", key: "id"}; string id = 1; }
     message CreateRequest { string wallet_id = 1 [(field) = {required: true, format: UUID}];
       Money amount = 2 [(field) = {required: true, positive: true}];
@@ -36,7 +38,8 @@ const Model& shop() {
       example: "a@b.example"}]; }
     message GetRequest { string id = 1 [(field) = {required: true}]; }
     message Sheet { bytes content = 1; string content_type = 2; }
-    message FreezeRequest { string id = 1 [(field) = {required: true}]; }
+    message FreezeRequest { string id = 1 [(field) = {required: true}]; Mood mood = 2; }
+    message TouchRequest { string id = 1 [(field) = {required: true}]; }
     message InternalRequest {}
     service S {
       rpc Create(CreateRequest) returns (Wallet) { option (method) = {post: "/w/{wallet_id}/x", success: 201,
@@ -50,6 +53,8 @@ const Model& shop() {
       rpc Get(GetRequest) returns (Sheet) { option (method) = {get: "/w/{id}/sheet",
         access: {public: true}, media_field: "content"}; }
       rpc Freeze(FreezeRequest) returns (Wallet) { option (method) = {put: "/w/{id}/freeze",
+        access: {roles: [ADMIN]}}; }
+      rpc Touch(TouchRequest) returns (Wallet) { option (method) = {put: "/w/{id}/touch",
         access: {roles: [ADMIN]}}; }
       rpc Hidden(InternalRequest) returns (Wallet) {}
     })");
@@ -88,7 +93,7 @@ constexpr std::string_view kCreate = "/paths/~1w~1{walletId}~1x/post";
 TEST_F(OpenApi, DescribesRoutes) {
   EXPECT_EQ(text("/openapi"), "3.1.0");
   EXPECT_EQ(text("/info/version"), "1.2.3");
-  EXPECT_EQ(keys("/paths"), "/login /w /w/{id}/freeze /w/{id}/sheet /w/{walletId}/x");
+  EXPECT_EQ(keys("/paths"), "/login /w /w/{id}/freeze /w/{id}/sheet /w/{id}/touch /w/{walletId}/x");
   EXPECT_EQ(text("/paths/~1w~1{walletId}~1x/post/operationId"), "create");
   EXPECT_EQ(text("/paths/~1w~1{walletId}~1x/post/summary"), "Makes \"one\".");
   EXPECT_EQ(text("/paths/~1w~1{walletId}~1x/post/x-rate-class"), "PAYMENT");
@@ -108,10 +113,10 @@ TEST_F(OpenApi, DescribesParameters) {
   EXPECT_EQ(parameters("/paths/~1login/post"), std::set<std::string>{});
   EXPECT_EQ(parameters("/paths/~1w~1{id}~1freeze/put"),
             (std::set<std::string>{"path id", "header If-Match"}));
-  EXPECT_FALSE(has("/paths/~1w~1{id}~1freeze/put/requestBody")) << "nothing is left for a body";
 }
 
 TEST_F(OpenApi, DescribesAnswers) {
+  EXPECT_FALSE(has("/paths/~1w~1{id}~1touch/put/requestBody")) << "nothing is left for a body";
   EXPECT_EQ(keys(std::string(kCreate) + "/responses"),
             "201 202 400 401 402 403 404 408 409 412 413 414 415 422 429 431 500 503 504");
   EXPECT_EQ(keys("/paths/~1w/get/responses"), "200 304 400 401 403 404 408 414 429 431 500 503 504");
@@ -136,6 +141,24 @@ TEST_F(OpenApi, DescribesRequestsExactly) {
   EXPECT_FALSE(has("/components/schemas/Wallet/properties/hash")) << "secret";
   EXPECT_FALSE(has("/components/schemas/Wallet/additionalProperties"));
   EXPECT_EQ(raw("/components/schemas/LoginRequest/properties/email/examples"), R"(["a@b.example"])");
+}
+
+// What an answer always has is required, or every member is optional to a TypeScript client; what it may say
+// tomorrow is not refused by a client of today.
+TEST_F(OpenApi, AnswersSayWhatIsAlwaysThereAndStayOpen) {
+  EXPECT_EQ(raw("/components/schemas/Wallet/required"),
+            R"(["userId","failureReason","parts","state","failureDetail"])");
+  EXPECT_EQ(raw("/components/schemas/ListResponse/required"), R"(["wallets","nextPageToken"])");
+  EXPECT_EQ(raw("/components/schemas/Wallet/properties/state"),
+            R"({"type":"string","x-extensible-enum":["OPEN","SHUT"]})");
+  EXPECT_EQ(raw("/components/schemas/Wallet/properties/mood"),
+            R"({"type":"string","x-extensible-enum":["GOOD"]})");
+  EXPECT_EQ(raw("/components/schemas/FreezeRequest/properties/mood"), R"({"type":"string","enum":["GOOD"]})");
+  EXPECT_EQ(raw("/components/schemas/Money/properties/currency"),
+            R"({"type":"string","pattern":"^[A-Z]{3}$"})");
+  EXPECT_EQ(text("/components/schemas/Money/title"), "Money");
+  EXPECT_EQ(text("/components/schemas/PositiveMoneyInput/title"), "PositiveMoneyInput");
+  EXPECT_EQ(text("/components/schemas/PositiveMoneyInput/oneOf/1/title"), "PositiveMoneyInput2Decimals");
 }
 
 // Every $ref leads somewhere, and no schema is there for nothing.

@@ -8,6 +8,7 @@
 
 #include "contracts/common.pb.h"
 #include "libs/base/words.h"
+#include "libs/contract/text_class.h"
 
 namespace micropay::contract {
 namespace {
@@ -37,7 +38,8 @@ bool zero_breaks_bounds(const FieldPlan& plan) {
   if (plan.repeated) return false;
   switch (plan.kind) {
     case Kind::kText: {
-      const bool formatted = options.format() != NONE && options.format() != PASSWORD;
+      const bool formatted =
+          options.format() != NONE && options.format() != PASSWORD && !is_text_class(options.format());
       return plan.min_length > 0 || formatted || (plan.pattern && !re2::RE2::FullMatch("", *plan.pattern));
     }
     case Kind::kInt32:
@@ -54,6 +56,12 @@ uint32_t default_max_length(const FieldPlan& plan) {
   if (plan.kind == Kind::kMetadata) return kMaxMetadata;
   if (plan.repeated) return kMaxItems;
   return plan.kind == Kind::kBytes ? kMaxBytes : kMaxText;
+}
+
+size_t default_max_bytes(const FieldPlan& plan) {
+  constexpr size_t kMostBytesOfOne = 4;  // of a character in UTF-8
+  if (plan.kind == Kind::kMetadata) return kMaxMetadataBytes;
+  return kMostBytesOfOne * (plan.repeated ? kMaxText : plan.max_length);
 }
 
 FieldPlan field_plan(const FieldDescriptor& field, const Reflection* reflection) {
@@ -77,6 +85,7 @@ FieldPlan field_plan(const FieldDescriptor& field, const Reflection* reflection)
     plan.pattern = std::make_shared<re2::RE2>(options.pattern(), re2::RE2::Quiet);
   plan.min_length = options.min_length();
   plan.max_length = options.max_length() != 0 ? options.max_length() : default_max_length(plan);
+  plan.max_bytes = options.max_bytes() != 0 ? options.max_bytes() : default_max_bytes(plan);
   plan.clears = plan.presence && plan.kind == Kind::kText && plan.min_length == 0 && !options.required();
   plan.refuse_zero = !plan.clears && zero_breaks_bounds(plan);
   plan.omit_zero = !plan.presence && !plan.repeated && (plan.kind == Kind::kTime || plan.refuse_zero);
@@ -130,6 +139,12 @@ const MessagePlan& plan_of(const Message& message) {
     plan = &build(plans, message);
   }
   return *plan;
+}
+
+bool always_written(const FieldPlan& plan) {
+  if (plan.repeated) return true;
+  if (plan.presence || plan.omit_zero) return false;
+  return plan.kind != Kind::kEnum || !is_unspecified(*plan.field->enum_type()->value(0));
 }
 
 const FieldPlan* field_named(const MessagePlan& plan, std::string_view json_name) {
@@ -205,6 +220,18 @@ void add_metadata(Message& message, std::string_view key, std::string_view value
   Message& entry = *message.GetReflection()->AddMessage(&message, values);
   entry.GetReflection()->SetString(&entry, values->message_type()->map_key(), std::string(key));
   entry.GetReflection()->SetString(&entry, values->message_type()->map_value(), std::string(value));
+}
+
+void set_metadata(Message& message, std::string_view key, std::string_view value) {
+  if (as<Metadata>(message) != nullptr) return add_metadata(message, key, value);
+  const auto& reflection = *message.GetReflection();
+  const FieldDescriptor* values = message.GetDescriptor()->FindFieldByName("values");
+  const Descriptor& type = *values->message_type();
+  for (int i = 0; i < reflection.FieldSize(message, values); ++i) {
+    Message& entry = *reflection.MutableRepeatedMessage(&message, values, i);
+    if (entry.GetReflection()->GetString(entry, type.map_key()) == key)
+      entry.GetReflection()->SetString(&entry, type.map_value(), std::string(value));
+  }
 }
 
 std::unexpected<Error> refuse(std::string_view reason, std::string detail, std::string_view field) {

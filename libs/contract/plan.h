@@ -58,6 +58,7 @@ struct FieldPlan {
   std::shared_ptr<const re2::RE2> pattern;
   uint32_t min_length = 0;
   uint32_t max_length = 0;
+  size_t max_bytes = 0;  // of strings and metadata
 };
 
 struct MessagePlan {
@@ -73,8 +74,11 @@ constexpr uint32_t kMaxItems = 1000;
 constexpr uint32_t kMaxBytes = 65536;
 constexpr uint32_t kMaxMetadata = 50;  // entries, and characters of a key
 constexpr uint32_t kMaxMetadataKey = 64;
+constexpr uint32_t kMaxMetadataBytes = 8192;  // keys and values together
 
 const MessagePlan& plan_of(const Message& message);
+// Whether JSON always has the field: whatever the value, append_json() writes it.
+bool always_written(const FieldPlan& plan);
 const FieldPlan* field_named(const MessagePlan& plan, std::string_view json_name);
 // `, did you mean "amount"?`, or nothing when no known field is near.
 std::string nearest_field(const MessagePlan& plan, std::string_view json_name);
@@ -94,6 +98,7 @@ void set_money(Message& money, std::string_view currency, int64_t minor);
 // Entries of a Metadata message in the order of their keys.
 std::vector<std::pair<std::string_view, std::string_view>> metadata_of(const Message& metadata);
 void add_metadata(Message& metadata, std::string_view key, std::string_view value);
+void set_metadata(Message& metadata, std::string_view key, std::string_view value);  // of a key that is there
 
 // Sets a field (or adds an item) from text in its API form; the error's field is empty.
 Result<void> set_text(Message& message, const FieldPlan& plan, std::string_view text);

@@ -5,9 +5,10 @@
 
 #include "libs/base/ids.h"
 #include "libs/base/money.h"
-#include "libs/base/time.h"
+#include "libs/contract/card_number.h"
 #include "libs/contract/formats.h"
 #include "libs/contract/plan.h"
+#include "libs/contract/text_class.h"
 
 namespace micropay::contract {
 namespace {
@@ -50,15 +51,64 @@ Result<void> check_format(Format format, std::string_view text) {
   }
 }
 
-// Of one string that is set; the length bounds of a repeated field are about its items and checked elsewhere.
+// Its digits are said nowhere: not in the answer, not in a log.
+std::unexpected<Error> card_number_refused() {
+  return refuse("card_number_refused", "must not hold the number of a card; it was not kept");
+}
+
+// What is kept in clear and has room for one. A client's own order numbers may have as many digits as a card,
+// and every tenth of them the right check digit: those go into a TOKEN.
+bool may_hold_card_number(const FieldPlan& plan) {
+  switch (plan.options->format()) {
+    case UUID:
+    case CURRENCY:
+    case DATE:
+    case PASSWORD:
+    case TOKEN: return false;
+    case NONE: return plan.pattern != nullptr && !plan.options->secret();
+    default: return !plan.options->secret();
+  }
+}
+
+// Normalising makes a text shorter by two thirds at most; what is longer needs no look.
+constexpr size_t kMostShrinking = 3;
+
+Result<void> check_bytes(size_t bytes, size_t most) {
+  if (bytes <= most) return {};
+  return refuse("too_long", fmt::format("must have at most {} bytes", most));
+}
+
+// The form in which a text is kept, when it is not the one that was sent.
+Result<std::optional<std::string>> form_of(const FieldPlan& plan, const std::string& text) {
+  const Format format = plan.options->format();
+  if (is_text_class(format)) {
+    TRY(check_bytes(text.size(), plan.max_bytes * kMostShrinking));
+    return kept_form(text, format);
+  }
+  if (format == EMAIL) return email_form(text);
+  if (format == UUID && has_upper(text)) return lower(text);
+  return std::nullopt;
+}
+
+// Of one string that is set, in the form in which it is kept; the length bounds of a repeated field are about
+// its items and checked elsewhere.
 Result<void> check_text(const FieldPlan& plan, std::string_view text) {
   if (text.find('\0') != text.npos) return refuse("invalid_format", "must not contain a zero character");
+  if (may_hold_card_number(plan) && holds_card_number(text)) return card_number_refused();
   if (plan.repeated) TRY(check_length(characters(text), 0, kMaxText, "characters"));
   else TRY(check_length(characters(text), plan.min_length, plan.max_length, "characters"));
+  TRY(check_bytes(text.size(), plan.max_bytes));
   TRY(check_format(plan.options->format(), text));
   if (plan.pattern && !re2::RE2::FullMatch(re2::StringPiece(text.data(), text.size()), *plan.pattern))
     return refuse("pattern_mismatch", "must match " + plan.options->pattern());
   return {};
+}
+
+// Normalised and checked; what is to be kept in its place, if that is another.
+Result<std::optional<std::string>> checked_text(const FieldPlan& plan, const std::string& text) {
+  auto form = TRY(form_of(plan, text));
+  TRY(check_text(plan, form ? *form : text));
+  return form;
 }
 
 template <typename Number>
@@ -87,18 +137,43 @@ Result<void> check_money(const FieldPlan& plan, const Message& message) {
   return {};
 }
 
-Result<void> check_metadata(const FieldPlan& plan, const Message& message) {
+Result<void> check_metadata_key(std::string_view key) {
+  if (key.empty()) return refuse("too_short", "has an empty key");
+  if (characters(key) > kMaxMetadataKey)
+    return refuse("too_long", fmt::format("has a key of more than {} characters", kMaxMetadataKey));
+  if (holds_card_number(key)) return card_number_refused();
+  if (TRY(kept_form(key, NAME)))
+    return refuse("invalid_format", "has a key that is not normalised, or has blanks around it");
+  return {};
+}
+
+Result<std::optional<std::string>> checked_metadata_value(std::string_view value) {
+  if (value.empty()) return std::nullopt;
+  auto form = TRY(kept_form(value, TEXT));
+  const std::string_view kept = form ? *form : value;
+  if (holds_card_number(kept)) return card_number_refused();
+  TRY(check_length(characters(kept), 0, kMaxText, "characters"));
+  return form;
+}
+
+// Its values are kept in clear and shown to others, like a TEXT.
+Result<void> check_metadata(const FieldPlan& plan, Message& message) {
   const auto entries = metadata_of(message);
   TRY(check_length(entries.size(), plan.min_length, plan.max_length, "entries"));
+  size_t bytes = 0;
+  for (const auto& [key, value] : entries) bytes += key.size() + value.size();
+  TRY(check_bytes(bytes, plan.max_bytes * kMostShrinking));
+  std::vector<std::pair<std::string, std::string>> changed;
   for (const auto& [key, value] : entries) {
-    const bool zero = key.find('\0') != key.npos || value.find('\0') != value.npos;
-    if (zero) return refuse("invalid_format", "must not contain a zero character");
-    if (key.empty()) return refuse("too_short", "has an empty key");
-    if (characters(key) > kMaxMetadataKey)
-      return refuse("too_long", fmt::format("has a key of more than {} characters", kMaxMetadataKey));
-    auto length = check_length(characters(value), 0, kMaxText, "characters");
-    if (!length) return below(key, std::move(length).error());
+    TRY(check_metadata_key(key));
+    auto form = checked_metadata_value(value);
+    if (!form) return below(key, std::move(form).error());
+    if (!*form) continue;
+    bytes += (*form)->size() - value.size();
+    changed.emplace_back(key, **std::move(form));
   }
+  TRY(check_bytes(bytes, plan.max_bytes));
+  for (const auto& [key, value] : changed) set_metadata(message, key, value);
   return {};
 }
 
@@ -147,7 +222,7 @@ class Validator {
       case Kind::kDouble: return check_range(options, reflection.GetDouble(message, field.field));
       case Kind::kFloat: return check_range(options, reflection.GetFloat(message, field.field));
       case Kind::kMoney: return check_money(field, reflection.GetMessage(message, field.field));
-      case Kind::kMetadata: return check_metadata(field, reflection.GetMessage(message, field.field));
+      case Kind::kMetadata: return check_metadata(field, *reflection.MutableMessage(&message, field.field));
       case Kind::kMessage:
         return this->message(*reflection.MutableMessage(&message, field.field), *field.child);
       case Kind::kTime:
@@ -173,10 +248,8 @@ class Validator {
     const std::string& value = text_of(message, field, scratch_);
     if (value.empty() && field.options->required()) return refuse("required", "is missing");
     if (value.empty() && field.clears) return {};
-    TRY(check_text(field, value));
-    const Format format = field.options->format();
-    if ((format == EMAIL || format == UUID) && has_upper(value))
-      reflection.SetString(&message, field.field, lower(value));
+    if (auto form = TRY(checked_text(field, value)))
+      reflection.SetString(&message, field.field, *std::move(form));
     return {};
   }
 
@@ -184,11 +257,8 @@ class Validator {
     const FieldOptions& options = *field.options;
     switch (field.kind) {
       case Kind::kText: {
-        const std::string& value = text_of(message, field, i, scratch_);
-        TRY(check_text(field, value));
-        const Format format = options.format();
-        if ((format == EMAIL || format == UUID) && has_upper(value))
-          reflection.SetRepeatedString(&message, field.field, i, lower(value));
+        if (auto form = TRY(checked_text(field, text_of(message, field, i, scratch_))))
+          reflection.SetRepeatedString(&message, field.field, i, *std::move(form));
         return {};
       }
       case Kind::kInt32: return check_range(options, reflection.GetRepeatedInt32(message, field.field, i));
@@ -199,7 +269,7 @@ class Validator {
       case Kind::kFloat: return check_range(options, reflection.GetRepeatedFloat(message, field.field, i));
       case Kind::kMoney: return check_money(field, reflection.GetRepeatedMessage(message, field.field, i));
       case Kind::kMetadata:
-        return check_metadata(field, reflection.GetRepeatedMessage(message, field.field, i));
+        return check_metadata(field, *reflection.MutableRepeatedMessage(&message, field.field, i));
       case Kind::kMessage:
         return this->message(*reflection.MutableRepeatedMessage(&message, field.field, i), *field.child);
       case Kind::kTime:
@@ -219,6 +289,14 @@ Result<void> validate(Message& message) {
   auto checked = Validator().message(message, plan_of(message));
   if (!checked) return with_path(std::move(checked).error());
   return {};
+}
+
+bool names_record_only(const Method& method, const Message& request) {
+  if (method.verb != "GET") return false;
+  if (size_t(method.request->field_count()) == method.variables.size()) return true;
+  std::vector<const FieldDescriptor*> set;
+  request.GetReflection()->ListFields(request, &set);
+  return set.size() <= method.variables.size();
 }
 
 bool allowed_by_role(const Method& method, uint32_t role_bits) {

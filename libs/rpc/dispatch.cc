@@ -12,8 +12,9 @@ constexpr std::string_view kGateway = "gateway", kOperator = "operator";
 
 constexpr uint32_t kMostRepeats = 20;  // each costs what the call costs
 
-bool quick(const contract::Method& method) {
-  return method.verb == "GET" && !method.list && !method.options.on_engine() &&
+// Reads by key alone. What else is asked for (a balance of the past) has to be looked for.
+bool quick(const contract::Method& method, const google::protobuf::Message& request) {
+  return contract::names_record_only(method, request) && !method.list && !method.options.on_engine() &&
          method.options.media_field().empty();
 }
 
@@ -81,7 +82,7 @@ void Dispatch::call(Inbound inbound) {
   if (!checked) return inbound.command.done({.result = std::unexpected(checked.error())});
   if (!engine_.watermarks().cover(inbound.command.after) && wait(inbound)) return;
   auto kept = std::make_shared<Inbound>(std::move(inbound));
-  if (method.query && !quick(method)) return run_later(std::move(kept));
+  if (method.query && !quick(method, *kept->command.request)) return run_later(std::move(kept));
   carry_out(kept);
 }
 

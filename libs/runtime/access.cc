@@ -6,6 +6,8 @@
 
 namespace micropay {
 
+using google::protobuf::FieldDescriptor;
+
 Result<void> check_access(const contract::Method& method, const Principal& principal) {
   const Access& access = method.options.access();
   if (access.public_() || principal.kind == Principal::Kind::kSystem) return {};
@@ -34,6 +36,41 @@ std::optional<OwnedRecord> OwnedRecord::of(const contract::Method& method, const
 Result<void> OwnedRecord::judge(const google::protobuf::Message* record, const Principal& principal) const {
   if (record != nullptr && contract::field_text(*record, *table->owner) == principal.user_id) return {};
   return detail::not_found(*table, {name});
+}
+
+std::vector<PartyRecord> PartyRecord::of(const contract::Method& method, const Principal& principal,
+                                         const google::protobuf::Message& request) {
+  std::vector<PartyRecord> records;
+  if (method.parties.empty() || principal.kind == Principal::Kind::kSystem) return records;
+  for (const contract::PartyCheck& check : method.parties)
+    records.push_back({.check = &check,
+                       .method = &method,
+                       .key = detail::encode_key(*check.table, {contract::field_text(request, *check.by)})});
+  return records;
+}
+
+Result<void> PartyRecord::judge(const google::protobuf::Message* record, const Principal& principal) const {
+  if (record == nullptr || principal.user_id.empty()) return {};  // the handler says that there is none
+  const contract::OwnerCheck& owner = method->owner;
+  if (owner.table == check->table && owner.by == check->by &&
+      contract::field_text(*record, *owner.table->owner) == principal.user_id)
+    return {};
+  const auto& reflection = *record->GetReflection();
+  for (const FieldDescriptor* user : check->users) {
+    if (!user->is_repeated()) {
+      TRY(check_not_party(principal, {contract::field_text(*record, *user)}));
+      continue;
+    }
+    for (int i = 0; i < reflection.FieldSize(*record, user); ++i)
+      TRY(check_not_party(principal, {reflection.GetRepeatedString(*record, user, i)}));
+  }
+  return {};
+}
+
+Result<void> check_not_party(const Principal& principal, std::initializer_list<std::string_view> users) {
+  const bool person = principal.kind != Principal::Kind::kSystem && !principal.user_id.empty();
+  if (!person || std::ranges::count(users, principal.user_id) == 0) return {};
+  return fail(Code::kPermissionDenied, "is_party", "It is about yourself: somebody else has to decide it.");
 }
 
 }  // namespace micropay

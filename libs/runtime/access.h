@@ -5,6 +5,8 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "libs/base/error.h"
 #include "libs/contract/model.h"
@@ -26,5 +28,22 @@ struct OwnedRecord {
   // kNotFound also when it is another's.
   Result<void> judge(const google::protobuf::Message* record, const Principal& principal) const;
 };
+
+// A record whose users may not be let in by a role or a scope alone (Access.not_party): four eyes see what
+// one is a party of.
+struct PartyRecord {
+  const contract::PartyCheck* check = nullptr;
+  const contract::Method* method = nullptr;
+  std::string key;  // of the table; empty: it cannot be one
+
+  // Those of a call; none for the system.
+  static std::vector<PartyRecord> of(const contract::Method& method, const Principal& principal,
+                                     const google::protobuf::Message& request);
+  // kPermissionDenied is_party. Who owns the record acts by his own right, where owners may.
+  Result<void> judge(const google::protobuf::Message* record, const Principal& principal) const;
+};
+
+// For handlers that decide themselves whom a role lets in: is_party when the caller is one of the users.
+Result<void> check_not_party(const Principal& principal, std::initializer_list<std::string_view> users);
 
 }  // namespace micropay

@@ -33,6 +33,16 @@ std::string id_member(std::string name) {
   return name + "Id";
 }
 
+// Of a failure: the method's, or the record's own where it says one.
+Code failure_code(const contract::Method& method, const Message* row) {
+  const FieldDescriptor* field =
+      row == nullptr ? nullptr : row->GetDescriptor()->FindFieldByName("failure_status");
+  const uint32_t own = field == nullptr ? 0 : row->GetReflection()->GetUInt32(*row, field);
+  if (own == 404) return Code::kNotFound;
+  if (own == 400) return Code::kInvalidArgument;
+  return method.options.failure_status() == 409 ? Code::kFailedPrecondition : Code::kPaymentRequired;
+}
+
 bool contains(const google::protobuf::RepeatedPtrField<std::string>& list, std::string_view value) {
   return std::find(list.begin(), list.end(), value) != list.end();
 }
@@ -71,6 +81,15 @@ std::optional<OwnedRecord> Engine::Impl::owned_record(const Command& command) {
   return OwnedRecord::of(*command.method, command.principal, *command.request);
 }
 
+// Whether somebody decides about himself: always in the tick, as who is a party may have changed.
+Result<void> Engine::Impl::judge_parties(const Command& command) {
+  for (const PartyRecord& about : PartyRecord::of(*command.method, command.principal, *command.request)) {
+    const Message* record = about.key.empty() ? nullptr : host_.work().find(*about.check->table, about.key);
+    TRY(about.judge(record, command.principal));
+  }
+  return {};
+}
+
 void Engine::Impl::run_command(PreparedCommand& input) {
   Command& command = *input.command;
   const Handlers::CommandEntry& entry = *handlers_.command(*command.method);
@@ -80,6 +99,8 @@ void Engine::Impl::run_command(PreparedCommand& input) {
     if (const auto judged = owned->judge(record, command.principal); !judged)
       return answer(input.command, {.result = std::unexpected(judged.error())});
   }
+  if (const auto judged = judge_parties(command); !judged)
+    return answer(input.command, {.result = std::unexpected(judged.error())});
   if (const IdempotencyRecord* record = remembered(command))
     return answer(input.command, replay(command, *record));
   if (const auto matched = check_match(command); !matched)
@@ -164,9 +185,13 @@ Answer Engine::Impl::replay(const Command& command, const IdempotencyRecord& rec
     return {.result = judged(method, std::move(row), true), .status = 202, .replayed = true};
   }
   if (!record.reason().empty()) {
-    const Code code =
-        method.options.failure_status() == 409 ? Code::kFailedPrecondition : Code::kPaymentRequired;
-    Error error{.code = code, .reason = record.reason(), .detail = record.detail()};
+    const Message* row =
+        method.resource == nullptr
+            ? nullptr
+            : host_.work().find(*method.resource,
+                                detail::encode_key(*method.resource, {record.resource_key()}));
+    Error error{.code = failure_code(method, row), .reason = record.reason(), .detail = record.detail()};
+    if (row != nullptr) error.field = text_of(*row, "failure_at");
     if (method.resource != nullptr && !record.resource_key().empty())
       error.extensions.emplace_back(id_member(method.resource->descriptor->name()), record.resource_key());
     return {.result = std::unexpected(std::move(error)), .status = record.status(), .replayed = true};
@@ -232,9 +257,10 @@ Result<Row> Engine::Impl::judged(const contract::Method& method, Row row, bool f
   if (!final || field.empty()) return row;
   std::string reason = text_of(*row, field);
   if (reason.empty()) return row;
-  const Code code =
-      method.options.failure_status() == 409 ? Code::kFailedPrecondition : Code::kPaymentRequired;
-  Error error{.code = code, .reason = std::move(reason), .detail = detail_of(*row, field)};
+  Error error{.code = failure_code(method, row.get()),
+              .reason = std::move(reason),
+              .detail = detail_of(*row, field),
+              .field = text_of(*row, "failure_at")};
   error.extensions.emplace_back(id_member(method.resource->descriptor->name()),
                                 contract::field_text(*row, *method.resource->key[0]));
   return std::unexpected(std::move(error));

@@ -1,6 +1,7 @@
 // What follows from events in the engine: reactions in the tick, followers behind it, retries in order of
 // their key, timers, effect results, and dead letters for what fails for good.
 #include "libs/base/log.h"
+#include "libs/runtime/dead_letter_parties.h"
 #include "libs/runtime/engine_impl.h"
 #include "libs/runtime/stored.h"
 
@@ -375,6 +376,8 @@ Service Engine::Impl::runtime_service() {
   });
   service.command([this](Context& ctx, const RedriveDeadLetterRequest& request) -> Result<DeadLetter> {
     const DeadLetter& letter = TRY(ctx.table<DeadLetter>().get(request.id()));
+    const std::string& caller = ctx.principal().user_id;
+    if (is_about(letter, caller)) TRY(check_not_party(ctx.principal(), {caller}));
     if (letter.status() == DeadLetter::REDRIVEN) return letter;
     TRY(redrive(ctx, letter));
     DeadLetter& edited = ctx.table<DeadLetter>().edit(request.id());

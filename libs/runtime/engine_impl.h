@@ -58,6 +58,7 @@ struct Engine::Impl {
   };
   const IdempotencyRecord* remembered(const Command& command);
   static std::optional<OwnedRecord> owned_record(const Command& command);
+  Result<void> judge_parties(const Command& command);
   void run_command(PreparedCommand& input);
   Answer replay(const Command& command, const IdempotencyRecord& record);
   bool waits_elsewhere(const IdempotencyRecord& record);

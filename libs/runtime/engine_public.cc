@@ -82,11 +82,15 @@ Result<Row> Engine::query(const contract::Method& method, const Principal& princ
 
 Result<void> Engine::authorize(const contract::Method& method, const Principal& principal,
                                const google::protobuf::Message& request) {
-  const auto owned = OwnedRecord::of(method, principal, request);
-  if (!owned) return {};
+  const auto read = [&](const contract::Table& table, const std::string& key) {
+    return key.empty() ? nullptr : impl_->store_.get(table, key);
+  };
   try {
-    const Row row = owned->key.empty() ? nullptr : impl_->store_.get(*owned->table, owned->key);
-    return owned->judge(row.get(), principal);
+    if (const auto owned = OwnedRecord::of(method, principal, request))
+      TRY(owned->judge(read(*owned->table, owned->key).get(), principal));
+    for (const PartyRecord& about : PartyRecord::of(method, principal, request))
+      TRY(about.judge(read(*about.check->table, about.key).get(), principal));
+    return {};
   } catch (const StoreUnavailable& away) {
     return std::unexpected(away.error);
   }

@@ -54,6 +54,9 @@ void Engine::Impl::expect_rows() {
         if (!id.empty()) expected_.push_back({&keys, detail::encode_key(keys, {id})});
       if (auto owned = owned_record(*prepared->command); owned && !owned->key.empty())
         expected_.push_back({owned->table, std::move(owned->key)});
+      const Command& command = *prepared->command;
+      for (PartyRecord& about : PartyRecord::of(*command.method, command.principal, *command.request))
+        if (!about.key.empty()) expected_.push_back({about.check->table, std::move(about.key)});
     }
   }
   if (!expected_.empty()) store_.expect(expected_);

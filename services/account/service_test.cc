@@ -122,7 +122,10 @@ TEST_F(TwoAccountsTest, MoreWalletsUpToTheMostAllowed) {
 }
 
 TEST_F(AccountTest, FreezeAndUnfreeze) {
+  const Principal herself = user_principal(kAlice, {USER, ADMIN, SUPPORT});
+  EXPECT_EQ(act<FreezeAccountRequest>("my own", herself).error().reason, "is_party");
   ASSERT_TRUE(act<FreezeAccountRequest>("stolen phone", staff));
+  EXPECT_EQ(act<UnfreezeAccountRequest>("my own", herself).error().reason, "is_party");
   EXPECT_EQ(stored().status(), Account::FROZEN);
   EXPECT_EQ(stored().status_reason(), "stolen phone");
   EXPECT_EQ(act<FreezeAccountRequest>("again", staff).error().reason, "account_frozen");
@@ -173,6 +176,7 @@ TEST_F(AccountTest, LimitsAreReplaced) {
   SetLimitsRequest request;
   request.set_id(account);
   request.mutable_limits()->set_per_payment_minor(7);
+  EXPECT_EQ(world.call<Account>(request, user_principal(kAlice, {USER, ADMIN})).error().reason, "is_party");
   const auto changed = world.call<Account>(request, admin);
   ASSERT_TRUE(changed);
   EXPECT_EQ(changed->limits().per_payment_minor(), 7);

@@ -10,7 +10,24 @@ namespace micropay::balance {
 
 Result<BalanceView> get_balance(QueryContext& ctx, const GetBalanceRequest& request) {
   const Balance& balance = TRY(ctx.table<Balance>().get(request.account_id()));
-  return view_of(balance, ctx.now());
+  if (!request.has_as_of() || request.as_of() >= ctx.now()) return view_of(balance, ctx.now());
+  BalanceView view;
+  view.set_account_id(balance.account_id());
+  view.set_currency(balance.currency());
+  view.mutable_posted()->set_currency(balance.currency());
+  view.set_as_of(request.as_of());
+  const auto account =
+      Filter{.field = "accountId", .op = Filter::Op::kEqual, .value = request.account_id(), .any_of = {}};
+  const auto until = Filter{.field = "at",
+                            .op = Filter::Op::kLess,
+                            .value = format_time(std::max<Time>(0, request.as_of()) + 1),
+                            .any_of = {}};
+  const List<BalanceHistory> last = TRY(
+      ctx.table<BalanceHistory>().list({.filters = {account, until}, .order_by = "at desc", .page_size = 1}));
+  if (last.empty()) return view;  // before its first entry
+  view.mutable_posted()->set_minor(last[0].posted_minor());
+  view.set_version(last[0].version());
+  return view;
 }
 
 Result<ListReservationsResponse> list_reservations(QueryContext& ctx,

@@ -50,6 +50,13 @@ Refusal refuse(const Balance* from, const Balance* to, const Money& amount, int6
   return {};
 }
 
+Refusal refuse_nobody(const Balance* from, const Money& amount) {
+  Balance nobody;
+  nobody.set_currency(amount.currency());
+  const Refusal refusal = refuse(from, &nobody, amount);
+  return refusal.empty() ? "account_not_found" : refusal;
+}
+
 void hold(Balance& from, Balance& to, int64_t minor) {
   CHECK(minor > 0 && minor <= kMaxMinor && &from != &to);
   from.set_reserved_minor(from.reserved_minor() + minor);

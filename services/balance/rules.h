@@ -35,6 +35,9 @@ Balance new_system_account(std::string_view name, std::string_view currency);
 // insufficient_funds, balance_limit_exceeded.
 Refusal refuse(const Balance* from, const Balance* to, const Money& amount, int64_t incoming_minor = 0);
 
+// The same of a receiver who is not there, account_not_found last: who has not the money does not find out.
+Refusal refuse_nobody(const Balance* from, const Money& amount);
+
 void hold(Balance& from, Balance& to, int64_t minor);
 void release(Balance& from, Balance& to, int64_t minor);
 

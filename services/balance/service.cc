@@ -49,7 +49,9 @@ Result<void> hold_funds(Context& ctx, const HoldRequest& request) {
   if (reservations.find(request.id) != nullptr) return {};
   auto balances = ctx.table<Balance>();
   const Balance* found = balances.find(request.from);
-  const Refusal refusal = refuse(found, balances.find(request.to), request.amount);
+  const Balance* to = balances.find(request.to);
+  const Refusal refusal =
+      to != nullptr ? refuse(found, to, request.amount) : refuse_nobody(found, request.amount);
   if (!refusal.empty()) {
     emit_hold_failed(ctx, request, found, refusal);
     return {};
@@ -219,8 +221,19 @@ Result<void> close_when_empty(Context& ctx, const AccountCloseRequested& event) 
   return {};
 }
 
-Result<void> keep_snapshots(Context& ctx, const AccountBalanceUpdated& event) {
+// The last of several entries of one instant stays.
+void keep_history(Context& ctx, const BalanceChange& change) {
+  BalanceHistory row;
+  row.set_account_id(change.account_id());
+  row.set_at(ctx.envelope().time());
+  row.set_posted_minor(change.posted().minor());
+  row.set_version(change.version());
+  ctx.table<BalanceHistory>().put(std::move(row));
+}
+
+Result<void> keep_past(Context& ctx, const AccountBalanceUpdated& event) {
   for (const BalanceChange& change : event.changes()) {
+    keep_history(ctx, change);
     if (!change.first_of_day() && change.version() % kSnapshotEvery != 0) continue;
     BalanceSnapshot snapshot;
     snapshot.set_account_id(change.account_id());
@@ -291,7 +304,8 @@ Service balance_service(const Parts&) {
   service.on(decide_requested_transfers);  // transaction.transfers_requested
   service.on(close_when_empty);            // account.close_requested
   service.on_timer(release_when_expired);
-  service.project(keep_snapshots);  // account.balance.updated
+  service.project(keep_past);  // account.balance.updated
+  service.projection_version = 2;
   service.query(get_balance);
   service.query(list_reservations);
   service.query(get_trial_balance);

@@ -125,6 +125,57 @@ TEST_F(BalanceService, RefusesWithTheReason) {
   EXPECT_EQ(figures("anna"), (Figures{1000, 0, 0}));
 }
 
+// Who has not the money does not find out whether there is a payee.
+TEST_F(BalanceService, LooksAtTheMoneyFirst) {
+  fund("anna", 1000);
+  initiate("poor", "anna", "nobody", 1001);
+  EXPECT_EQ(world.all<AccountBalanceReservationFailed>().back().reason(), "insufficient_funds");
+  initiate("rich", "anna", "nobody", 1000);
+  EXPECT_EQ(world.all<AccountBalanceReservationFailed>().back().reason(), "account_not_found");
+}
+
+TEST_F(BalanceService, SaysWhoseTheMoneyIsFor) {
+  fund("anna", 1000);
+  initiate("p", "anna", "ben", 300);
+  const AccountBalanceReserved reserved = world.all<AccountBalanceReserved>().back();
+  EXPECT_EQ(reserved.user_id(), id("user anna"));
+  EXPECT_EQ(reserved.counter_user_id(), id("user ben"));
+}
+
+TEST_F(BalanceService, KnowsWhatWasPostedAtATime) {
+  const auto posted_at = [&](Time at) {
+    GetBalanceRequest get;
+    get.set_account_id(id("anna"));
+    get.set_as_of(at);
+    const auto view = world.query<BalanceView>(get);
+    return view ? view->posted().minor() : -1;
+  };
+  const Time begin = world.clock().now();
+  world.advance(kMinute);
+  fund("anna", 1000);
+  const Time funded = world.clock().now();
+  world.advance(kMinute);
+  initiate("p", "anna", "ben", 300);
+  settle_entry("t", {{"anna", -300}, {"ben", 300}}, id("p"));
+  const Time paid = world.clock().now();
+  world.advance(kMinute);
+  EXPECT_EQ(posted_at(begin), 0);
+  EXPECT_EQ(posted_at(0), 0);
+  EXPECT_EQ(posted_at(-kDay), 0);
+  EXPECT_EQ(posted_at(funded - 1), 0);
+  EXPECT_EQ(posted_at(funded), 1000);
+  EXPECT_EQ(posted_at(paid - 1), 1000);
+  EXPECT_EQ(posted_at(paid), 700);
+  EXPECT_EQ(posted_at(world.clock().now() + kDay), 700);
+  GetBalanceRequest then;
+  then.set_account_id(id("anna"));
+  then.set_as_of(funded);
+  const auto view = world.query<BalanceView>(then);
+  EXPECT_FALSE(view->has_available()) << "what was held then is not known any more";
+  EXPECT_EQ(view->as_of(), funded);
+  EXPECT_EQ(view->posted().currency(), "EUR");
+}
+
 TEST_F(BalanceService, HoldsNothingForARefusedPayment) {
   fund("anna", 1000);
   PaymentInitiated event;

@@ -35,7 +35,7 @@ ListQuery page_of(const Request& request) {
 
 }  // namespace
 
-void open_case(Context& ctx, const FraudRiskAssessed& assessed) {
+void open_case(Context& ctx, const FraudRiskAssessed& assessed, const AccountBalanceReserved& reserved) {
   FraudCase row;
   row.set_id(assessed.payment_id());
   row.set_payment_id(assessed.payment_id());
@@ -44,6 +44,8 @@ void open_case(Context& ctx, const FraudRiskAssessed& assessed) {
   row.set_score(assessed.score());
   *row.mutable_reasons() = assessed.reasons();
   row.set_opened_at(ctx.now());
+  row.set_payer_user_id(reserved.user_id());
+  row.set_payee_user_id(reserved.counter_user_id());
   if (ctx.table<FraudCase>().find(row.id()) != nullptr) return;
   const FraudCase& subject = ctx.table<FraudCase>().insert(row);
   FraudCaseOpened opened;

@@ -1,6 +1,7 @@
 // Handlers of the fraud service that live outside service.cc: what staff asks and decides (cases.cc).
 #pragma once
 
+#include "contracts/balance.pb.h"
 #include "contracts/payment.pb.h"
 #include "services/fraud/service.h"
 
@@ -8,8 +9,8 @@ namespace micropay::fraud {
 
 constexpr std::string_view kPolicy = "default";
 
-// A case for a payment that was held.
-void open_case(Context& ctx, const FraudRiskAssessed& assessed);
+// A case for a payment that was held, between the users of its reservation.
+void open_case(Context& ctx, const FraudRiskAssessed& assessed, const AccountBalanceReserved& reserved);
 
 Result<FraudCase> decide_case(Context& ctx, const DecideFraudCaseRequest& request);
 Result<void> close_case_of_failed(Context& ctx, const PaymentFailed& event);

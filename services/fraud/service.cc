@@ -82,7 +82,7 @@ Result<void> assess_when_reserved(Context& ctx, const AccountBalanceReserved& ev
     assessed.set_policy_version(policy->version());
   }
   ctx.emit(assessed);
-  if (assessed.decision() == REVIEW) open_case(ctx, assessed);
+  if (assessed.decision() == REVIEW) open_case(ctx, assessed, event);
   return {};
 }
 

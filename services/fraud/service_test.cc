@@ -57,11 +57,14 @@ class FraudTest : public testing::Test {
     world.given(event);
   }
   Result<FraudCase> decide(const std::string& payment, Decision decision) {
+    return decide(payment, decision, support);
+  }
+  Result<FraudCase> decide(const std::string& payment, Decision decision, const Principal& staff) {
     DecideFraudCaseRequest request;
     request.set_id(id(payment));
     request.set_decision(decision);
     request.set_note("called the customer");
-    return world.call<FraudCase>(request, support);
+    return world.call<FraudCase>(request, staff);
   }
   const FraudCase* found_case(const std::string& payment) { return world.find<FraudCase>(id(payment)); }
 
@@ -69,6 +72,23 @@ class FraudTest : public testing::Test {
   const Principal support = user_principal(id("0d"), {USER, SUPPORT});
   const Principal admin = user_principal(id("0e"), {USER, ADMIN});
 };
+
+// Staff approved its own payment, and one to itself.
+TEST_F(FraudTest, NobodyDecidesHisOwnCase) {
+  pay("71", 600'000);
+  ASSERT_NE(found_case("71"), nullptr);
+  for (const char* party : {"0a", "0b"})
+    for (const Role role : {SUPPORT, ADMIN})
+      for (const Decision decision : {APPROVE, DECLINE}) {
+        const auto decided = decide("71", decision, user_principal(id(party), {USER, role}));
+        ASSERT_FALSE(decided);
+        EXPECT_EQ(decided.error().reason, "is_party");
+        EXPECT_EQ(decided.error().code, Code::kPermissionDenied);
+      }
+  EXPECT_EQ(found_case("71")->status(), FraudCase::OPEN);
+  EXPECT_TRUE(decide("71", APPROVE));
+  EXPECT_EQ(decide("72", APPROVE, user_principal(id("0a"), {SUPPORT})).error().reason, "not_found");
+}
 
 TEST_F(FraudTest, AnOrdinaryPaymentIsApproved) {
   const FraudRiskAssessed assessed = pay("77", 2'000);

@@ -85,6 +85,8 @@ void Api::identified(const ExchangePtr& exchange, Result<Principal> principal) {
   if (auto allowed = check_access(method, exchange->principal); !allowed)
     return exchange->refuse(allowed.error());
   if (method.options.media_field().empty() && !acceptable(*exchange, "application/json")) return;
+  const RateClass refusals = method.options.refusals();
+  if (refusals != STANDARD && !rates_.look(*exchange, refusals, exchange->principal.user_id)) return;
   if (auto error = check_content(request)) return exchange->refuse(kUnsupportedMedia, *error);
   auto read = read_request(exchange->match, request);
   if (!read) return exchange->refuse(read.error());
@@ -131,7 +133,12 @@ void Api::command(const ExchangePtr& exchange, MessagePtr message) {
 }
 
 void Api::submit(const ExchangePtr& exchange, Command command) {
-  command.done = [exchange](Answer answer) {
+  command.done = [this, exchange](Answer answer) {
+    const RateClass refusals = exchange->match.route->method->options.refusals();
+    const bool refused = !answer.result && !answer.replayed &&
+                         (answer.result.error().code == Code::kPaymentRequired ||
+                          answer.result.error().code == Code::kNotFound);
+    if (refused && refusals != STANDARD) rates_.count(refusals, exchange->principal.user_id);
     exchange->responder().make([exchange, answer = std::move(answer)] {
       return exchange->complete(command_response(*exchange, answer));
     });

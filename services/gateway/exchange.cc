@@ -5,6 +5,7 @@
 
 #include "libs/base/ids.h"
 #include "libs/base/log.h"
+#include "libs/contract/card_number.h"
 #include "libs/store/store.h"
 
 namespace micropay::gateway {
@@ -52,7 +53,8 @@ std::string_view common_headers() { return kHeaders; }
 
 std::string correlation_id_of(std::string_view header, Time now) {
   bool visible = std::ranges::all_of(header, [](char c) { return c > ' ' && c < 127; });
-  return visible && !header.empty() && header.size() <= 64 ? std::string(header) : new_correlation_id(now);
+  const bool fits = visible && !header.empty() && header.size() <= 64 && !contract::holds_card_number(header);
+  return fits ? std::string(header) : new_correlation_id(now);
 }
 
 Exchange::Exchange(ExchangeRules& rules, HttpRequest&& request, Responder&& responder)
@@ -88,7 +90,7 @@ HttpResponse Exchange::complete(HttpResponse&& response) {
 void Exchange::end_span(const HttpResponse& response, std::string_view route) {
   span_.rename(route);
   span_.set("http.request.method", request_.method);
-  span_.set("url.path", request_.path);
+  span_.set("url.path", contract::without_card_numbers(request_.path));
   span_.set("http.response.status_code", int64_t(response.status));
   span_.set("correlation_id", correlation_id_);
   if (response.status >= 500) span_.fail(status_phrase(response.status));
@@ -108,12 +110,13 @@ void Exchange::log(const HttpResponse& response, Duration took) const {
   LogLevel level = response.status >= 500 ? LogLevel::kError : LogLevel::kInfo;
   if (!log_enabled(level)) return;
   std::string trace = traceparent();
+  const std::string path = contract::without_card_numbers(request_.path);
   LogScope scope({.service = "gateway",
                   .trace_id = trace.empty() ? std::string_view() : std::string_view(trace).substr(3, 32),
                   .correlation_id = correlation_id_});
   write_log(level, "http.request", "Request answered",
             {{"http.request.method", request_.method},
-             {"url.path", request_.path},
+             {"url.path", path},
              {"route", match.route ? match.route->metrics->route() : std::string_view()},
              {"http.response.status_code", response.status},
              {"http.response.body.bytes", response.content().size()},

@@ -369,6 +369,19 @@ TEST(GatewayCors, AllowsOnlyNamedOrigins) {
   EXPECT_EQ(refused.header("Access-Control-Allow-Origin"), "https://shop.example");
 }
 
+// What a refusal costs is taken when it was one: looking whether there is room takes nothing.
+TEST(GatewayRates, LookingTakesNothing) {
+  RateLimits limits({.on = true, .lookup = *parse_rate("1/m burst 2")});
+  const Time now = kHour;
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(limits.look(LOOKUP, "anna", now).allowed);
+  EXPECT_TRUE(limits.take(LOOKUP, "anna", now).allowed);
+  EXPECT_TRUE(limits.take(LOOKUP, "anna", now).allowed);
+  EXPECT_FALSE(limits.look(LOOKUP, "anna", now).allowed);
+  EXPECT_GT(limits.look(LOOKUP, "anna", now).retry_after_s, 0);
+  EXPECT_TRUE(limits.look(LOOKUP, "bert", now).allowed);
+  EXPECT_TRUE(limits.look(LOOKUP, "anna", now + 2 * kMinute).allowed);
+}
+
 TEST(GatewayRates, LimitsAndSaysSo) {
   GatewaySettings settings;
   settings.rate_limits = {.on = true,

@@ -1,5 +1,6 @@
 // Calls of the engine in this process. Point reads are answered where they are asked; commands go to the
 // engine's queue, and no thread lies between.
+#include "libs/contract/validate.h"
 #include "libs/http/worker_pool.h"
 #include "services/gateway/backend.h"
 
@@ -8,8 +9,9 @@ namespace {
 
 constexpr size_t kMaxQueuedQueries = 1'000;
 
-bool quick(const contract::Method& method) {
-  return method.verb == "GET" && !method.list && !method.options.on_engine() &&
+// Reads by key alone. What else is asked for (a balance of the past) has to be looked for.
+bool quick(const contract::Method& method, const google::protobuf::Message& request) {
+  return contract::names_record_only(method, request) && !method.list && !method.options.on_engine() &&
          method.options.media_field().empty();
 }
 
@@ -35,7 +37,7 @@ std::optional<Error> LocalBackend::refusal(const contract::Method&) const {
 
 std::optional<Result<Row>> LocalBackend::query_now(const contract::Method& method, const Principal& principal,
                                                    const contract::Message& request) {
-  if (!quick(method)) return {};
+  if (!quick(method, request)) return {};
   if (auto owned = engine_.authorize(method, principal, request); !owned)
     return Result<Row>(std::unexpected(std::move(owned).error()));
   return engine_.query(method, principal, request);

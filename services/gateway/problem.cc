@@ -1,6 +1,7 @@
 // Writes problem documents.
 #include "services/gateway/problem.h"
 
+#include "libs/contract/card_number.h"
 #include "libs/contract/json.h"
 
 namespace micropay::gateway {
@@ -8,11 +9,12 @@ namespace {
 
 using contract::append_json_string;
 
+// What somebody sent may come back in it (the name of a field, a path): never the number of a card.
 void append_member(std::string& out, std::string_view name, std::string_view value) {
   out += ',';
   append_json_string(out, name);
   out += ':';
-  append_json_string(out, value);
+  append_json_string(out, contract::without_card_numbers(value));
 }
 
 std::string challenge(const Error& error) {

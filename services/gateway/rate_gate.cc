@@ -41,6 +41,17 @@ std::optional<Error> RateGate::refusal(RateClass rate_class, std::string_view ca
   return decision.allowed ? std::nullopt : std::optional(rate_limited(decision));
 }
 
+bool RateGate::look(Exchange& exchange, RateClass rate_class, std::string_view caller) {
+  if (!limits_.on()) return true;
+  const RateDecision decision = limits_.look(rate_class, caller, clock_.monotonic());
+  if (!decision.allowed) exchange.refuse(rate_limited(decision));
+  return decision.allowed;
+}
+
+void RateGate::count(RateClass rate_class, std::string_view caller) {
+  if (limits_.on()) limits_.take(rate_class, caller, clock_.monotonic());
+}
+
 std::string address_of(std::string_view remote_address) {
   in6_addr address{};
   const std::string text(remote_address.substr(0, remote_address.find('%')));

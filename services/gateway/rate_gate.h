@@ -22,6 +22,11 @@ class RateGate {
   bool take(Exchange& exchange, RateClass rate_class, std::string_view caller);
   // The same where there is no request: none, or what to say.
   std::optional<Error> refusal(RateClass rate_class, std::string_view caller);
+  // Whether there is one left to be taken when the request turns out to be refused. False: refused and
+  // answered.
+  bool look(Exchange& exchange, RateClass rate_class, std::string_view caller);
+  // Takes one when there is one; says nothing.
+  void count(RateClass rate_class, std::string_view caller);
 
  private:
   RateLimits limits_;

@@ -86,6 +86,8 @@ RateLimitSettings RateLimitSettings::read_settings(Settings& settings) {
   limits.auth = read("auth", "60/m burst 30", "Sign-ins and registrations from one address");
   limits.payment = read("payment", "20/s burst 40", "Requests of a user that move money");
   limits.read = read("read", "100/s burst 200", "Reading requests of a user");
+  limits.lookup = read("lookup", "20/m burst 20",
+                       "Payments of a user that were refused: who tries whom he can reach is stopped early");
   limits.global = read("global", "50000/s burst 50000", "Requests of everybody together");
   return limits;
 }
@@ -97,14 +99,32 @@ Rate RateLimits::rate_of(RateClass rate_class) const {
     case AUTH: return settings_.auth.get();
     case PAYMENT: return settings_.payment.get();
     case READ: return settings_.read.get();
+    case LOOKUP: return settings_.lookup.get();
     default: return settings_.standard.get();
   }
 }
 
+namespace {
+
+// The same in every gateway, and nobody finds an address that empties somebody else's bucket.
+uint64_t key_of(RateClass rate_class, std::string_view caller) {
+  return aimless_digest64(caller) * 0x9e3779b97f4a7c15ull + static_cast<uint64_t>(rate_class);
+}
+
+}  // namespace
+
+RateDecision RateLimits::look(RateClass rate_class, std::string_view caller, Time now) {
+  const uint64_t key = key_of(rate_class, caller);
+  Shard& shard = shard_of(key);
+  std::scoped_lock lock(shard.mutex);
+  const auto found = shard.buckets.find(key);
+  int64_t full_at_ns = found == shard.buckets.end() ? 0 : found->second.full_at_ns;
+  return decide(rate_of(rate_class), full_at_ns, now * 1000);
+}
+
 RateDecision RateLimits::take(RateClass rate_class, std::string_view caller, Time now) {
   const Rate rate = rate_of(rate_class);
-  // The same in every gateway, and nobody finds an address that empties somebody else's bucket.
-  uint64_t key = aimless_digest64(caller) * 0x9e3779b97f4a7c15ull + static_cast<uint64_t>(rate_class);
+  const uint64_t key = key_of(rate_class, caller);
   Shard& shard = shard_of(key);
   int64_t now_ns = now * 1000;
   std::scoped_lock lock(shard.mutex);

@@ -44,7 +44,7 @@ struct LiveRate {
 
 struct RateLimitSettings {
   Live<bool> on{true};
-  LiveRate standard, auth, payment, read, global;
+  LiveRate standard, auth, payment, read, lookup, global;
   std::vector<std::string> problems = {};  // settings that are no rates
   static RateLimitSettings read_settings(Settings& settings);
 };
@@ -71,6 +71,8 @@ class RateLimits {
   bool on() const { return settings_.on.get(); }
   // Takes one of the caller's bucket. `caller` is a user id, or an address when nobody is signed in.
   RateDecision take(RateClass rate_class, std::string_view caller, Time now);
+  // As take() would decide; takes nothing.
+  RateDecision look(RateClass rate_class, std::string_view caller, Time now);
   // Takes one of everybody's bucket.
   RateDecision take_global(Time now);
   size_t buckets() const;

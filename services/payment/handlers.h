@@ -44,6 +44,16 @@ void keep_history(Service& service);
 Result<ListPaymentEventsResponse> list_payment_events(QueryContext& ctx,
                                                       const ListPaymentEventsRequest& request);
 
+// tags.cc
+constexpr uint32_t kMostOfReference = 500;  // of one reference, for staff: each payer has his own
+void tag(Context& ctx, const PaymentInitiated& event);
+void tag(Context& ctx, const PaymentCompleted& event);
+std::string entry_of(const Metadata& metadata);  // of its first entry, as PaymentTag has it
+// reference_taken, with the paymentId of the first. (A handler that fails leaves nothing behind, so neither
+// does the payment.)
+Result<void> keep_reference(Context& ctx, const Payment& payment);
+Result<ListPaymentsResponse> list_by_reference(QueryContext& ctx, const ListPaymentsRequest& request);
+
 // queries.cc
 Result<Payment> visible_payment(QueryContext& ctx, const std::string& id);
 Result<Payment> get_payment(QueryContext& ctx, const GetPaymentRequest& request);

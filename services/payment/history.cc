@@ -103,6 +103,12 @@ Result<void> add_own(Context& ctx, const E& event) {
 }
 
 template <typename E>
+Result<void> add_tagged(Context& ctx, const E& event) {
+  tag(ctx, event);
+  return add_own(ctx, event);
+}
+
+template <typename E>
 Result<void> add_reservation(Context& ctx, const E& event) {
   return add_by_kind(ctx, event.kind(), event.reservation_id());
 }
@@ -180,9 +186,11 @@ PaymentEvent shown(const std::string& payment_id, const EventRecord& record, boo
 }  // namespace
 
 void keep_history(Service& service) {
-  project_own<PaymentInitiated, PaymentHeld, PaymentProcessing, PaymentCompleted, PaymentFailed,
-              PaymentCancelled, PaymentRefundProcessing, PaymentRefunded, PaymentReversed,
-              PaymentRefundReversed, FraudRiskAssessed, FraudCaseOpened, FraudCaseDecided>(service);
+  service.project(add_tagged<PaymentInitiated>);
+  service.project(add_tagged<PaymentCompleted>);
+  project_own<PaymentHeld, PaymentProcessing, PaymentFailed, PaymentCancelled, PaymentRefundProcessing,
+              PaymentRefunded, PaymentReversed, PaymentRefundReversed, FraudRiskAssessed, FraudCaseOpened,
+              FraudCaseDecided>(service);
   service.project(link_refund);
   service.project(add_failed_refund);
   service.project(link_reversal);
@@ -195,7 +203,7 @@ void keep_history(Service& service) {
   service.project(add_booking<AccountBalanceUpdated>);
   service.project(add_booking<TransactionCreated>);
   service.project(add_booking<TransactionSettled>);
-  service.projection_version = 3;
+  service.projection_version = 4;
 }
 
 Result<ListPaymentEventsResponse> list_payment_events(QueryContext& ctx,

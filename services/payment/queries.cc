@@ -39,6 +39,7 @@ struct Listing {
   uint32_t size = 50;
   uint32_t skip = 0;
   std::vector<Filter> filters;
+  std::string entry;  // of metadata, that all of them have
 };
 
 Result<bool> descending(const std::string& order_by) {
@@ -76,6 +77,11 @@ Result<Listing> listing_of(const ListPaymentsRequest& request) {
       return fail(Code::kInvalidArgument, "invalid_filter", "There is no such status.", "status");
     listing.filters.push_back(where("status", Op::kEqual, request.status()));
   }
+  if (request.metadata().values_size() > 0) {
+    if (!request.status().empty())
+      return fail(Code::kInvalidArgument, "invalid_filter", "Ask for metadata or for a status.", "status");
+    listing.entry = entry_of(request.metadata());
+  }
   // The id bounds the range of the index; the time itself decides within the millisecond.
   if (request.from() != 0) {
     listing.filters.push_back(where("id", Op::kGreaterEqual, first_id_at(request.from() - kMillisecond)));
@@ -108,11 +114,13 @@ Filter of_payer() {
 }
 
 // Whose payments: a condition each; an empty one is all payments.
-Result<std::vector<std::vector<Filter>>> sources_of(QueryContext& ctx, const std::string& account_id) {
+Result<std::vector<std::vector<Filter>>> sources_of(QueryContext& ctx, const std::string& account_id,
+                                                    const Listing& listing) {
   std::vector<std::vector<Filter>> sources;
   const Principal& caller = ctx.principal();
   const auto add = [&](const std::string& id) {
     sources.push_back({where("payer_account_id", Op::kEqual, id)});
+    if (!listing.entry.empty()) return;
     sources.push_back({where("payee_account_id", Op::kEqual, id)});
     if (!caller.staff()) sources.back().push_back(of_payee());
   };
@@ -121,6 +129,8 @@ Result<std::vector<std::vector<Filter>>> sources_of(QueryContext& ctx, const std
     if (wallet == nullptr || (wallet->user_id() != caller.user_id && !caller.staff()))
       return fail(Code::kNotFound, "not_found", "There is no such wallet.", "accountId");
     add(account_id);
+  } else if (caller.staff() && !listing.entry.empty()) {
+    return fail(Code::kInvalidArgument, "required", "Metadata is looked for in a wallet.", "accountId");
   } else if (caller.staff()) {
     sources.emplace_back();
   } else {
@@ -131,11 +141,34 @@ Result<std::vector<std::vector<Filter>>> sources_of(QueryContext& ctx, const std
   return sources;
 }
 
+// As the payments of a source, but those with an entry of metadata: the tags are in the order of the ids.
+Result<std::vector<Row>> tagged(QueryContext& ctx, const std::vector<Filter>& source, const Listing& listing,
+                                uint32_t count, bool& more) {
+  ListQuery query{.filters = {where("account_id", Op::kEqual, source.front().value),
+                              where("entry", Op::kEqual, listing.entry)},
+                  .order_by = listing.descending ? "payment_id desc" : "payment_id asc",
+                  .page_size = count};
+  for (const Filter& filter : listing.filters)
+    if (filter.field == "id") query.filters.push_back(where("payment_id", filter.op, filter.value));
+  const List<PaymentTag> page = TRY(ctx.table<PaymentTag>().list(std::move(query)));
+  more |= !page.next_page_token.empty();
+  std::vector<Row> rows;
+  for (size_t i = 0; i < page.size(); ++i)
+    if (const Payment* payment = ctx.table<Payment>().find(page[i].payment_id()))
+      rows.push_back(std::make_shared<const Payment>(*payment));
+  return rows;
+}
+
 // The first `count` payments of all sources together, each once; `more` when there are others behind them.
 Result<std::vector<Row>> merge(QueryContext& ctx, const std::vector<std::vector<Filter>>& sources,
                                const Listing& listing, size_t count, bool& more) {
   std::vector<Row> rows;
   for (const std::vector<Filter>& source : sources) {
+    if (!listing.entry.empty()) {
+      auto page = TRY(tagged(ctx, source, listing, uint32_t(std::min<size_t>(count, kMaxPage)), more));
+      std::move(page.begin(), page.end(), std::back_inserter(rows));
+      continue;
+    }
     ListQuery query{.filters = source,
                     .order_by = listing.descending ? "id desc" : "id asc",
                     .page_size = uint32_t(std::min<size_t>(count, kMaxPage))};
@@ -169,10 +202,12 @@ Result<Payment> get_payment(QueryContext& ctx, const GetPaymentRequest& request)
 }
 
 Result<ListPaymentsResponse> list_payments(QueryContext& ctx, const ListPaymentsRequest& request) {
+  if (!request.reference().empty()) return list_by_reference(ctx, request);
   const Listing listing = TRY(listing_of(request));
   const size_t count = std::min<size_t>(listing.skip + listing.size, kMaxPage);
   bool more = false;
-  const auto rows = TRY(merge(ctx, TRY(sources_of(ctx, request.account_id())), listing, count, more));
+  const auto rows =
+      TRY(merge(ctx, TRY(sources_of(ctx, request.account_id(), listing)), listing, count, more));
   ListPaymentsResponse response;
   for (size_t i = listing.skip; i < rows.size(); ++i)
     *response.add_payments() = static_cast<const Payment&>(*rows[i]);

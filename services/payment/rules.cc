@@ -7,14 +7,6 @@
 namespace micropay::payment {
 namespace {
 
-std::string_view wallet_refusal(const PayerWallet& wallet) {
-  switch (wallet.status()) {
-    case Account::ACTIVE: return {};
-    case Account::FROZEN: return "account_frozen";
-    default: return "account_closed";
-  }
-}
-
 constexpr size_t kKeptOfFailed = 512;  // bytes of metadata
 
 int64_t add(int64_t a, int64_t b) { return add_minor(a, b).value_or(INT64_MAX); }
@@ -75,18 +67,23 @@ Result<void> check_payee_named(const CreatePaymentRequest& request) {
   return {};
 }
 
-Result<void> check_new_payment(const PayerWallet& payer, const PayerWallet& payee, const Money& amount,
+Result<void> check_new_payment(const PayerWallet& payer, const PayerWallet* payee, const Money& amount,
                                std::string_view payee_field) {
-  if (payer.account_id() == payee.account_id())
+  if (payee != nullptr && payer.account_id() == payee->account_id())
     return fail(Code::kInvalidArgument, "same_account", "Payer and payee are the same wallet.",
                 std::string(payee_field));
   if (amount.currency() != payer.currency())
     return fail(Code::kInvalidArgument, "currency_mismatch",
                 fmt::format("The payer's wallet is in {}.", payer.currency()), "amount.currency");
-  if (amount.currency() != payee.currency())
-    return fail(Code::kInvalidArgument, "currency_mismatch", "The payee's wallet is in another currency.",
-                std::string(payee_field));
   return {};
+}
+
+std::string_view wallet_refusal(const PayerWallet& wallet) {
+  switch (wallet.status()) {
+    case Account::ACTIVE: return {};
+    case Account::FROZEN: return "account_frozen";
+    default: return "account_closed";
+  }
 }
 
 std::string_view wallet_refusal(const PayerWallet& payer, const PayerWallet& payee) {
@@ -94,8 +91,16 @@ std::string_view wallet_refusal(const PayerWallet& payer, const PayerWallet& pay
   return of_payer.empty() ? wallet_refusal(payee) : of_payer;
 }
 
+std::string_view payee_refusal(const PayerWallet& payee, const Money& amount) {
+  const std::string_view of_wallet = wallet_refusal(payee);
+  if (!of_wallet.empty()) return of_wallet;
+  return payee.currency() == amount.currency() ? "" : "currency_mismatch";
+}
+
 std::string_view detail_of(std::string_view failure_reason) {
   if (failure_reason == "insufficient_funds") return "There is not enough money in the wallet.";
+  if (failure_reason == "payee_not_found") return "There is no such payee.";
+  if (failure_reason == "currency_mismatch") return "The payee has no wallet in this currency.";
   if (failure_reason == "declined") return "The payment was declined.";
   if (failure_reason == "account_frozen") return "A wallet of the payment is frozen.";
   if (failure_reason == "account_closed") return "A wallet of the payment is closed.";

@@ -17,13 +17,16 @@ constexpr uint32_t kMaxRefunds = 100;
 
 // Mistakes of the request; nothing comes of them. In order: payee_required, payee_ambiguous.
 Result<void> check_payee_named(const CreatePaymentRequest& request);
-// same_account, currency_mismatch (of the payer, then of the payee). `payee_field` is how the request named
-// the payee.
-Result<void> check_new_payment(const PayerWallet& payer, const PayerWallet& payee, const Money& amount,
+// same_account, currency_mismatch of the payer. `payee`: null when there is none; `payee_field` is how the
+// request named him.
+Result<void> check_new_payment(const PayerWallet& payer, const PayerWallet* payee, const Money& amount,
                                std::string_view payee_field);
 
-// Why a sound payment fails at once, in order: account_frozen, account_closed (payer, then payee); empty when
-// it does not. May change while a payment waits.
+// Why a sound payment fails at once for its payer: account_frozen, account_closed; empty when it does not.
+std::string_view wallet_refusal(const PayerWallet& payer);
+// Why this payee cannot be paid: account_frozen, account_closed, currency_mismatch; empty when he can.
+std::string_view payee_refusal(const PayerWallet& payee, const Money& amount);
+// Of payer, then payee: what may change while a payment waits.
 std::string_view wallet_refusal(const PayerWallet& payer, const PayerWallet& payee);
 std::string_view detail_of(std::string_view failure_reason);  // for people
 

@@ -48,11 +48,10 @@ TEST(PaymentRules, MistakesInOrder) {
   const Case cases[] = {
       {wallet("a", "USD"), wallet("a", "USD"), "EUR", "same_account", "payeeEmail"},
       {wallet("a", "USD"), wallet("b", "USD"), "EUR", "currency_mismatch", "amount.currency"},
-      {wallet("a", "EUR"), wallet("b", "USD"), "EUR", "currency_mismatch", "payeeEmail"},
       {wallet("a", "EUR"), wallet("b", "EUR"), "EUR", "", ""},
   };
   for (const Case& c : cases) {
-    const auto result = check_new_payment(c.payer, c.payee, money(1, c.currency), "payeeEmail");
+    const auto result = check_new_payment(c.payer, &c.payee, money(1, c.currency), "payeeEmail");
     EXPECT_EQ(reason(result), c.reason);
     EXPECT_EQ(result ? "" : result.error().field, c.field);
   }
@@ -76,6 +75,10 @@ TEST(PaymentRules, RefusalsInOrder) {
     EXPECT_EQ(c.reason.empty(), detail_of(c.reason).empty());
   }
   EXPECT_FALSE(detail_of("limit_exceeded").empty());
+  EXPECT_EQ(payee_refusal(wallet("b", "USD", Account::FROZEN), money(1, "EUR")), "account_frozen");
+  EXPECT_EQ(payee_refusal(wallet("b", "EUR", Account::CLOSING), money(1, "EUR")), "account_closed");
+  EXPECT_EQ(payee_refusal(wallet("b", "USD"), money(1, "EUR")), "currency_mismatch");
+  EXPECT_EQ(payee_refusal(wallet("b", "EUR"), money(1, "EUR")), "");
 }
 
 class LimitRules : public testing::Test {

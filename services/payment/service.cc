@@ -1,6 +1,7 @@
 #include "services/payment/service.h"
 
 #include "contracts/fraud.pb.h"
+#include "libs/runtime/access.h"
 #include "services/payment/handlers.h"
 #include "services/payment/rules.h"
 
@@ -10,45 +11,44 @@ namespace {
 
 // ---- payment.initiated ----
 
+// Who is to be paid, or why nobody is: that is told only when the payer has the money.
 struct Payee {
   const PayerWallet* wallet = nullptr;
   std::string_view field;  // of the request that named it
+  std::string_view refusal;
 };
 
-std::unexpected<Error> payee_not_found(std::string_view field) {
-  return fail(Code::kNotFound, "payee_not_found", "There is no such payee.", std::string(field));
-}
-
-Result<Payee> find_payee(Context& ctx, const CreatePaymentRequest& request) {
-  TRY(check_payee_named(request));
+Payee find_payee(Context& ctx, const CreatePaymentRequest& request) {
   if (!request.payee_account_id().empty()) {
     const PayerWallet* wallet = ctx.table<PayerWallet>().find(request.payee_account_id());
-    if (wallet == nullptr) return payee_not_found("payeeAccountId");
-    return Payee{wallet, "payeeAccountId"};
+    return {wallet, "payeeAccountId", wallet == nullptr ? "payee_not_found" : ""};
   }
   const PayeeUser* user = ctx.table<PayeeUser>().find(request.payee_email());
-  if (user == nullptr || !user->proven()) return payee_not_found("payeeEmail");
+  if (user == nullptr || !user->proven()) return {nullptr, "payeeEmail", "payee_not_found"};
   const PayeeWallet* route = ctx.table<PayeeWallet>().find(user->user_id(), request.amount().currency());
-  if (route == nullptr)
-    return fail(Code::kInvalidArgument, "currency_mismatch", "The payee has no wallet in this currency.",
-                "payeeEmail");
+  if (route == nullptr) return {nullptr, "payeeEmail", "currency_mismatch"};
   const PayerWallet* wallet = ctx.table<PayerWallet>().find(route->account_id());
-  CHECK(wallet != nullptr);
-  return Payee{wallet, "payeeEmail"};
+  return {wallet, "payeeEmail", wallet == nullptr ? "payee_not_found" : ""};
 }
 
 struct Parties {
   const PayerWallet& payer;
-  const PayerWallet& payee;
+  const Payee& payee;
 };
 
 Payment new_payment(Context& ctx, const CreatePaymentRequest& request, const Parties& parties, Duration ttl) {
   Payment payment;
   payment.set_id(ctx.new_id());
   payment.set_payer_account_id(parties.payer.account_id());
-  payment.set_payee_account_id(parties.payee.account_id());
   payment.set_payer_user_id(parties.payer.user_id());
-  payment.set_payee_user_id(parties.payee.user_id());
+  if (parties.payee.refusal.empty()) {
+    payment.set_payee_account_id(parties.payee.wallet->account_id());
+    payment.set_payee_user_id(parties.payee.wallet->user_id());
+  } else {
+    payment.set_payee_refusal(std::string(parties.payee.refusal));
+    payment.set_payee_field(std::string(parties.payee.field));
+  }
+  payment.set_reference(request.reference());
   *payment.mutable_amount() = request.amount();
   payment.set_description(request.description());
   if (request.has_metadata()) *payment.mutable_metadata() = request.metadata();
@@ -68,23 +68,49 @@ PaymentInitiated initiated(const Payment& payment, bool refused) {
   *event.mutable_amount() = payment.amount();
   event.set_expires_at(payment.expires_at());
   event.set_refused(refused);
+  if (payment.has_metadata()) *event.mutable_metadata() = payment.metadata();
   return event;
+}
+
+// It was never more than an attempt: whom it was for is nobody's to read, and no business of his.
+Payment& fail_unfunded(Context& ctx, const std::string& payment_id, std::string_view reason) {
+  fail_payment(ctx, payment_id, reason);
+  Payment& payment = ctx.table<Payment>().edit(payment_id);
+  payment.clear_payee_account_id();
+  payment.clear_payee_user_id();
+  return payment;
+}
+
+// The payer has the money, so he is told what is wrong with the payee. A mistake of the request: no list
+// shows it, and its reference is free again.
+void refuse_payee(Context& ctx, const Payment& asked) {
+  const std::string reason = asked.payee_refusal();
+  const uint32_t status = reason == "payee_not_found" ? 404 : reason == "currency_mismatch" ? 400 : 402;
+  Payment& payment = fail_unfunded(ctx, asked.id(), reason);
+  if (status == 402) return;
+  payment.set_failure_status(status);
+  payment.set_failure_at(payment.payee_field());
+  payment.clear_payer_account_id();
+  ctx.table<PaymentReference>().erase(payment.reference(), payment.payer_user_id());
 }
 
 Result<Payment> create_payment(Context& ctx, const CreatePaymentRequest& request,
                                const PaymentSettings& settings) {
   const PayerWallet& payer = TRY(ctx.table<PayerWallet>().get(request.payer_account_id()));
-  const Payee payee = TRY(find_payee(ctx, request));
-  TRY(check_new_payment(payer, *payee.wallet, request.amount(), payee.field));
-  std::string_view reason = wallet_refusal(payer, *payee.wallet);
+  TRY(check_payee_named(request));
+  Payee payee = find_payee(ctx, request);
+  TRY(check_new_payment(payer, payee.wallet, request.amount(), payee.field));
+  if (payee.refusal.empty()) payee.refusal = payee_refusal(*payee.wallet, request.amount());
+  std::string_view reason = wallet_refusal(payer);
   const bool counts = settings.limits && reason.empty();
   PayerPerson* person = counts ? &TRY(person_of(ctx, payer.user_id())).get() : nullptr;
   if (counts && limit_exceeded(payer, *person, request.amount(), ctx.now())) reason = "limit_exceeded";
-  Payment& payment = ctx.table<Payment>().insert(
-      new_payment(ctx, request, {payer, *payee.wallet}, settings.reservation_ttl));
+  Payment& payment =
+      ctx.table<Payment>().insert(new_payment(ctx, request, {payer, payee}, settings.reservation_ttl));
+  TRY(keep_reference(ctx, payment));
   ctx.emit(initiated(payment, !reason.empty()));
   if (!reason.empty()) {
-    fail_payment(ctx, payment.id(), reason);
+    fail_unfunded(ctx, payment.id(), reason);
   } else if (counts) {
     payment.set_counted(true);
     count_spending(*person, request.amount(), ctx.now());
@@ -152,7 +178,11 @@ Result<void> fail_when_not_reserved(Context& ctx, const AccountBalanceReservatio
   if (event.kind() == "refund") return fail_refund(ctx, event.reservation_id(), event.reason());
   if (event.kind() != "payment") return {};
   const Payment* payment = ctx.table<Payment>().find(event.reservation_id());
-  if (payment != nullptr && is_open(*payment)) fail_payment(ctx, event.reservation_id(), event.reason());
+  if (payment == nullptr || !is_open(*payment)) return {};
+  // The balances look at the money first.
+  const bool funded = event.reason() == "account_not_found" && !payment->payee_refusal().empty();
+  if (funded) refuse_payee(ctx, *payment);
+  else fail_unfunded(ctx, payment->id(), event.reason());
   return {};
 }
 
@@ -169,6 +199,7 @@ Result<void> complete_payment(Context& ctx, const AccountBalanceUpdated& event) 
   completed.set_payee_user_id(payment.payee_user_id());
   *completed.mutable_amount() = payment.amount();
   completed.set_transaction_id(payment.transaction_id());
+  if (payment.has_metadata()) *completed.mutable_metadata() = payment.metadata();
   ctx.emit(std::move(completed));
   return {};
 }
@@ -192,8 +223,11 @@ Result<Payment> cancel_payment(Context& ctx, const CancelPaymentRequest& request
   const Payment& found = TRY(ctx.table<Payment>().get(request.id()));
   const Principal& caller = ctx.principal();
   if (!may_see(caller, found)) return fail(Code::kNotFound, "not_found", "There is no such payment.");
-  if (caller.user_id != found.payer_user_id() && !may_act(caller))
-    return fail(Code::kPermissionDenied, "forbidden", "Only the payer takes a payment back.");
+  if (caller.user_id != found.payer_user_id()) {
+    if (!may_act(caller))
+      return fail(Code::kPermissionDenied, "forbidden", "Only the payer takes a payment back.");
+    TRY(check_not_party(caller, {found.payee_user_id()}));
+  }
   TRY(check_cancel(found));
   Payment& payment = move_on(ctx, found, Payment::CANCELLED);
   payment.set_failure_detail(request.reason());

@@ -18,16 +18,19 @@ namespace micropay {
 inline std::string test_id(const std::string& end) { return "018f2a54-0000-7000-8000-0000000000" + end; }
 
 class PaymentTest : public testing::Test {
- protected:
+ public:
   explicit PaymentTest(std::initializer_list<const char*> given = {}) : world(services(given)) {
     for (const char* name : {"a", "b", "c"}) {
-      UserEmailVerified user;
-      user.set_user_id(test_id(std::string("0") + name));
-      user.set_email(std::string(name) + "@example.com");
-      world.given(user);
+      know_user(world, name);
       open(std::string("1") + name, std::string("0") + name, "EUR");
     }
     world.events();
+  }
+  static void know_user(World& world, const std::string& name) {
+    UserEmailVerified user;
+    user.set_user_id(test_id("0" + name));
+    user.set_email(name + "@example.com");
+    world.given(user);
   }
   static std::vector<Service> services(std::initializer_list<const char*> given) {
     Settings settings;

@@ -2,6 +2,7 @@
 // sessions.cc.
 #include "services/user/service.h"
 
+#include "libs/runtime/access.h"
 #include "libs/security/tokens.h"
 #include "services/user/handlers.h"
 #include "services/user/rules.h"
@@ -141,6 +142,7 @@ Result<User> set_roles(Context& ctx, const SetRolesRequest& request, const Tools
   if (has(before.roles(), ADMIN) && !has(roles, ADMIN) && !has_another_admin(ctx, before.id()))
     return fail(Code::kFailedPrecondition, "last_admin",
                 "There has to be an administrator: appoint another one first.");
+  TRY(check_not_party(ctx.principal(), {request.id()}));
   User& user = ctx.table<User>().edit(request.id());
   *user.mutable_roles() = roles;
   user.set_updated_at(ctx.now());

@@ -104,7 +104,9 @@ TEST_F(Users, TheLastAdministratorStays) {
   EXPECT_EQ(refused.error().code, Code::kFailedPrecondition);
   EXPECT_EQ(refused.error().reason, "last_admin");
   ASSERT_EQ(reason(set_roles(ada.id(), {ADMIN}, caller)), "");
-  EXPECT_EQ(reason(set_roles(admin.id(), {USER}, caller)), "");
+  EXPECT_EQ(reason(set_roles(admin.id(), {USER}, caller)), "is_party") << "of his own roles another decides";
+  EXPECT_EQ(reason(set_roles(admin.id(), {ADMIN, SUPPORT}, caller)), "is_party");
+  EXPECT_EQ(reason(set_roles(admin.id(), {USER}, user_principal(ada.id(), {ADMIN}))), "");
   EXPECT_EQ(reason(set_roles(ada.id(), {USER}, caller)), "last_admin");
   EXPECT_EQ(set_roles(derived_uuid("nobody"), {USER}, caller).error().code, Code::kNotFound);
 }
