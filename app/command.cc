@@ -9,6 +9,7 @@ const std::vector<const CommandInfo*>& commands() {
   static const std::vector<const CommandInfo*> kCommands{
       &kServeCommand,     &kTopCommand,      &kVerifyCommand,     &kReplayCommand,     &kBackupCommand,
       &kRestoreCommand,   &kSimulateCommand, &kSchemaCommand,     &kEventsTailCommand, &kEventsShowCommand,
+      &kTopicsAlignCommand,
       &kUserAdminCommand, &kOutboxCommand,   &kKeysRotateCommand, &kCertsCommand,      &kServicesCommand,
       &kOpenapiCommand,   &kDocsCommand,     &kCompletionCommand, &kVersionCommand};
   return kCommands;

@@ -14,6 +14,7 @@ namespace {
 
 constexpr Duration kQuiet = 2 * kSecond;  // work that is done by then shows no progress
 constexpr Duration kRewrite = 200 * kMillisecond;
+constexpr Duration kLine = 1900 * kMillisecond;
 
 // Terminal columns of UTF-8 text, near enough: code points.
 size_t width(std::string_view text) {
@@ -83,10 +84,28 @@ std::string nearest(std::string_view word, const std::vector<std::string>& words
   return found == nullptr ? "" : *found;
 }
 
-Progress::Progress(std::string what)
-    : what_(std::move(what)), started_(system_clock().monotonic()), terminal_(isatty(STDERR_FILENO) == 1) {}
+Progress::Progress(std::string what, Lines lines)
+    : what_(std::move(what)), started_(system_clock().monotonic()), terminal_(isatty(STDERR_FILENO) == 1) {
+  latest_ = what_;
+  if (lines == Lines::kOften && !terminal_) teller_ = std::thread([this] { say_lines(); });
+}
+
+// Also while a server lets it wait.
+void Progress::say_lines() {
+  std::unique_lock lock(mutex_);
+  while (!wake_.wait_for(lock, std::chrono::microseconds(kLine), [this] { return ended_; }))
+    tell(fmt::format("{} ({} s)\n", latest_, (system_clock().monotonic() - started_) / kSecond));
+}
 
 Progress::~Progress() {
+  if (teller_.joinable()) {
+    {
+      const std::lock_guard lock(mutex_);
+      ended_ = true;
+    }
+    wake_.notify_all();
+    teller_.join();
+  }
   if (dirty_) tell("\r\033[K");
 }
 
@@ -113,6 +132,10 @@ void Progress::part(double done) {
 }
 
 void Progress::step(const std::string& text) {
+  if (teller_.joinable()) {
+    const std::lock_guard lock(mutex_);
+    latest_ = text;
+  }
   if (due()) show(text);
 }
 

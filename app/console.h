@@ -1,8 +1,11 @@
 // Text for people: aligned tables, one-line errors that say what to do next, progress of long work.
 #pragma once
 
+#include <condition_variable>
+#include <mutex>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "libs/base/error.h"
@@ -29,10 +32,11 @@ std::string seconds_text(Duration taken);  // "0.42 s"
 std::string nearest(std::string_view word, const std::vector<std::string>& words);
 
 // A line on stderr that is rewritten while work goes on: nothing in the first two seconds, nothing when
-// stderr is no terminal.
+// stderr is no terminal; but for work that may take minutes, lines: one every two seconds, whatever it does.
 class Progress {
  public:
-  explicit Progress(std::string what);
+  enum class Lines : uint8_t { kNever, kOften };
+  explicit Progress(std::string what, Lines lines = Lines::kNever);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -44,12 +48,18 @@ class Progress {
  private:
   bool due();
   void show(const std::string& text);
+  void say_lines();
 
   std::string what_;
   Time started_;
   Time shown_ = 0;
   bool terminal_;
   bool dirty_ = false;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::string latest_;   // guarded by mutex_
+  bool ended_ = false;   // guarded by mutex_
+  std::thread teller_;   // where lines are wanted and there is no terminal
 };
 
 }  // namespace micropay::app

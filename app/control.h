@@ -18,6 +18,9 @@
 
 namespace micropay::app {
 
+// Commands besides "call", "backup" and "stats", which have more to them.
+constexpr std::string_view kRotateKeys = "rotate_keys";  // answer: the new key's id
+
 using Reply = std::function<void(const ControlReply&)>;
 // Runs on a thread of the connection; ends with a reply that is done.
 using ControlHandler = std::function<void(const ControlRequest&, const Reply&)>;

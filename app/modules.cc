@@ -26,11 +26,14 @@ constexpr Module kModules[] = {
 
 Result<std::vector<Service>> make_services(const Parts& parts, const std::vector<std::string>& names) {
   std::vector<Service> services;
+  for (const Module make : kModules) services.push_back(make(parts));
+  if (!names.empty()) TRY(keep_only(services, names));
+  return services;
+}
+
+Result<void> keep_only(std::vector<Service>& services, const std::vector<std::string>& names) {
   std::vector<std::string> known;
-  for (const Module make : kModules) {
-    services.push_back(make(parts));
-    known.push_back(services.back().name);
-  }
+  for (const Service& service : services) known.push_back(service.name);
   for (const std::string& name : names) {
     if (std::ranges::count(known, name) != 0) continue;
     const std::string meant = nearest(name, known);
@@ -40,10 +43,9 @@ Result<std::vector<Service>> make_services(const Parts& parts, const std::vector
                             fmt::join(known, ", ")),
                 "--services");
   }
-  if (!names.empty())
-    std::erase_if(services,
-                  [&](const Service& service) { return std::ranges::count(names, service.name) == 0; });
-  return services;
+  std::erase_if(services,
+                [&](const Service& service) { return std::ranges::count(names, service.name) == 0; });
+  return {};
 }
 
 std::vector<std::string> split_names(const std::vector<std::string>& lists) {

@@ -13,6 +13,9 @@ namespace micropay::app {
 // listing all.
 Result<std::vector<Service>> make_services(const Parts& parts, const std::vector<std::string>& names);
 
+// Of these, those with the names; unknown_service as above.
+Result<void> keep_only(std::vector<Service>& services, const std::vector<std::string>& names);
+
 // "payment,balance" or repeated options, to names.
 std::vector<std::string> split_names(const std::vector<std::string>& lists);
 

@@ -181,6 +181,10 @@ Result<ControlReply> Platform::Impl::answer(const ControlRequest& request, const
     log_info("control.backup", "Backup is complete", {{"to", request.to()}});
     return done;
   }
+  if (request.command() == kRotateKeys) {
+    done.set_answer(TRY(key_ring(own.data)->rotate()));
+    return done;
+  }
   if (request.command() == "stats") {
     done.set_answer(stats_json(instance->engine().stats(), instance->store().stats()));
     return done;

@@ -24,6 +24,8 @@ struct Check {
   std::string problem = {};                  // the first one, with its place
   std::optional<Duration> took = {};         // none: part of an earlier one
   std::string next = {};                     // what to do about it
+  // Of a cluster: what fails may be under way between services, and no fault; it holds at rest, or is one.
+  bool under_way = false;
   std::vector<TableComparison> tables = {};  // that differ
 };
 
@@ -33,8 +35,9 @@ struct VerifyReport {
   uint64_t memory_bytes = 0;       // the most that was in use
   AuditHead head;                  // of the chain as the log makes it
   bool at_rest = true;             // of a cluster: nothing is under way between services
+  bool topics_read = true;         // of a cluster
   std::vector<std::string> notes;  // worth knowing, and no fault: work that waits, dead letters
-  bool ok() const;
+  bool ok() const;  // no fault was found
   std::string text() const;  // a table
   std::string json() const;  // docs/cli.md has its shape
 };

@@ -1,5 +1,9 @@
 #include "app/cluster/gateway_node.h"
 
+#include <sys/stat.h>
+
+#include <cstdio>
+#include <fstream>
 #include <set>
 
 #include "app/cluster/instances.h"
@@ -47,7 +51,11 @@ Result<Response> ask(rpc::Client& client, Request request) {
 }  // namespace
 
 GatewayNode::GatewayNode(const ClusterSettings& settings, gateway::GatewaySettings own, const Parts& parts)
-    : settings_(settings), own_(std::move(own)), resolver_(parts.make_resolver()) {
+    : settings_(settings),
+      own_(std::move(own)),
+      resolver_(parts.make_resolver()),
+      keys_file_(parts.keys_file) {
+  take_kept_keys();
   const rpc::ClientOptions options{.caller = "gateway", .keys = parts.keys, .plaintext = settings.plaintext};
   client_ = std::make_unique<rpc::Client>(options, parts.make_resolver(), system_clock());
   ApiKeyLookup lookup = [this](const std::string& id) { return find_api_key(id); };
@@ -96,7 +104,9 @@ Result<void> GatewayNode::start() {
   }
   feed_->start();
   if (const auto known = fetch_keys(); !known)
-    log_warn("gateway.keys_unknown", "No token can be checked until the user service answers",
+    log_warn("gateway.keys_unknown",
+             ring_->empty() ? "No token can be checked until the user service answers"
+                            : "The user service does not answer: the keys that were known last are used",
              {{"reason", known.error().reason}});
   keys_thread_ = std::thread([this] { follow_keys(); });
   return gateway_->start();
@@ -111,8 +121,39 @@ void GatewayNode::follow_keys() {
   }
 }
 
+// While nobody can be asked, a token of a key that is not known here may be a good one.
 Result<void> GatewayNode::fetch_keys() {
-  return ring_->show(TRY((ask<SigningKeys>(*client_, GetSigningKeysRequest()))).jwks());
+  const auto answer = ask<SigningKeys>(*client_, GetSigningKeysRequest());
+  ring_->set_outdated(!answer);
+  if (!answer) return std::unexpected(answer.error());
+  TRY(ring_->show(answer->jwks()));
+  keep_keys(answer->jwks());
+  return {};
+}
+
+// Keys that were replaced go on verifying for a day; of what is older, nobody knows.
+void GatewayNode::take_kept_keys() {
+  struct stat status{};
+  if (keys_file_.empty() || ::stat(keys_file_.c_str(), &status) != 0) return;
+  const Time age = system_clock().now() - Time(status.st_mtim.tv_sec) * kSecond;
+  if (age > kRetiredKeyLife || age < -kRetiredKeyLife) return;
+  std::ifstream file(keys_file_);
+  const std::string jwks{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  if (const auto shown = ring_->show(jwks); !shown)
+    return log_warn("gateway.kept_keys_unreadable", shown.error().detail, {{"file", keys_file_}});
+  ring_->set_outdated(true);
+}
+
+// Written whole beside the old one. Its time says when they were known to be right.
+void GatewayNode::keep_keys(const std::string& jwks) {
+  const Time now = system_clock().monotonic();
+  if (keys_file_.empty() || (jwks == kept_keys_ && now - kept_at_ < kHour)) return;
+  kept_keys_ = jwks, kept_at_ = now;
+  const std::string fresh = keys_file_ + ".new";
+  std::ofstream(fresh, std::ios::trunc) << jwks;
+  if (std::rename(fresh.c_str(), keys_file_.c_str()) != 0)
+    log_warn("gateway.keys_not_kept", "The keys that verify tokens cannot be written down",
+             {{"file", keys_file_}});
 }
 
 // On a thread of gateway::Callers; a key is asked for once in a while (TokenAuthenticator::Options).

@@ -1,5 +1,6 @@
 // The gateway in a process of the cluster profile: the public edge, over services elsewhere. It has no data:
-// the keys that verify tokens and what an API key may do it asks of the user service, who was signed out it
+// the keys that verify tokens and what an API key may do it asks of the user service (the keys that it knew last
+// are kept in a file, so that it serves while that service is away), who was signed out it
 // hears from that service's topic.
 #pragma once
 
@@ -24,6 +25,7 @@ class GatewayNode {
     std::shared_ptr<rpc::TlsKeys> keys;
     std::function<std::shared_ptr<rpc::Resolver>()> make_resolver;
     TraceSink* traces = nullptr;
+    std::string keys_file = {};  // where the keys that were known last are kept; empty: nowhere
   };
   GatewayNode(const ClusterSettings& settings, gateway::GatewaySettings own, const Parts& parts);
   ~GatewayNode();
@@ -36,6 +38,8 @@ class GatewayNode {
 
  private:
   void follow_keys();
+  void take_kept_keys();
+  void keep_keys(const std::string& jwks);
   Result<void> fetch_keys();
   Result<std::optional<ApiKeyFacts>> find_api_key(const std::string& id);
   void open_redis();
@@ -44,6 +48,9 @@ class GatewayNode {
   const gateway::GatewaySettings own_;
   const std::shared_ptr<rpc::Resolver> resolver_;
   std::shared_ptr<KeyRing> ring_ = KeyRing::verifying();
+  const std::string keys_file_;
+  std::string kept_keys_;  // what the file has
+  Time kept_at_ = 0;
   std::unique_ptr<rpc::Client> client_;             // what the gateway asks as itself
   std::unique_ptr<RedisClient> redis_, key_facts_;  // of rate limits, of API keys; none without Redis
   std::unique_ptr<TokenAuthenticator> authenticator_;

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "app/call.h"
+#include "app/cluster/alignment.h"
 #include "app/cluster/config_news.h"
 #include "app/cluster/gateway_node.h"
 #include "app/cluster/instances.h"
@@ -24,6 +25,7 @@
 #include "libs/redis/shared_revocations.h"
 #include "libs/remote/discovery_client.h"
 #include "libs/remote/remote_settings.h"
+#include "libs/security/keys.h"
 #include "services/user/authentication.h"
 
 namespace micropay::app {
@@ -52,8 +54,9 @@ struct ClusterProcess::Impl {
 
   Result<void> start();
   Result<void> start_nodes();
+  Result<void> await_topics();
   template <typename Attempt>
-  Result<void> wait_until(std::string_view what, Attempt attempt) const;
+  Result<void> wait_until(std::string_view what, Attempt attempt);
   Result<void> start_gateway();
   Result<void> start_operations();
   Result<void> start_control();
@@ -61,7 +64,8 @@ struct ClusterProcess::Impl {
   void keep_house();
   void look_at_clock();
   void drain();
-  Health health() const;
+  Health health();
+  void waits(const Error& error);
   Result<void> publish_revocations(ServiceNode& node);
   void join_registry();
   std::vector<OwnInstance> own_instances() const;
@@ -77,6 +81,8 @@ struct ClusterProcess::Impl {
   InstanceSettings instance;
   gateway::GatewaySettings gateway_settings;
   std::vector<Service> services;
+  std::vector<std::string> all_services;  // of the platform
+  std::string signing_keys;               // folder
   std::shared_ptr<rpc::TlsKeys> keys;
   std::unique_ptr<Tracer> tracer;
   std::unique_ptr<RedisClient> redis;
@@ -92,6 +98,7 @@ struct ClusterProcess::Impl {
   std::mutex mutex;
   std::condition_variable wake;
   bool stopping = false;  // guarded by mutex
+  Error waits_for;        // while it starts; guarded by mutex
   bool clock_wrong = false;
   GaugeCallback clock_offset;
   std::thread house;
@@ -138,12 +145,13 @@ Result<void> ClusterProcess::Impl::start() {
 
 // What is started together with the process may be up a little later.
 template <typename Attempt>
-Result<void> ClusterProcess::Impl::wait_until(std::string_view what, Attempt attempt) const {
+Result<void> ClusterProcess::Impl::wait_until(std::string_view what, Attempt attempt) {
   const Time deadline = system_clock().monotonic() + cluster.start_patience;
   for (Time told = 0; true;) {
     const Result<void> done = attempt();
     const Time now = system_clock().monotonic();
     if (done || done.error().code != Code::kUnavailable || now >= deadline || !options.pause) return done;
+    waits({.reason = done.error().reason, .detail = fmt::format("waits for {}: {}", what, done.error().detail)});
     if (told == 0 || now - told >= kSayAgain) {
       told = now;
       log_warn("process.waits", fmt::format("The start waits for {}: {}", what, done.error().detail),
@@ -163,11 +171,32 @@ Result<void> ClusterProcess::Impl::start_nodes() {
     nodes.push_back(std::make_unique<ServiceNode>(cluster, service, std::move(node)));
     TRY(wait_until("its database", [this] { return nodes.back()->open(); }));
   }
+  TRY(await_topics());
   for (const auto& node : nodes) {
     if (node->name() == "user") TRY(publish_revocations(*node));
     TRY(node->start());
   }
   return {};
+}
+
+void ClusterProcess::Impl::waits(const Error& error) {
+  const std::lock_guard lock(mutex);
+  waits_for = error;
+}
+
+// Before anything is taken in, decided or published.
+Result<void> ClusterProcess::Impl::await_topics() {
+  if (!cluster.start_compare) return {};
+  return wait_until_aligned(
+      cluster, {.services = all_services,
+                .needed =
+                    [this](const std::string& service) {
+                      return std::ranges::any_of(nodes, [&](const auto& node) {
+                        return node->name() == service || node->hears_of(service);
+                      });
+                    },
+                .pause = options.pause,
+                .tell = [this](const Error& error) { waits(error); }});
 }
 
 // Whose tokens are good no more, for gateways: beside the topic, which is slower.
@@ -213,7 +242,8 @@ Result<void> ClusterProcess::Impl::start_gateway() {
                          .make_resolver = [&]() -> std::shared_ptr<rpc::Resolver> {
                            return instances ? instances->resolver() : rpc::static_resolver(fixed);
                          },
-                         .traces = tracer->sink()});
+                         .traces = tracer->sink(),
+                         .keys_file = data + "/verifying-keys.json"});
   return gateway->start();
 }
 
@@ -226,10 +256,16 @@ Result<void> ClusterProcess::Impl::start_operations() {
   return operations->start();
 }
 
-Health ClusterProcess::Impl::health() const {
-  const bool up =
-      running.load() && std::ranges::all_of(nodes, [](const auto& node) { return node->ready(); });
-  return {.started = running.load(), .ready = up && !refusing.load()};
+Health ClusterProcess::Impl::health() {
+  if (!running) {
+    const std::lock_guard lock(mutex);
+    return {.reason = waits_for.reason.empty() ? "starting" : waits_for.reason, .detail = waits_for.detail};
+  }
+  if (refusing) return {.started = true, .reason = "draining"};
+  for (const auto& node : nodes)
+    if (const auto problem = node->problem())
+      return {.started = true, .reason = problem->reason, .detail = problem->detail};
+  return {.started = true, .ready = true};
 }
 
 Result<void> ClusterProcess::Impl::start_control() {
@@ -243,6 +279,13 @@ Result<void> ClusterProcess::Impl::start_control() {
 }
 
 Result<ControlReply> ClusterProcess::Impl::answer(const ControlRequest& request) {
+  if (request.command() == kRotateKeys) {
+    if (std::ranges::none_of(nodes, [](const auto& node) { return node->name() == "user"; }))
+      return fail(Code::kNotFound, "no_signing_keys", "this process does not run user, whose keys they are");
+    ControlReply reply;
+    reply.set_answer(TRY(key_ring(signing_keys)->rotate()));
+    return reply;
+  }
   if (request.command() != "call")
     return fail(Code::kUnimplemented, "unknown_command",
                 fmt::format("a process of a cluster does not know \"{}\"", request.command()));
@@ -332,7 +375,10 @@ Result<std::unique_ptr<ClusterProcess>> ClusterProcess::make(Settings& settings,
   std::ranges::copy_if(impl->options.services, std::back_inserter(names), std::not_fn(is_edge));
   const std::string keys_folder = impl->cluster.keys_folder.empty() ? impl->data : impl->cluster.keys_folder;
   // All are made, so that the settings of all are known and one file serves every process.
-  auto services = TRY(make_services({settings, keys_folder}, names));
+  auto services = TRY(make_services({settings, keys_folder}, {}));
+  for (const Service& service : services) impl->all_services.push_back(service.name);
+  if (!names.empty()) TRY(keep_only(services, names));
+  impl->signing_keys = keys_folder;
   if (!names.empty()) impl->services = std::move(services);
   return std::unique_ptr<ClusterProcess>(new ClusterProcess(std::move(impl)));
 }

@@ -14,6 +14,7 @@ constexpr size_t kMostWaiting = 4'000;  // inputs of the engine, before events a
 constexpr size_t kMostPassed = 2'000;
 constexpr Duration kPassedFor = 5 * kSecond;
 constexpr Duration kPatience = 50 * kMillisecond;  // of services that nobody waits for
+constexpr std::string_view kPartitionsNumber = "(partitions)";  // no service has such a name
 
 }  // namespace
 
@@ -30,6 +31,7 @@ Result<void> ServiceNode::open() {
   projector_ = Engine::make_projector({service_});
   store_ = TRY(ServerStore::open(TRY(settings_.store_of(name())), contract::model(), projector_.get()));
   for (const std::string& note : store_->open_notes()) log_info("store.changed", note, {{"service", name()}});
+  TRY(check_partitions());
   keep_system_clock_after(store_->end().time);
   EngineOptions options = options_.engine;
   options.shared_store = true;
@@ -41,6 +43,18 @@ Result<void> ServiceNode::open() {
   options.topic_of = [this](std::string_view service) { return kafka::topic_of(settings_.kafka, service); };
   engine_ = std::make_unique<Engine>(options, *store_, system_clock(), std::vector{service_});
   return engine_->open();
+}
+
+// Where an event is follows from the number of partitions, and what was taken in is kept by partition: with
+// another number, events would be taken in again, from other places.
+Result<void> ServiceNode::check_partitions() {
+  const uint64_t settled = TRY(store_->settled_number(kPartitionsNumber, settings_.kafka.partitions));
+  if (settled == settings_.kafka.partitions) return {};
+  return fail(Code::kFailedPrecondition, "partitions_changed",
+              fmt::format("the database of {} has been used with kafka.partitions={}, and what it has taken in "
+                          "is kept by these: set it back",
+                          name(), settled),
+              "kafka.partitions");
 }
 
 Result<void> ServiceNode::start() {
@@ -96,6 +110,7 @@ Result<void> ServiceNode::open_subscriber() {
           .revoked = [this](const auto& gone, bool) { partitions_ -= gone.size(); },
           .failed =
               [this](const Error& error) {
+                deaf_ = true;
                 log_error("events.stopped", error.detail, {{"service", name()}, {"reason", error.reason}});
               },
           .skip_unknown_types = true,
@@ -141,7 +156,22 @@ bool ServiceNode::take(const kafka::Consumed& consumed) {
 // No event comes here: what it commits, others have to hear of before anything follows (decisions/0011).
 bool ServiceNode::away() const { return !heard_.sources().empty() && partitions_ == 0; }
 
-bool ServiceNode::ready() const { return engine_ != nullptr && engine_->state() == Engine::State::kRunning; }
+bool ServiceNode::hears_of(const std::string& service) const {
+  return std::ranges::count(heard_.sources(), service, &contract::Service::name) > 0;
+}
+
+std::optional<Error> ServiceNode::problem() const {
+  if (engine_ == nullptr || engine_->state() != Engine::State::kRunning)
+    return Error{.code = Code::kUnavailable, .reason = "not_running", .detail = name() + " does not run"};
+  auto problem = store_->problem();
+  if (!problem && deaf_)
+    problem = Error{.code = Code::kUnavailable,
+                    .reason = "events_stopped",
+                    .detail = "its events are taken in no more: see events.stopped in the log"};
+  if (!problem && subscriber_) problem = subscriber_->held_up();
+  if (problem) problem->detail = fmt::format("{}: {}", name(), problem->detail);
+  return problem;
+}
 
 void ServiceNode::stop(Duration grace) {
   gauges_.clear();

@@ -44,7 +44,10 @@ class ServiceNode {
   Engine& engine() { return *engine_; }
   ServerStore& store() { return *store_; }
   std::string address() const { return server_ ? server_->address() : std::string(); }
-  bool ready() const;
+  bool ready() const { return !problem(); }
+  std::optional<Error> problem() const;  // why it is not ready
+  // Services whose events it takes in.
+  bool hears_of(const std::string& service) const;
 
  private:
   void publish_gauges();
@@ -56,7 +59,7 @@ class ServiceNode {
   bool take(const kafka::Consumed& consumed);
   void pass(const kafka::Consumed& consumed, Passed& passed);
   bool away() const;
-  void open_shipper();
+  Result<void> check_partitions();
   Result<void> open_subscriber();
 
   const ClusterSettings& settings_;
@@ -66,6 +69,7 @@ class ServiceNode {
   bool reacts_ = false;                // to events of others
   std::atomic<size_t> partitions_{0};  // of others' topics, that come here
   std::atomic<bool> ships_{false};     // publishes the service's events
+  std::atomic<bool> deaf_{false};      // consumption has ended for good
   std::unique_ptr<Projector> projector_;
   std::unique_ptr<ServerStore> store_;
   std::unique_ptr<Engine> engine_;

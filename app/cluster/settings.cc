@@ -29,6 +29,10 @@ ClusterSettings::ClusterSettings(Settings& settings)
                                     "How long an instance may say nothing before others take over")),
       start_patience(settings.duration("start.patience", kMinute,
                                        "How long a process waits at its start for database and broker")),
+      start_compare(settings.flag(
+          "start.compare", true,
+          "Whether a process compares topics with the logs of their services before it begins; for which it "
+          "reads the databases of the services that it hears of. Off: where it may not")),
       tick_interval(
           settings.duration("store.tick_interval", 6 * kMillisecond,
                             "Least time between two commits of an instance: a busy one makes few and "

@@ -29,6 +29,7 @@ struct ClusterSettings {
   std::string store_url, store_owner_url, store_password;
   Duration store_lease;
   Duration start_patience;
+  bool start_compare;
   Duration tick_interval;
   int64_t store_readers, cache_rows;
   std::string instance;

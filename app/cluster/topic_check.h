@@ -15,15 +15,16 @@ class TopicCheck {
     std::string service;
     uint64_t published = 0;  // position up to which it says that its events were published
     uint64_t next = 1;       // position behind what was read of it
-    std::function<Result<uint64_t>()> next_now;  // and at present
+    std::function<Result<uint64_t>()> next_now;  // and at present; asked once
   };
   // Of logs whose events `logs` has seen.
   TopicCheck(const kafka::KafkaSettings& settings, const HeardCheck& logs)
       : settings_(settings), logs_(logs) {}
   void add(Log log);
 
-  // The error says what is missing first, or that Kafka cannot be read.
-  Result<void> run();
+  // The error says what is missing first, or that Kafka cannot be read. Reads to where the topics end when it
+  // begins, whoever goes on writing; `tell` hears how far it is.
+  Result<void> run(const std::function<void(uint64_t read, uint64_t all)>& tell = [](uint64_t, uint64_t) {});
   uint64_t events() const { return events_; }
 
   // Its parts: the events of the topics, in the order of each partition; and what must have come by then.
@@ -39,8 +40,10 @@ class TopicCheck {
     Log log;
     std::string name;
     std::vector<Place> places;
+    uint64_t beyond = 0;  // highest position of after the log was read
   };
   Result<void> check_end(const Topic& topic) const;
+  Result<void> check_beyond(const Topic& topic) const;
 
   const kafka::KafkaSettings& settings_;
   const HeardCheck& logs_;

@@ -57,7 +57,8 @@ class ClusterVerification {
         add({.name = std::move(invariant.name),
              .count = invariant.checked,
              .unit = "rows",
-             .problem = std::move(invariant.problem)},
+             .problem = std::move(invariant.problem),
+             .under_way = !report_.at_rest},
             !report_.at_rest ? kLater
             : equal          ? kInvestigate
                              : kTables);
@@ -65,6 +66,8 @@ class ClusterVerification {
       judge_known_head();
       if (options_.topics) judge_topics();
     }
+    report_.topics_read = options_.topics && whole;
+    if (!options_.topics) report_.notes.push_back("the topics were not read (--kafka=off)");
     report_.took = watch.lap();
     report_.memory_bytes = most_memory();
     return std::move(report_);
@@ -75,6 +78,7 @@ class ClusterVerification {
   Result<void> open() {
     progress_.step("Opening the databases");
     for (const std::string& name : names_) {
+      progress_.step(fmt::format("Opening the database of {}", name));
       auto opened = DatabaseEvidence::open(name, TRY(settings_.store_of(name)).address);
       if (!opened) {
         Error error = std::move(opened).error();
@@ -214,7 +218,10 @@ class ClusterVerification {
                   .next_now = [this, &database]() -> Result<uint64_t> {
                     return TRY(open_again(*database))->end().next_position;
                   }});
-    if (const auto read = topics.run(); !read) check.problem = words(read.error());
+    const auto read = topics.run([this](uint64_t done, uint64_t all) {
+      progress_.step(fmt::format("Reading the topics: {} of {} records", grouped(done), grouped(all)));
+    });
+    if (!read) check.problem = words(read.error());
     check.count = topics.events();
     check.took = watch.lap();
     add(std::move(check), "the logs are whole and can be published again; --kafka=off leaves the topics out");
@@ -235,6 +242,7 @@ class ClusterVerification {
 
   void add(Check check, const char* next) {
     check.ok = check.problem.empty();
+    check.under_way &= !check.ok;
     if (!check.ok) check.next = next;
     report_.checks.push_back(std::move(check));
   }

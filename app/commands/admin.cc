@@ -4,12 +4,15 @@
 #include <iostream>
 
 #include "app/call.h"
+#include "app/cluster/settings.h"
 #include "app/commands/commands.h"
 #include "app/console.h"
 #include "app/data_folder.h"
 #include "app/event_text.h"
 #include "app/instance.h"
 #include "contracts/user.pb.h"
+#include "libs/remote/remote_settings.h"
+#include "libs/security/key_file.h"
 #include "libs/security/keys.h"
 
 namespace micropay::app {
@@ -48,12 +51,39 @@ int user_admin(const Arguments& arguments) {
   return refused && !wrong ? kFailed : kUsage;
 }
 
-int keys_rotate(const Arguments& arguments) {
+// The folder of the keys: of the settings' user.keys in a cluster, else the data folder.
+Result<std::string> keys_folder(const Arguments& arguments) {
   const std::string data = arguments.text("--data");
-  const auto rotated = [&]() -> Result<std::string> {
-    TRY(require_data_folder(data));
-    return key_ring(data)->rotate();
-  }();
+  if (arguments.has("--config") || arguments.has("--set")) {
+    Settings settings;
+    TRY(load_settings(settings, arguments.text("--config"), arguments.all("--set")));
+    const auto remote = TRY(RemoteSettings::load(settings, "user"));
+    if (const ClusterSettings cluster(settings); cluster.on && !cluster.keys_folder.empty())
+      return cluster.keys_folder;
+  }
+  if (!key_file::exists(data)) TRY(require_data_folder(data));
+  return data;
+}
+
+// Whoever runs there does it; without one, the file is changed, which every process that has it looks at once
+// a second.
+Result<std::string> rotate_keys(const Arguments& arguments) {
+  if (auto process = ControlClient::connect(arguments.text("--data"))) {
+    ControlRequest ask;
+    ask.set_command(std::string(kRotateKeys));
+    const auto answer = process->ask(ask);
+    if (answer) return answer->answer();
+    // A process of another service, or of an older version.
+    const bool knows_nothing = answer.error().reason == "no_signing_keys" ||
+                               answer.error().reason == "unknown_command";
+    if (!knows_nothing || (answer.error().reason == "no_signing_keys" && !arguments.has("--config")))
+      return std::unexpected(answer.error());
+  }
+  return key_ring(TRY(keys_folder(arguments)))->rotate();
+}
+
+int keys_rotate(const Arguments& arguments) {
+  const auto rotated = rotate_keys(arguments);
   if (!rotated) {
     print_error("keys rotate", rotated.error());
     return kUsage;
@@ -87,17 +117,22 @@ const CommandInfo kUserAdminCommand{
         "opened",
     .run = user_admin};
 
-const CommandInfo kKeysRotateCommand{.path = "keys rotate",
-                                     .summary = "Makes a new key for signing access tokens",
-                                     .description =
-                                         "Without a restart: the new key is at /.well-known/jwks.json within "
-                                         "a second and signs six minutes later, "
-                                         "when no copy of the key set lives that it is not in. The previous "
-                                         "one goes on verifying for a day after "
-                                         "that, longer than any token lives, so nobody is signed out.",
-                                     .options = {kDataOption},
-                                     .examples = "micropay keys rotate --data data",
-                                     .exit_codes = "0 rotated, 2 the folder cannot be opened or written",
-                                     .run = keys_rotate};
+const CommandInfo kKeysRotateCommand{
+    .path = "keys rotate",
+    .summary = "Makes a new key for signing access tokens",
+    .description =
+        "Without a restart: the new key is at /.well-known/jwks.json within a second and signs six minutes "
+        "later, when no copy of the key set lives that it is not in. The previous one goes on verifying for a "
+        "day after that, longer than any token lives, so nobody is signed out.\n"
+        "The process that runs on the folder does it, when there is one. Of a cluster: --data is the folder of "
+        "a process of user; or --config and --set say where user.keys is, which every instance of user looks "
+        "at once a second. Gateways have the new key within two seconds more.",
+    .options = {kDataOption, kConfigOption, kSetOption},
+    .examples =
+        "micropay keys rotate --data data\n"
+        "micropay keys rotate --data /var/lib/micropay/user\n"
+        "micropay keys rotate --config bootstrap.yaml",
+    .exit_codes = "0 rotated, 2 the folder cannot be opened or written",
+    .run = keys_rotate};
 
 }  // namespace micropay::app

@@ -6,7 +6,7 @@
 namespace micropay::app {
 
 extern const CommandInfo kServeCommand, kVerifyCommand, kReplayCommand, kBackupCommand, kRestoreCommand,
-    kSchemaCommand, kEventsTailCommand, kEventsShowCommand, kUserAdminCommand, kOutboxCommand,
+    kSchemaCommand, kEventsTailCommand, kEventsShowCommand, kTopicsAlignCommand, kUserAdminCommand, kOutboxCommand,
     kKeysRotateCommand, kCertsCommand, kServicesCommand, kSimulateCommand, kTopCommand, kOpenapiCommand,
     kDocsCommand, kCompletionCommand, kVersionCommand;
 

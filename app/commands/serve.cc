@@ -170,7 +170,10 @@ int serve_part(const Arguments& arguments, const std::vector<std::string>& names
     fmt::print("{}", settings.print());
     return kOk;
   }
-  if (const auto up = (*process)->start(); !up) return refuse(up.error(), (*process)->data());
+  if (const auto up = (*process)->start(); !up) {
+    if (up.error().reason == "stopped") return flush_log(), kOk;
+    return refuse(up.error(), (*process)->data());
+  }
   fmt::print("MicroPay {} is up in {}\n\n{}\n", kVersion, seconds_text(system_clock().monotonic() - started),
              (*process)->banner());
   std::fflush(stdout);

@@ -6,16 +6,30 @@
 namespace micropay {
 namespace {
 
-HttpResponse status(bool up) {
+// Words of other programs (a database's error) may be in it.
+void append_member(std::string& out, std::string_view name, std::string_view value) {
+  if (value.empty()) return;
+  out += fmt::format(R"(,"{}":")", name);
+  for (const char c : value) {
+    if (c == '"' || c == '\\') out += '\\';
+    if (uint8_t(c) < ' ') out += fmt::format("\\u{:04x}", c);
+    else out += c;
+  }
+  out += '"';
+}
+
+HttpResponse status(bool up, const Health& health = {}) {
+  std::string body = up ? R"({"status":"UP")" : R"({"status":"DOWN")";
+  if (!up) append_member(body, "reason", health.reason), append_member(body, "detail", health.detail);
   return {.status = up ? 200u : 503u,
           .headers = "Content-Type: application/json\r\nCache-Control: no-store\r\n",
-          .body = up ? R"({"status":"UP"})" : R"({"status":"DOWN"})"};
+          .body = body + "}"};
 }
 
 HttpResponse answer(std::string_view path, const Health& health) {
   if (path == "/health/live") return status(true);
-  if (path == "/health/ready") return status(health.ready);
-  if (path == "/health/startup") return status(health.started);
+  if (path == "/health/ready") return status(health.ready, health);
+  if (path == "/health/startup") return status(health.started, health);
   if (path == "/metrics") {
     return {.status = 200,
             .headers = "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n",

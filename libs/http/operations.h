@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 
 #include "libs/http/server.h"
 
@@ -10,7 +11,9 @@ namespace micropay {
 
 struct Health {
   bool started = false;  // the engine has loaded what it needs
-  bool ready = false;    // takes requests: neither starting nor draining
+  bool ready = false;    // takes requests: neither starting nor draining, and what it needs is there
+  // Why it is not ready, in the answer's body: a stable word, and a sentence for people.
+  std::string reason = {}, detail = {};
 };
 
 HttpHandler operations_handler(std::function<Health()> health);

@@ -22,6 +22,7 @@ constexpr Duration kPauseAfter = 50 * kMillisecond;
 constexpr Duration kOfferAgainPaused = 10 * kMillisecond;
 constexpr Duration kReportInterval = kSecond;
 constexpr Duration kComplainInterval = 10 * kSecond;
+constexpr Duration kHeldUpAfter = 5 * kSecond;  // what is published again comes sooner
 
 Result<ConfPtr> conf_of(const KafkaSettings& settings, const SubscriberOptions& options) {
   const Duration session = settings.session_timeout;
@@ -124,6 +125,7 @@ bool Subscriber::Impl::settle(Assigned& assigned, const Reading& reading, const 
     case Reading::Kind::kRepeated: assigned.repeated->add(); return true;
     case Reading::Kind::kAhead:
       assigned.ahead->add();
+      note_ahead(assigned, reading.position);
       if (const Time now = clock_.monotonic(); missed_at_ == 0 || now - missed_at_ > kComplainInterval) {
         missed_at_ = now;
         log_error("kafka.event_missing", "An event before this one is missing; it has to be published again",
@@ -146,9 +148,18 @@ bool Subscriber::Impl::settle(Assigned& assigned, const Reading& reading, const 
                           .offset = offset}))
         return false;
       assigned.consumed->add();
+      if (assigned.ahead_since != 0) note_ahead(assigned, 0);
   }
   assigned.reader.taken(reading);
   return true;
+}
+
+// 0: no event is missing any more.
+void Subscriber::Impl::note_ahead(Assigned& assigned, uint64_t position) {
+  const std::lock_guard lock(mutex_);
+  if (position == 0) assigned.ahead_since = 0;
+  else if (assigned.ahead_since == 0) assigned.ahead_since = clock_.monotonic();
+  assigned.ahead_position = position;
 }
 
 void Subscriber::Impl::hold(MessagePtr message) {
@@ -249,5 +260,17 @@ std::vector<Partition> Subscriber::partitions() const {
 }
 
 bool Subscriber::paused() const { return impl_->paused_; }
+
+std::optional<Error> Subscriber::held_up() const {
+  const Time now = system_clock().monotonic();
+  const std::lock_guard lock(impl_->mutex_);
+  for (const auto& [partition, assigned] : impl_->assigned_)
+    if (assigned.ahead_since != 0 && now - assigned.ahead_since > kHeldUpAfter)
+      return Error{.code = Code::kUnavailable,
+                   .reason = "event_missing",
+                   .detail = fmt::format("{}, partition {}: an event before {} is missing", partition.topic,
+                                         partition.number, assigned.ahead_position)};
+  return {};
+}
 
 }  // namespace micropay::kafka

@@ -68,6 +68,9 @@ class Subscriber {
 
   std::vector<Partition> partitions() const;  // assigned now; any thread
   bool paused() const;                        // `take` said no
+  // Why a partition has stood still for seconds, which it will until somebody publishes again: an event is
+  // missing before those that there are. Any thread.
+  std::optional<Error> held_up() const;
 
  private:
   struct Impl;

@@ -26,6 +26,8 @@ struct Subscriber::Impl {
     PartitionReader reader;
     int64_t next_offset = -1;  // behind the last that was taken
     int64_t reported_offset = -1;
+    Time ahead_since = 0;         // an event is missing before the one that came last; guarded by mutex_
+    uint64_t ahead_position = 0;  // of that one; guarded by mutex_
     Counter* consumed = nullptr;
     Counter* repeated = nullptr;
     Counter* ahead = nullptr;
@@ -37,6 +39,7 @@ struct Subscriber::Impl {
   void loop();
   void take_in(MessagePtr message);
   bool offer(const rd_kafka_message_s& message);
+  void note_ahead(Assigned& assigned, uint64_t position);
   bool settle(Assigned& assigned, const Reading& reading, const EventMessage& message, uint64_t offset);
   void hold(MessagePtr message);
   void offer_held();

@@ -40,10 +40,12 @@ struct Tail::Impl {
   struct State {
     PartitionReader reader;
     bool ended = false;
+    int64_t end = -1;  // offset; of fixed_end
   };
   std::map<Partition, State, ByPartition> partitions;
   size_t open_ends = 0;
   uint64_t unreadable = 0;
+  Part part;
   Time complained_at = 0;
   ClientPtr client;
 
@@ -51,7 +53,9 @@ struct Tail::Impl {
   Result<PartitionListPtr> offsets_at(int64_t time_ms, Duration timeout) const;
   Result<PartitionListPtr> starts_of(const Options& options, Duration timeout) const;
   Result<void> assign(const Options& options, Duration timeout);
+  Result<void> fix_ends(Duration timeout);
   void reached_end(const rd_kafka_message_t& message);
+  void end(State& state);
   std::optional<Consumed> read(const rd_kafka_message_t& message);
 };
 
@@ -111,6 +115,20 @@ Result<void> Tail::Impl::assign(const Options& options, Duration timeout) {
   return {};
 }
 
+// Of partitions that are read from where they are: those that are empty have ended.
+Result<void> Tail::Impl::fix_ends(Duration timeout) {
+  const PartitionListPtr ends = TRY(offsets_at(RD_KAFKA_OFFSET_END, timeout));
+  const PartitionListPtr starts = TRY(offsets_at(RD_KAFKA_OFFSET_BEGINNING, timeout));
+  for (int i = 0; i < ends->cnt; ++i) {
+    const rd_kafka_topic_partition_t& element = ends->elems[i];
+    State& state = partitions.find(PartitionView{element.topic, uint32_t(element.partition)})->second;
+    state.end = std::max<int64_t>(element.offset, 0);
+    part.all += uint64_t(state.end - std::clamp<int64_t>(starts->elems[i].offset, 0, state.end));
+    if (state.end <= starts->elems[i].offset) end(state);
+  }
+  return {};
+}
+
 Tail::Tail(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Tail::~Tail() { rd_kafka_consumer_close(impl_->client.get()); }
 
@@ -120,6 +138,7 @@ Result<std::unique_ptr<Tail>> Tail::open(const KafkaSettings& settings, const Op
   impl->client = TRY(make_client(TRY(conf_of(settings, options.patience)), Role::kConsumer));
   rd_kafka_poll_set_consumer(impl->client.get());
   TRY(impl->find_partitions(settings, options, timeout));
+  if (options.fixed_end) TRY(impl->fix_ends(timeout));
   TRY(impl->assign(options, timeout));
   return std::unique_ptr<Tail>(new Tail(std::move(impl)));
 }
@@ -148,14 +167,19 @@ std::optional<Consumed> Tail::next(Duration wait) {
 void Tail::Impl::reached_end(const rd_kafka_message_t& message) {
   const auto at =
       partitions.find(PartitionView{rd_kafka_topic_name(message.rkt), uint32_t(message.partition)});
-  if (at == partitions.end() || std::exchange(at->second.ended, true)) return;
-  --open_ends;
+  if (at != partitions.end()) end(at->second);
+}
+
+void Tail::Impl::end(State& state) {
+  if (!std::exchange(state.ended, true)) --open_ends;
 }
 
 std::optional<Consumed> Tail::Impl::read(const rd_kafka_message_t& message) {
   const auto at =
       partitions.find(PartitionView{rd_kafka_topic_name(message.rkt), uint32_t(message.partition)});
   if (at == partitions.end()) return {};
+  ++part.given;
+  if (at->second.end >= 0 && message.offset + 1 >= at->second.end) end(at->second);
   const Reading reading = at->second.reader.read(view_of(message), uint64_t(message.offset));
   if (reading.kind == Reading::Kind::kRepeated || reading.kind == Reading::Kind::kAhead) return {};
   at->second.reader.taken(reading);
@@ -172,6 +196,7 @@ std::optional<Consumed> Tail::Impl::read(const rd_kafka_message_t& message) {
                   .offset = uint64_t(message.offset)};
 }
 
+Tail::Part Tail::part() const { return impl_->part; }
 bool Tail::at_end() const { return impl_->open_ends == 0; }
 uint64_t Tail::unreadable() const { return impl_->unreadable; }
 

@@ -31,6 +31,8 @@ class Tail {
     uint32_t last = 0;                           // of kLast: so many of each partition
     std::map<Partition, uint64_t> offsets = {};  // of some partitions, instead
     Duration patience = 0;                       // an event may be this late, so that more come with it
+    // at_end() is where the topics ended at open(): whoever goes on writing, it comes.
+    bool fixed_end = false;
   };
 
   // kNotFound kafka_no_topic when one is not there, kUnavailable when no broker answers in time.
@@ -40,8 +42,13 @@ class Tail {
 
   // None: nothing came within `wait`.
   std::optional<Consumed> next(Duration wait);
-  // Whether of each partition all has been given that was there at some moment since open().
+  // Whether of each partition all has been given that was there at some moment since open() (fixed_end: at
+  // open(); what is behind it is given, too, until the caller has seen that).
   bool at_end() const;
+  struct Part {
+    uint64_t given = 0, all = 0;  // records; of fixed_end
+  };
+  Part part() const;
   uint64_t unreadable() const;
 
  private:

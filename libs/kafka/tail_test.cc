@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "libs/kafka/kafka_twin.h"
 
 namespace micropay::kafka {
@@ -47,6 +49,34 @@ TEST_F(TailTest, FromTheBeginningToTheEndAndOn) {
   EXPECT_TRUE(becomes_true([&] { return (next = tail->next(100 * kMillisecond)).has_value(); }));
   EXPECT_EQ(next->event->envelope.position(), 501u);
   EXPECT_EQ(next->topic, source.topic);
+}
+
+// Whoever goes on writing: it ends. Without a fixed end it is at the end only where it has caught up.
+TEST_F(TailTest, EndsWhereTheTopicEndedAtItsBeginning) {
+  SETTINGS_OR_SKIP(settings);
+  Source source(settings);
+  source.add(500);
+  EXPECT_TRUE(becomes_true([&] { return source.shipper.position() == 501; }));
+  const auto tail =
+      open(settings, {.topics = {source.topic}, .from = Tail::From::kBeginning, .fixed_end = true});
+  EXPECT_EQ(tail->part().all, 500u);
+  std::atomic<bool> enough{false};
+  std::thread writer([&] {
+    while (!enough) {
+      const uint64_t behind = source.shipper.position();
+      source.add(200);
+      EXPECT_TRUE(becomes_true([&] { return enough || source.shipper.position() >= behind + 100; }));
+    }
+  });
+  size_t given = 0;
+  EXPECT_TRUE(becomes_true([&] {
+    given += tail->next(10 * kMillisecond).has_value() ? 1 : 0;
+    return tail->at_end();
+  }));
+  enough = true;
+  writer.join();
+  EXPECT_GE(given, 500u);
+  EXPECT_GE(tail->part().given, 500u);
 }
 
 TEST_F(TailTest, FromTheEndOnlyWhatIsNew) {

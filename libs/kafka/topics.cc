@@ -28,9 +28,9 @@ Result<void> check_partitions(const std::string& topic, uint32_t found, uint32_t
   if (found == wanted) return {};
   return fail(
       Code::kFailedPrecondition, "topic_partitions",
-      fmt::format("topic {0} has {1} partitions and kafka.partitions is {2}: set kafka.partitions={1}; or, "
-                  "to have {2}, stop the services, delete {0}, and start them: the service's log is "
-                  "published again",
+      fmt::format("topic {0} has {1} partitions and kafka.partitions is {2}, and where an event is follows "
+                  "from that: set kafka.partitions={1}. When somebody has changed the topic: stop all services "
+                  "and run `micropay topics align`, which makes it again with {2}",
                   topic, found, wanted),
       "kafka.partitions");
 }
@@ -96,14 +96,48 @@ Result<void> create(rd_kafka_t* client, const KafkaSettings& settings, const std
   return result;
 }
 
-// A topic that was made is not known to every broker at once.
-Result<void> await(rd_kafka_t* client, const std::vector<std::string>& topics, Time deadline) {
+Result<void> remove(rd_kafka_t* client, const std::vector<std::string>& topics, Duration timeout) {
+  std::vector<rd_kafka_DeleteTopic_t*> gone;
+  for (const std::string& topic : topics) gone.push_back(rd_kafka_DeleteTopic_new(topic.c_str()));
+  const QueuePtr queue(rd_kafka_queue_new(client));
+  rd_kafka_AdminOptions_t* options = rd_kafka_AdminOptions_new(client, RD_KAFKA_ADMIN_OP_DELETETOPICS);
+  char why[256] = "";
+  const int timeout_ms = int(timeout / kMillisecond);
+  rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, why, sizeof why);
+  rd_kafka_AdminOptions_set_operation_timeout(options, timeout_ms, why, sizeof why);
+  rd_kafka_DeleteTopics(client, gone.data(), gone.size(), options, queue.get());
+  rd_kafka_event_t* event = rd_kafka_queue_poll(queue.get(), timeout_ms + 1000);
+  const auto outcome = [&]() -> Result<void> {
+    if (event == nullptr)
+      return fail(Code::kUnavailable, "kafka_timeout", "removing topics: no answer in time");
+    if (const auto response = rd_kafka_event_error(event); response != RD_KAFKA_RESP_ERR_NO_ERROR)
+      return std::unexpected(error_of(response, "removing topics"));
+    size_t count = 0;
+    const auto* each = rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(event), &count);
+    for (size_t i = 0; i < count; ++i)
+      if (const auto response = rd_kafka_topic_result_error(each[i]);
+          response != RD_KAFKA_RESP_ERR_NO_ERROR && response != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+        return std::unexpected(error_of(
+            response, fmt::format("removing topic {}", rd_kafka_topic_result_name(each[i]))));
+    return {};
+  }();
+  if (event != nullptr) rd_kafka_event_destroy(event);
+  rd_kafka_AdminOptions_destroy(options);
+  rd_kafka_DeleteTopic_destroy_array(gone.data(), gone.size());
+  return outcome;
+}
+
+// A topic that was made is not known to every broker at once, and one that was removed is for a while.
+Result<void> await(rd_kafka_t* client, const std::vector<std::string>& topics, Time deadline,
+                   bool wanted = true) {
   while (true) {
     const Partitions present = TRY(partitions_of(client, kMetadataTimeout));
-    if (std::ranges::all_of(topics, [&](const std::string& topic) { return present.contains(topic); }))
+    if (std::ranges::all_of(topics,
+                            [&](const std::string& topic) { return present.contains(topic) == wanted; }))
       return {};
     if (system_clock().monotonic() > deadline)
-      return fail(Code::kUnavailable, "kafka_timeout", "topics that were made are not there yet");
+      return fail(Code::kUnavailable, "kafka_timeout",
+                  wanted ? "topics that were made are not there yet" : "topics that were removed are still there");
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
 }
@@ -143,6 +177,32 @@ Result<void> make_topics(const KafkaSettings& settings, const std::vector<std::s
     if (const auto found = present.find(topic_of(settings, service)); found != present.end())
       TRY(check_partitions(found->first, found->second, settings.partitions));
   return {};
+}
+
+Result<void> make_anew(const KafkaSettings& settings, const std::vector<std::string>& services,
+                       Duration timeout) {
+  const Time deadline = system_clock().monotonic() + timeout;
+  const auto left = [&] { return std::max<Duration>(deadline - system_clock().monotonic(), kMillisecond); };
+  const ClientPtr client = TRY(make_admin(settings));
+  const Partitions present = TRY(partitions_of(client.get(), left()));
+  std::vector<std::string> old;
+  for (const std::string& service : services)
+    if (present.contains(topic_of(settings, service))) old.push_back(topic_of(settings, service));
+  if (!old.empty()) {
+    TRY(remove(client.get(), old, left()));
+    TRY(await(client.get(), old, deadline, false));
+  }
+  // A name that is free may be taken for a moment still: what was made under it has gone with the old one.
+  while (true) {
+    TRY(make_topics(settings, services, left()));
+    const Partitions made = TRY(partitions_of(client.get(), left()));
+    const bool all = std::ranges::all_of(
+        services, [&](const std::string& service) { return made.contains(topic_of(settings, service)); });
+    if (all) return {};
+    if (system_clock().monotonic() > deadline)
+      return fail(Code::kUnavailable, "kafka_timeout", "topics are not there again yet");
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
 }
 
 Result<std::vector<TopicInfo>> event_topics(const KafkaSettings& settings, Duration timeout) {

@@ -21,6 +21,11 @@ std::string dead_letter_topic_of(std::string_view topic);
 Result<void> make_topics(const KafkaSettings& settings, const std::vector<std::string>& services,
                          Duration timeout = 10 * kSecond);
 
+// Removes these topics with all that they hold, and makes them again, empty. Its dead letters stay.
+// kUnavailable when that is not done within `timeout`: call it again.
+Result<void> make_anew(const KafkaSettings& settings, const std::vector<std::string>& services,
+                       Duration timeout = kMinute);
+
 struct TopicInfo {
   std::string name;
   uint32_t partitions = 0;

@@ -81,11 +81,11 @@ bool ClientSite::usable(const Target& target, Time now) const {
 std::optional<Error> ClientSite::refusal(const contract::Service& service) const {
   if (running_ >= core_->options.max_calls) return too_many_calls();
   const auto pool = pools_.find(&service);
-  if (pool == pools_.end()) return no_instance({.name = service.name});
+  if (pool == pools_.end()) return counted({.name = service.name}, "no_instance");
   const Time now = core_->clock.monotonic();
   if (std::ranges::any_of(pool->second->targets, [&](const TargetPtr& one) { return usable(*one, now); }))
     return std::nullopt;
-  return no_instance(*pool->second);
+  return counted(*pool->second, why_none(*pool->second, now));
 }
 
 // Commands go to those that do not send them away, if there is one.
@@ -122,7 +122,7 @@ void ClientSite::call(OutCallPtr call) {
   }
   ++running_;
   if (found == pools_.end()) {
-    Error none = no_instance({.name = call->service->name});
+    Error none = counted({.name = call->service->name}, "no_instance");
     return answer(std::move(call), refused(std::move(none)));
   }
   Pool& pool = *found->second;
@@ -132,7 +132,8 @@ void ClientSite::call(OutCallPtr call) {
 
 void ClientSite::attempt(Pool& pool, OutCallPtr call) {
   const TargetPtr target = choose(pool, *call);
-  if (target == nullptr) return answer(std::move(call), refused(no_instance(pool)));
+  if (target == nullptr)
+    return answer(std::move(call), refused(counted(pool, why_none(pool, core_->clock.monotonic()))));
   ++call->attempts;
   if (core_->options.attempts > 1) call->tried.push_back(target);
   ++target->running;
@@ -219,6 +220,8 @@ void ClientSite::finished(Pool& pool, const TargetPtr& target, OutCallPtr call, 
     if (outcome.kind == Outcome::Kind::kLost) call->maybe_done = true;
     return attempt(pool, std::move(call));
   }
+  if (outcome.kind == Outcome::Kind::kNotSent || outcome.kind == Outcome::Kind::kLost)
+    (void)counted(pool, "connection_lost");
   answer(std::move(call), std::move(result));
 }
 
@@ -257,6 +260,18 @@ Answer ClientSite::answer_of(const Pool& pool, OutCall& call, const Outcome& out
           .marks = std::move(call.marks)};
 }
 
+// What is nearest to working says most: an instance that is there and does not answer, before one that is not.
+std::string_view ClientSite::why_none(const Pool& pool, Time now) const {
+  std::string_view why = "no_instance";
+  for (const TargetPtr& target : pool.targets) {
+    if (!target->up) continue;
+    if (target->breaker.state(now, core_->options.breaker) == Breaker::State::kOpen) return "not_answering";
+    if (!target->serving) why = "not_serving";
+    else if (why != "not_serving") why = "unreachable";
+  }
+  return why;
+}
+
 // The fallback: at once, and with a word about when it may be worth while again.
 Error ClientSite::no_instance(const Pool& pool) const {
   const Time now = core_->clock.monotonic();
@@ -266,10 +281,18 @@ Error ClientSite::no_instance(const Pool& pool) const {
     const Duration left = target->breaker.retry_at(core_->options.breaker) - now;
     wait = wait == 0 ? left : std::min(wait, left);
   }
-  core_->refused.add();
   return unavailable("upstream_unavailable",
                      fmt::format("The {} service cannot be reached at present.", pool.name),
                      uint32_t(std::max<Duration>(1, (wait + kSecond - 1) / kSecond)));
+}
+
+// An instance that answers that it cannot (its database is away) is none of these, nor is a call that another
+// instance has answered then.
+Error ClientSite::counted(const Pool& pool, std::string_view why) const {
+  counter("micropay_rpc_client_unavailable_total", "Calls that no instance answered, and why",
+          {{"service", pool.name}, {"reason", std::string(why)}})
+      .add();
+  return no_instance(pool);
 }
 
 void ClientSite::answer(OutCallPtr call, Answer answer) {

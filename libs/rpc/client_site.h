@@ -34,7 +34,6 @@ struct ClientCore {
   std::atomic<Time> reload_at{0};       // look whether the certificate has changed
   CallMetrics metrics{"client"};
   Counter& retries = counter("micropay_rpc_client_retries_total", "Calls tried again on another instance");
-  Counter& refused = counter("micropay_rpc_client_unavailable_total", "Calls for which no instance was left");
   Gauge& open = gauge("micropay_rpc_client_connections", "Open connections to instances");
 };
 
@@ -72,6 +71,8 @@ class ClientSite {
   void judge(Target& target, const Outcome& outcome, const Answer& answer);
   Answer answer_of(const Pool& pool, OutCall& call, const Outcome& outcome) const;
   Error no_instance(const Pool& pool) const;
+  Error counted(const Pool& pool, std::string_view why) const;
+  std::string_view why_none(const Pool& pool, Time now) const;
   void answer(OutCallPtr call, Answer answer);
   void tick();
   void look_after(Pool& pool, const TargetPtr& target, Time now, bool check);

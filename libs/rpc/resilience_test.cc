@@ -103,6 +103,36 @@ TEST(Resilience, WhatWasRefusedIsTriedElsewhereWithoutAKey) {
     EXPECT_EQ(client.call(new_account("fail"), anna()).result.error().reason, "insufficient_funds");
 }
 
+uint64_t unanswered(const std::string& reason) {
+  return counter("micropay_rpc_client_unavailable_total", "",
+                 {{"service", "account"}, {"reason", reason}})
+      .value();
+}
+
+// Its database was away, and 26,215 calls were counted as if there had been no instance.
+TEST(Resilience, OnlyCallsThatNobodyAnsweredAreCountedAndSayWhy) {
+  auto first = std::make_unique<TestServer>();
+  TestServer second;
+  const auto all = [] {
+    return unanswered("no_instance") + unanswered("unreachable") + unanswered("not_answering") +
+           unanswered("not_serving") + unanswered("connection_lost");
+  };
+  TestClient client({first->address(), second.address()});
+  fail_with(*first, kBusy), fail_with(second, kBusy);
+  const uint64_t before = all();
+  for (int i = 0; i < 5; ++i)
+    EXPECT_EQ(client.call(new_account("fail"), anna()).result.error().reason, "overloaded");
+  EXPECT_EQ(all(), before);
+  first.reset();  // one is lost, and the other answers
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(client.call(ListAccountsRequest(), anna()).result.has_value());
+  EXPECT_EQ(all(), before);
+  const uint64_t none = unanswered("no_instance");
+  TestClient nobody(std::vector<std::string>{});
+  EXPECT_FALSE(nobody.call(new_account("a"), anna()).result.has_value());
+  EXPECT_EQ(unanswered("no_instance"), none + 1);
+  EXPECT_EQ(all(), before + 1);
+}
+
 TEST(Resilience, RetriesHaveABudget) {
   TestServer first, second;
   fail_with(first, kBusy), fail_with(second, kBusy);

@@ -33,6 +33,8 @@ class Authenticator {
   // authenticate() know it; on any thread, must not block. Before the first revocation; for as long as this
   // lives.
   virtual void on_revoked(std::function<void(const std::string& id)> /*listener*/) {}
+  // Why no token can be checked; none: they can.
+  virtual std::optional<Error> unready() const { return {}; }
   // The public keys as a JSON Web Key Set (RFC 7517), for /.well-known/jwks.json.
   virtual std::string jwks() const = 0;
 };

@@ -58,15 +58,25 @@ class AuthenticatorTwin final : public Authenticator {
     changed_.wait(lock, [&] { return !held_.contains(std::string(bearer_token)); });
     --waiting_;
     auto found = identities_.find(std::string(bearer_token));
+    if (unready_) return std::unexpected(*unready_);
     if (bearer_token == "expired") return fail(Code::kUnauthenticated, "token_expired");
     if (found == identities_.end()) return fail(Code::kUnauthenticated, "invalid_token");
     return found->second;
+  }
+  void set_unready(std::optional<Error> why) {
+    std::scoped_lock lock(mutex_);
+    unready_ = std::move(why);
+  }
+  std::optional<Error> unready() const override {
+    std::scoped_lock lock(mutex_);
+    return unready_;
   }
   std::string jwks() const override { return R"({"keys":[]})"; }
 
  private:
   std::function<void(const std::string& id)> listener_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
+  std::optional<Error> unready_;
   std::condition_variable changed_;
   std::set<std::string> held_;
   std::atomic<size_t> waiting_{0};

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -65,6 +66,11 @@ class KeyRing {
   // Nothing is signed by it (keys_unavailable). Refuses what is no such set (invalid_jwks).
   static std::shared_ptr<KeyRing> verifying(const Clock& clock = system_clock());
   Result<void> show(std::string_view jwks);
+  // Whether what signs now may be a key that is not here, so that a token of an unknown key is not to be judged:
+  // no set was shown yet, or whoever shows them cannot ask for them at present.
+  bool may_lack(std::string_view key_id);
+  void set_outdated(bool outdated) { outdated_ = outdated; }
+  bool empty();
 
  private:
   using Keys = std::vector<SigningKey>;  // the newest first
@@ -76,6 +82,7 @@ class KeyRing {
 
   const std::string folder_;  // empty: nothing is kept
   bool verifies_only_ = false;
+  std::atomic<bool> outdated_{false};
   const Clock& clock_;
   std::mutex mutex_;
   std::shared_ptr<const Keys> keys_;

@@ -47,6 +47,9 @@ class TokenAuthenticator final : public Authenticator, public RevocationSink {
   std::optional<Result<Identity>> known(std::string_view bearer_token) override;
   void on_revoked(std::function<void(const std::string& id)> listener) override;
   std::string jwks() const override { return keys_->jwks(); }
+  std::optional<Error> unready() const override {
+    return keys_->empty() ? std::optional(keys_unknown()) : std::nullopt;
+  }
 
   // Tokens of the session are refused from now on; of the user, those issued up to `issued_until`; a key is
   // asked for again. Any thread.

@@ -94,12 +94,20 @@ Result<std::string> sign_token(KeyRing& keys, const Claims& claims) {
   return token.append(".").append(to_base64url(signature.bytes));
 }
 
+Error keys_unknown() {
+  return {.code = Code::kUnavailable,
+          .reason = "keys_unknown",
+          .detail = "The keys that tokens are checked with are not known here at present: try again.",
+          .retry_after_s = 2};
+}
+
 Result<Claims> verify_token(KeyRing& keys, std::string_view token, Time now) {
   if (token.size() > kMaxTokenBytes) return invalid();
   const std::optional<Parts> parts = split(token);
   if (!parts) return invalid();
   const std::optional<std::string> key_id = key_id_of(parts->header);
   const std::optional<std::string> signature = from_base64url(parts->signature);
+  if (key_id && signature && keys.may_lack(*key_id)) return std::unexpected(keys_unknown());
   if (!key_id || !signature || !keys.verify(*key_id, parts->signed_text, *signature)) return invalid();
   const std::optional<std::string> payload = from_base64url(parts->payload);
   std::optional<Claims> claims = payload ? read_claims(*payload) : std::nullopt;

@@ -32,6 +32,8 @@ struct Claims {
 
 // A pure function of its arguments and the present key.
 Result<std::string> sign_token(KeyRing& keys, const Claims& claims);
+// kUnavailable keys_unknown when nobody can say here whether it is good: see KeyRing::may_lack.
+Error keys_unknown();
 Result<Claims> verify_token(KeyRing& keys, std::string_view token, Time now);
 
 }  // namespace micropay

@@ -47,6 +47,29 @@ struct Tokens : testing::Test {
   }
 };
 
+// A gateway that has no keys, or cannot ask for newer ones, does not know of a good token that it is wrong.
+TEST_F(Tokens, OfAKeyThatMayOnlyBeMissingAreNotJudged) {
+  const auto ring = KeyRing::verifying();
+  const auto reason = [&](std::string_view token) {
+    const Result<Claims> result = verify_token(*ring, token, kNow);
+    return result ? "" : result.error().reason;
+  };
+  EXPECT_TRUE(ring->empty());
+  EXPECT_EQ(reason(token()), "keys_unknown");
+  EXPECT_EQ(reason("no.token.atall"), "invalid_token");
+  ASSERT_TRUE(ring->show(keys->jwks()));
+  EXPECT_FALSE(ring->empty());
+  EXPECT_EQ(reason(token()), "");
+  const std::string newer = sign_token(*KeyRing::from_seed("newer"), claims()).value();
+  EXPECT_EQ(reason(newer), "invalid_token");
+  ring->set_outdated(true);
+  EXPECT_EQ(reason(newer), "keys_unknown");
+  EXPECT_EQ(reason(token()), "");
+  EXPECT_EQ(reason(token().substr(0, token().size() - 4) + "AAAA"), "invalid_token");
+  ring->set_outdated(false);
+  EXPECT_EQ(reason(newer), "invalid_token");
+}
+
 TEST_F(Tokens, ComeBackAsTheyWere) {
   const Claims back = verify_token(*keys, token(), kNow).value();
   EXPECT_EQ(back.user_id, claims().user_id);

@@ -1,6 +1,8 @@
 // The ring of a process that only verifies: public keys that it was shown.
 #include <simdjson.h>
 
+#include <algorithm>
+
 #include "libs/security/encoding.h"
 #include "libs/security/keys.h"
 
@@ -29,6 +31,17 @@ std::shared_ptr<KeyRing> KeyRing::verifying(const Clock& clock) {
   ring->verifies_only_ = true;
   ring->keys_ = std::make_shared<const Keys>();
   return ring;
+}
+
+bool KeyRing::may_lack(std::string_view key_id) {
+  const std::scoped_lock lock(mutex_);
+  if (!verifies_only_ || (!keys_->empty() && !outdated_)) return false;
+  return std::ranges::find(*keys_, key_id, &SigningKey::id) == keys_->end();
+}
+
+bool KeyRing::empty() {
+  const auto all = keys();
+  return !all || (*all)->empty();
 }
 
 Result<void> KeyRing::show(std::string_view jwks) {

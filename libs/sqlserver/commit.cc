@@ -39,6 +39,13 @@ std::unexpected<Error> ServerStoreImpl::conflict(std::string_view reason) {
 }
 
 Result<void> ServerStoreImpl::commit(Tick& tick) {
+  auto done = commit_checked(tick);
+  if (done) health_.committed();
+  else health_.failed(done.error());
+  return done;
+}
+
+Result<void> ServerStoreImpl::commit_checked(Tick& tick) {
   const Time began = system_clock().monotonic();
   // Ticks that were taken in under way have moved what was read to the state behind them; this one can
   // follow, unless it may not be moved at all.
@@ -153,8 +160,11 @@ Result<bool> ServerStoreImpl::lock_and_look(SqlSession& session, const Tick& tic
   for (size_t i = taken; i < since_begin_.size(); ++i)
     if (reads_.conflicts(tick, *since_begin_[i])) return conflict("conflict");
   if (more) return conflict("behind");
-  if (end().tick != head.tick || end().next_position != head.next_position)
-    return fail(Code::kInternal, "log_damaged", "the database's log does not end where its head says");
+  if (end().tick != head.tick || end().next_position != head.next_position) {
+    const Error error = log_went_back(head.tick, end().tick);
+    heard(&error);
+    return std::unexpected(error);
+  }
   fence_ = head.fence;
   return false;
 }

@@ -32,7 +32,28 @@ Result<void> ServerStoreImpl::set_duty_position(std::string_view name, uint64_t 
   });
 }
 
+Result<uint64_t> ServerStoreImpl::settled_number(std::string_view name, uint64_t now) {
+  uint64_t settled = now;
+  TRY(readers_.read([&](SqlSession& session) -> Result<void> {
+    const auto look = [&]() -> Result<bool> {
+      session.add(R"(SELECT "tick" FROM "projection" WHERE "service"=?)", {sql_text(name)});
+      const auto answers = TRY(session.run());
+      if (answers[0]->rows() != 0) settled = uint64_t(answers[0]->integer(0, 0));
+      return answers[0]->rows() != 0;
+    };
+    if (TRY(look())) return {};
+    session.add(
+        R"(INSERT INTO "projection" ("service","tick","version","owner","lease_until") VALUES (?,?,0,'',0))",
+        {sql_text(name), sql_value(now)});
+    (void)session.run();  // another instance may have been first
+    TRY(look());
+    return {};
+  }));
+  return settled;
+}
+
 bool ServerStoreImpl::has_duty(std::string_view name, bool suited) {
+  if (went_back_.load(std::memory_order_relaxed)) return false;  // what is known here is no more
   const std::lock_guard lock(duties_mutex_);
   Duty& duty = duties_[std::string(name)];
   const Time now = system_clock().monotonic();

@@ -46,6 +46,14 @@ Result<LogHead> head_of(const SqlRows& answer) {
                  .fence = static_cast<uint64_t>(answer.integer(0, 3))};
 }
 
+Error log_went_back(uint64_t tick, uint64_t known) {
+  return {.code = Code::kUnavailable,
+          .reason = "log_went_back",
+          .detail = fmt::format("the database's log ends at tick {}, and this process has seen tick {}: an "
+                                "earlier state was put there, and this process has to be started again",
+                                tick, known)};
+}
+
 std::string now_sql(SqlServer server) {
   return server == SqlServer::kPostgres ? "CAST(EXTRACT(EPOCH FROM clock_timestamp())*1000000 AS bigint)"
                                         : "CAST(UNIX_TIMESTAMP(NOW(6))*1000000 AS SIGNED)";
@@ -135,9 +143,8 @@ void Membership::leave() {
 
 // ---- the thread ----
 
-void Membership::start(std::function<uint64_t()> known_tick, std::function<void()> wake) {
-  known_tick_ = std::move(known_tick);
-  wake_ = std::move(wake);
+void Membership::start(Events events) {
+  events_ = std::move(events);
   thread_ = std::thread([this] { run(); });
 }
 
@@ -161,6 +168,7 @@ void Membership::run() {
     Result<void> worked = session ? work(**session) : std::unexpected(session.error());
     if (!worked && !std::exchange(failing, true))
       log_warn("store.member_failed", worked.error().detail, {{"instance", options_.name}});
+    events_.heard(worked ? nullptr : &worked.error());
     if (worked) failing = false;
     else sleep_for(50 * kMillisecond);
   }
@@ -170,7 +178,7 @@ Result<void> Membership::work(SqlSession& session) {
   if (listening_ != link_.openings()) {
     if (session.server() == SqlServer::kPostgres) TRY(session.execute(fmt::format("LISTEN {}", kChannel)));
     listening_ = link_.openings();
-    wake_();  // what was called meanwhile, nobody heard
+    events_.wake();  // what was called meanwhile, nobody heard
   }
   if (monotonic() >= next_beat_) {
     TRY(beat(session));
@@ -183,16 +191,20 @@ Result<void> Membership::work(SqlSession& session) {
 
 Result<void> Membership::beat(SqlSession& session) {
   const std::string now = now_sql(session.server());
+  const uint64_t known = events_.known_tick();  // before the head is read
   session.add(fmt::format(R"(UPDATE "instance" SET "lease_until"={}+? WHERE "name"=? AND "epoch"=?)", now),
               {sql_value(options_.lease), sql_text(options_.name), sql_value(epoch())});
   session.add(
       fmt::format(R"(SELECT "name","lease_until"<{} FROM "instance" WHERE "name"<>? AND "epoch"<>0)", now),
       {sql_text(options_.name)});
+  session.add(R"(SELECT "tick" FROM "log_head" WHERE "id"=1)");
   const auto answers = TRY(session.run());
+  if (const auto tick = uint64_t(answers[2]->integer(0, 0)); tick < known)
+    return std::unexpected(log_went_back(tick, known));
   if (answers[0]->affected() == 0 && !fenced_.exchange(true)) {
     log_warn("store.fenced", "this instance's lease ran out; it takes a new epoch",
              {{"instance", options_.name}});
-    wake_();
+    events_.wake();
   }
   uint64_t live = 0;
   std::vector<std::string> gone;
@@ -239,7 +251,7 @@ Result<void> Membership::listen(SqlSession& session, Duration timeout) {
   if (session.server() == SqlServer::kPostgres) {
     const bool called = TRY(session.wait_notified(timeout, wake_fd_));
     drain_wake();
-    if (called) wake_();
+    if (called) events_.wake();
     return {};
   }
   const bool busy = monotonic() - last_heard_ < kPollIsBusy;
@@ -251,9 +263,9 @@ Result<void> Membership::listen(SqlSession& session, Duration timeout) {
   if (others() == 0) return {};
   session.add(R"(SELECT "tick" FROM "log_head" WHERE "id"=1)");
   const auto answers = TRY(session.run());
-  if (static_cast<uint64_t>(answers[0]->integer(0, 0)) > known_tick_()) {
+  if (static_cast<uint64_t>(answers[0]->integer(0, 0)) > events_.known_tick()) {
     last_heard_ = monotonic();
-    wake_();
+    events_.wake();
   }
   return {};
 }

@@ -21,6 +21,8 @@ struct LogHead {
 // SQL of the head, locked until the transaction ends; head_of() reads its answer (log_damaged: it is gone).
 std::string_view lock_head_sql();
 Result<LogHead> head_of(const SqlRows& answer);
+// A restored database, or a standby that did not have all, under a process that runs.
+Error log_went_back(uint64_t tick, uint64_t known);
 // The server's clock in microseconds: leases do not depend on ours.
 std::string now_sql(SqlServer server);
 
@@ -44,8 +46,14 @@ class Membership {
 
   // Takes an epoch. instance_in_use: another process of this name is alive; waits a lease for it to be gone.
   Result<Joined> join(SqlSession& session);
-  // `committed`: the last tick of ours or taken in; `wake`: others have committed.
-  void start(std::function<uint64_t()> known_tick, std::function<void()> wake);
+  struct Events {
+    std::function<uint64_t()> known_tick;  // the last one of ours or taken in
+    std::function<void()> wake;            // others have committed
+    // Whether the server answers; null: it does. log_went_back: its log ends before known_tick, so somebody
+    // has put an earlier state there.
+    std::function<void(const Error*)> heard = [](const Error*) {};
+  };
+  void start(Events events);
   void stop();   // its thread: nobody is called any more
   void leave();  // and everything that the instance holds is free
 
@@ -77,8 +85,7 @@ class Membership {
   Time next_beat_ = 0, last_heard_ = 0;
   int wake_fd_ = -1;
   std::atomic<bool> stopping_{false}, fenced_{false};
-  std::function<uint64_t()> known_tick_;
-  std::function<void()> wake_;
+  Events events_;
   std::thread thread_;
 };
 

@@ -43,10 +43,14 @@ Result<std::unique_ptr<ServerStore>> ServerStore::open(ServerStoreOptions option
 ServerStoreImpl::ServerStoreImpl(ServerStoreOptions options, const contract::Model& model)
     : options_(std::move(options)),
       model_(model),
+      health_(options_.services.size() == 1 ? MetricLabels{{"service", options_.services[0]}} : MetricLabels{},
+              std::max(options_.lease, 5 * kSecond)),
       membership_({.name = own_name(options_), .lease = options_.lease}, options_.address),
       main_(options_.address, main_options()),
       readers_(options_.address, reader_options(), options_.readers, options_.read_patience),
-      known_(options_.cache_rows) {}
+      known_(options_.cache_rows) {
+  readers_.give_up_when([this] { return away_for_long(); });
+}
 
 ServerStoreImpl::~ServerStoreImpl() {
   membership_.stop();  // it calls the others
@@ -66,7 +70,9 @@ Result<void> ServerStoreImpl::open(Projector* projector) {
         options_.address, model_, *projector);
     projections_->start();
   }
-  membership_.start([this] { return end().tick; }, [this] { called(); });
+  membership_.start({.known_tick = [this] { return end().tick; },
+                     .wake = [this] { called(); },
+                     .heard = [this](const Error* trouble) { heard(trouble); }});
   return {};
 }
 
@@ -76,6 +82,13 @@ void ServerStoreImpl::called() {
   if (projections_) projections_->nudge();
   const std::lock_guard lock(wake_mutex_);
   if (wake_) wake_();
+}
+
+void ServerStoreImpl::heard(const Error* trouble) {
+  health_.heard(trouble);
+  if (trouble == nullptr || trouble->reason != "log_went_back" || went_back_.exchange(true)) return;
+  health_.broken(*trouble);
+  log_error("store.log_went_back", trouble->detail, {{"instance", membership_.name()}});
 }
 
 bool ServerStoreImpl::has(const std::string& service) const {
@@ -107,6 +120,11 @@ Result<void> ServerStoreImpl::join() {
   auto* session = TRY(this->session());
   const Membership::Joined joined = TRY(membership_.join(*session));
   fence_ = joined.head.fence;
+  if (joined.head.tick < end().tick) {
+    const Error error = log_went_back(joined.head.tick, end().tick);
+    heard(&error);
+    return std::unexpected(error);
+  }
   if (end().tick == 0)  // the first time; later, what others have committed is taken in tick by tick
     set_end({.tick = joined.head.tick, .next_position = joined.head.next_position, .time = joined.head.time});
   return {};

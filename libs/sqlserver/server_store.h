@@ -11,7 +11,8 @@
 //
 // How it fails: while the server is away, commit() and lists are kUnavailable (storage_failed) and get()
 // throws StoreUnavailable after `read_patience`; a full disk is storage_full. A commit whose answer was lost
-// is looked for in the log before anything else is done. An instance that was fenced (its lease ran out while
+// is looked for in the log before anything else is done. A database that was restored to an earlier state under
+// a running store is log_went_back for good. An instance that was fenced (its lease ran out while
 // it stood still) gets kAborted (fenced) for its tick, and goes on with a new epoch.
 #pragma once
 
@@ -50,6 +51,8 @@ class ServerStore : public Store {
                                                    Projector* projector);
   virtual const std::string& instance() const = 0;
   virtual ServerStoreStats stats() const = 0;
+  // Why nothing can be committed at present; none: it can. Any thread.
+  virtual std::optional<Error> problem() const = 0;
   // What open() changed in the database.
   virtual const std::vector<std::string>& open_notes() const = 0;
 
@@ -61,6 +64,9 @@ class ServerStore : public Store {
   // How far it is done, 0 at first; only who has the duty sets it.
   virtual Result<uint64_t> duty_position(std::string_view name) const = 0;
   virtual Result<void> set_duty_position(std::string_view name, uint64_t position) = 0;
+  // A number that was settled when the database was first used, and holds as long as its log; `now` when it
+  // has not been.
+  virtual Result<uint64_t> settled_number(std::string_view name, uint64_t now) = 0;
 };
 
 }  // namespace micropay

@@ -16,6 +16,7 @@
 #include "libs/sqlserver/server_store.h"
 #include "libs/store/read_set.h"
 #include "libs/store/recent_events.h"
+#include "libs/store/store_health.h"
 
 namespace micropay {
 
@@ -43,11 +44,13 @@ class ServerStoreImpl final : public ServerStore {
   Result<void> catch_up() const override;
   const std::string& instance() const override { return membership_.name(); }
   ServerStoreStats stats() const override;
+  std::optional<Error> problem() const override { return health_.problem(); }
   const std::vector<std::string>& open_notes() const override { return notes_; }
   void expect(std::span<const ExpectedRow> rows) override;
   bool has_duty(std::string_view name, bool suited) override;
   Result<uint64_t> duty_position(std::string_view name) const override;
   Result<void> set_duty_position(std::string_view name, uint64_t position) override;
+  Result<uint64_t> settled_number(std::string_view name, uint64_t now) override;
 
  private:
   struct Duty {
@@ -76,6 +79,8 @@ class ServerStoreImpl final : public ServerStore {
   SchemaTables tables() const;
   bool has(const std::string& service) const;
   void called();
+  void heard(const Error* trouble);
+  bool away_for_long() const { return health_.away_for() > options_.commit_patience; }
   Result<void> prepare_schema();
   Row stored_row(const contract::Table& table, const std::string& key) const;
   Result<void> join();
@@ -85,6 +90,7 @@ class ServerStoreImpl final : public ServerStore {
 
   // tick_reading.cc
   void prefetch(std::span<const ExpectedRow> rows);  // all of them with a table
+  StoreUnavailable unavailable(const Error& error);  // counts it
   void learn(const contract::Table& table, const std::string& key);
   Row get_in_tick(const contract::Table& table, const std::string& key);
   Result<Page> list_in_tick(const ListQuery& query);
@@ -95,6 +101,7 @@ class ServerStoreImpl final : public ServerStore {
   Result<SqlSession*> session();
 
   // commit.cc
+  Result<void> commit_checked(Tick& tick);
   Result<void> try_commit(Tick& tick);
   Result<Attempt> commit_directly(SqlSession& session, Tick& tick);
   Result<Attempt> commit_locked(SqlSession& session, Tick& tick, std::optional<uint64_t> sent);
@@ -108,6 +115,7 @@ class ServerStoreImpl final : public ServerStore {
 
   const ServerStoreOptions options_;
   const contract::Model& model_;
+  StoreHealth health_;
   std::vector<std::string> notes_;
   Membership membership_;
   SqlLink main_;  // of the engine's thread
@@ -133,6 +141,7 @@ class ServerStoreImpl final : public ServerStore {
   LogEnd end_;
   std::atomic<bool> told_{false};  // others have committed
   std::atomic<bool> full_{false};  // the last commit found no space
+  std::atomic<bool> went_back_{false};  // an earlier state was put into the database
   std::mutex wake_mutex_;
   std::function<void()> wake_;
   std::mutex duties_mutex_;

@@ -93,7 +93,7 @@ Result<void> SqlPool::read(const std::function<Result<void>(SqlSession&)>& work)
       done = std::unexpected(session.error());
       again = done.error().reason == "storage_failed";
     }
-    if (!again || now() + wait > deadline) return done;
+    if (!again || now() + wait > deadline || hopeless_()) return done;
     pause(wait);
     wait = std::min(2 * wait, kLongestPause);
   }

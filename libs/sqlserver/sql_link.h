@@ -37,6 +37,9 @@ class SqlLink {
 class SqlPool {
  public:
   SqlPool(SqlAddress address, SqlOptions options, size_t sessions, Duration patience);
+  // Whether to wait for a server is of no use, because it has been away for longer: then one try has to do.
+  // Before the first read.
+  void give_up_when(std::function<bool()> hopeless) { hopeless_ = std::move(hopeless); }
 
   // Runs `work` with a session; again with another one when the connection broke, so it may only read. Waits
   // its turn, at most `patience` in all: storage_busy.
@@ -50,6 +53,7 @@ class SqlPool {
   const SqlOptions options_;
   const size_t most_;
   const Duration patience_;
+  std::function<bool()> hopeless_ = [] { return false; };
   std::mutex mutex_;
   std::condition_variable freed_;
   std::vector<std::unique_ptr<SqlSession>> idle_;

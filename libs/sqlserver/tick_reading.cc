@@ -20,14 +20,22 @@ constexpr size_t kTicksOfRefresh = 2'048;  // then the engine looks at its news 
 
 }  // namespace
 
-Result<SqlSession*> ServerStoreImpl::session() { return main_.session(options_.commit_patience); }
+// A short absence is waited for; during a long one callers are told at once.
+Result<SqlSession*> ServerStoreImpl::session() {
+  if (went_back_.load(std::memory_order_relaxed))
+    if (auto problem = health_.problem()) return std::unexpected(*std::move(problem));
+  return main_.session(away_for_long() ? 0 : options_.commit_patience);
+}
 
 void ServerStoreImpl::begin_tick() {
   reads_.clear();
   stale_ = false;
   known_count_.store(known_.size(), std::memory_order_relaxed);
   // Errors are left to the first one who needs an answer.
-  if (membership_.fenced() && !join()) return;
+  if (membership_.fenced()) {
+    if (!join()) return;
+    numbers_.fenced.add();
+  }
   if (told_.exchange(false, std::memory_order_relaxed)) (void)take_in_all();
   since_begin_.clear();
 }
@@ -55,9 +63,11 @@ Result<bool> ServerStoreImpl::take_in(const SqlRows& log) {
     LogEnd end = this->end();
     if (static_cast<uint64_t>(log.integer(i, 0)) <= end.tick) continue;  // it was asked for twice
     TickPtr tick = TRY(tick_of(log, i, model_));
-    if (tick->number != end.tick + 1 || tick->first_position != end.next_position)
-      return fail(Code::kInternal, "log_damaged",
-                  fmt::format("tick {} of the database's log does not follow {}", tick->number, end.tick));
+    if (tick->number != end.tick + 1 || tick->first_position != end.next_position) {
+      const Error error = log_went_back(tick->number, end.tick);
+      heard(&error);
+      return std::unexpected(error);
+    }
     for (const RowChange& change : tick->changes)
       if (change.table->scattered)
         known_.renew(*change.table, change.key, change.row);  // never asked for again
@@ -147,6 +157,11 @@ void ServerStoreImpl::expect(std::span<const ExpectedRow> rows) {
   stale_ = false;
 }
 
+StoreUnavailable ServerStoreImpl::unavailable(const Error& error) {
+  health_.failed(error);
+  return StoreUnavailable{error};
+}
+
 void ServerStoreImpl::prefetch(std::span<const ExpectedRow> rows) {
   // By table: a request has a statement for each.
   std::map<const Table*, std::vector<const std::string*>> wanted;
@@ -157,15 +172,15 @@ void ServerStoreImpl::prefetch(std::span<const ExpectedRow> rows) {
   if (wanted.empty()) return;
   const Time deadline = system_clock().monotonic() + options_.read_patience;
   while (true) {
-    auto session = main_.session(options_.read_patience);
-    if (!session) throw StoreUnavailable{session.error()};
+    auto session = away_for_long() ? this->session() : main_.session(options_.read_patience);
+    if (!session) throw unavailable(session.error());
     const Time began = system_clock().monotonic();
     for (const auto& [table, keys] : wanted) (*session)->get_rows(*table, keys);
     add_log_since(**session);
     auto answers = (*session)->run();
     if (!answers) {
       if ((*session)->broken() && system_clock().monotonic() < deadline) continue;
-      throw StoreUnavailable{answers.error()};
+      throw unavailable(answers.error());
     }
     numbers_.read_seconds.observe(system_clock().monotonic() - began);
     size_t at = 0;
@@ -184,7 +199,7 @@ void ServerStoreImpl::prefetch(std::span<const ExpectedRow> rows) {
     if (more && !*more) return;
     known_.clear();  // they may be newer than the end
     if (more) throw StoreConflict();
-    throw StoreUnavailable{more.error()};
+    throw unavailable(more.error());
   }
 }
 

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <thread>
 
+#include "libs/base/metrics.h"
 #include "libs/sqlserver/proxy_twin.h"
 #include "libs/sqlserver/server_twin.h"
 #include "libs/store/store_twin.h"
@@ -97,6 +98,62 @@ TEST_P(Trouble, AServerThatIsAwayIsAnErrorAndThenForgotten) {
   EXPECT_EQ(commit(2, "back"), "");
   EXPECT_EQ(ticks(), 2);
   EXPECT_EQ(detail(*store, 2), "back");
+}
+
+// It is said, counted by its reason, and over when the server is back. A long absence is told at once.
+TEST_P(Trouble, AnAbsenceIsSaid) {
+  ASSERT_EQ(commit(1, "first"), "");
+  const auto reason = [&] {
+    const auto problem = store->problem();
+    return problem ? problem->reason : "";
+  };
+  const auto becomes = [&](const std::string& wanted) {
+    const Time deadline = system_clock().monotonic() + kMinute;
+    while (reason() != wanted && system_clock().monotonic() < deadline) std::this_thread::yield();
+    return reason() == wanted;
+  };
+  EXPECT_EQ(reason(), "");
+  Counter& failures =
+      counter("micropay_store_commit_failures_total", "", {{"reason", "storage_failed"}});
+  const uint64_t before = failures.value();
+  proxy->refuse(true);
+  EXPECT_TRUE(becomes("storage_failed"));
+  EXPECT_EQ(commit(2, "away"), "storage_failed");
+  EXPECT_EQ(commit(2, "away"), "storage_failed");
+  EXPECT_EQ(failures.value(), before + 2);
+  // By now it has been away for longer than is waited for.
+  const Time began = system_clock().monotonic();
+  EXPECT_EQ(commit(2, "away"), "storage_failed");
+  EXPECT_THROW((void)detail(*store, 1), StoreUnavailable);
+  EXPECT_LT(system_clock().monotonic() - began, kSecond);
+  proxy->restore();
+  EXPECT_TRUE(becomes(""));
+  const Time deadline = system_clock().monotonic() + kMinute;
+  while (commit(2, "back") != "" && system_clock().monotonic() < deadline) std::this_thread::yield();
+  EXPECT_EQ(detail(*store, 2), "back");
+}
+
+// An earlier state is put into the database under a running store: what it knows is no more. It ended the
+// process by an assertion, or went on from rows that nobody had written.
+TEST_P(Trouble, ADatabaseThatWasPutBackIsSaidForGood) {
+  ASSERT_EQ(commit(1, "first"), "");
+  ASSERT_EQ(commit(1, "second"), "");
+  ASSERT_TRUE(store->has_duty("(shipping)"));
+  auto session = database->session();
+  ASSERT_TRUE(session->execute("DELETE FROM log WHERE tick=2"));
+  ASSERT_TRUE(session->execute("UPDATE log_head SET tick=1,next_position=2 WHERE id=1"));
+  EXPECT_EQ(commit(2, "third"), "log_went_back");
+  EXPECT_EQ(store->problem()->reason, "log_went_back");
+  EXPECT_EQ(commit(2, "third"), "log_went_back");
+  EXPECT_FALSE(store->has_duty("(shipping)"));  // nothing of it is published any more
+  EXPECT_EQ(ticks(), 1);
+  open({});
+  EXPECT_EQ(commit(2, "third"), "");
+}
+
+TEST_P(Trouble, ASettledNumberStays) {
+  EXPECT_EQ(store->settled_number("(partitions)", 8), 8u);
+  EXPECT_EQ(store->settled_number("(partitions)", 16), 8u);
 }
 
 // A connection that ends while a commit is on its way: the same commit succeeds on another.

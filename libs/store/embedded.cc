@@ -58,6 +58,13 @@ EmbeddedStoreImpl::~EmbeddedStoreImpl() {
 Result<void> EmbeddedStoreImpl::commit(Tick& tick) {
   if (options_.read_only)
     return fail(Code::kFailedPrecondition, "read_only", "the store was opened for reading");
+  auto done = append(tick);
+  if (done) health_.committed();
+  else health_.failed(done.error());
+  return done;
+}
+
+Result<void> EmbeddedStoreImpl::append(Tick& tick) {
   TRY(applier_->admit());
   RecordHeader header;
   std::string_view record = TRY(encoder_.encode(tick, header));

@@ -14,6 +14,7 @@
 #include "libs/store/log_segment.h"
 #include "libs/store/recent_events.h"
 #include "libs/store/row_cache.h"
+#include "libs/store/store_health.h"
 
 namespace micropay {
 
@@ -73,6 +74,7 @@ class EmbeddedStoreImpl final : public EmbeddedStore {
   Result<void> backup(const std::string& folder, const std::function<void(double done)>& progress) override;
 
  private:
+  Result<void> append(Tick& tick);
   // embedded_open.cc
   Result<void> open_log(uint64_t least_tick);
   Result<void> read_last_time();
@@ -97,6 +99,7 @@ class EmbeddedStoreImpl final : public EmbeddedStore {
   std::unique_ptr<Applier> applier_;
   TickEncoder encoder_;
   RecentEvents recent_;
+  StoreHealth health_;
   std::atomic<uint64_t> fsync_us_ = 0;
   Histogram& sync_seconds_ = duration_histogram("micropay_store_sync_seconds",
                                                 "Time to write a tick to the log and to have it on the disk");

@@ -126,7 +126,15 @@ HttpResponse Gateway::Impl::malformed(uint32_t status, std::string_view reason, 
 Health Gateway::Impl::health() const {
   Engine::State state = parts.backend.state();
   bool running = state == Engine::State::kRunning;
-  return {.started = running || state == Engine::State::kDraining, .ready = running && !refusing};
+  Health health{.started = running || state == Engine::State::kDraining};
+  if (refusing || !running) {
+    health.reason = refusing ? "draining" : "starting";
+  } else if (const auto why = parts.authenticator.unready()) {
+    health.reason = why->reason, health.detail = why->detail;
+  } else {
+    health.ready = true;
+  }
+  return health;
 }
 
 Gateway::Gateway(GatewaySettings settings, Parts parts)

@@ -349,6 +349,32 @@ TEST_P(GatewayTest, TellsItsHealthAndMetrics) {
   EXPECT_EQ(get("/health/ready").status, 503);
 }
 
+// The user service was away when the gateway was started again: 359 good tokens were answered 401, and then 429.
+TEST(GatewayKeys, WhatNobodyCanCheckIsNoWrongToken) {
+  GatewaySettings settings;
+  settings.rate_limits.on = true;
+  settings.rate_limits.standard.set({.interval_ns = 60'000'000'000, .burst = 3});
+  settings.rate_limits.read.set({.interval_ns = 60'000'000'000, .burst = 3});
+  TestGateway gateway(settings);
+  TestClient client(gateway.address()), operations(gateway.gateway.ops_address());
+  const auto ready = [&] { return operations.send(http_request("GET /health/ready")).read(); };
+  gateway.authenticator.set_unready(Error{
+      .code = Code::kUnavailable, .reason = "keys_unknown", .detail = "not \"now\"", .retry_after_s = 2});
+  EXPECT_EQ(ready().status, 503);
+  EXPECT_EQ(ready().body, R"({"status":"DOWN","reason":"keys_unknown","detail":"not \"now\""})");
+  for (int i = 0; i < 10; ++i) {
+    const auto answer = client.send(http_request("GET /api/v1/accounts", kAnna)).read();
+    EXPECT_EQ(answer.status, 503);
+    EXPECT_EQ(answer.header("Retry-After"), "2");
+    EXPECT_EQ(member(answer.body, "code"), "keys_unknown");
+  }
+  EXPECT_EQ(client.send(http_request("GET /.well-known/jwks.json")).read().status, 503);
+  gateway.authenticator.set_unready(std::nullopt);
+  EXPECT_EQ(ready().status, 200);
+  EXPECT_EQ(client.send(http_request("GET /api/v1/accounts", kAnna)).read().status, 200);
+  EXPECT_EQ(client.send(http_request("GET /.well-known/jwks.json")).read().status, 200);
+}
+
 TEST(GatewayCors, AllowsOnlyNamedOrigins) {
   TestGateway gateway({.cors_origins = {"https://shop.example"}});
   TestClient client(gateway.address());

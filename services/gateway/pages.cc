@@ -63,6 +63,8 @@ bool Pages::handle(Exchange& exchange) {
     exchange.finish({.status = 302, .headers = "Location: /docs\r\n"});
   } else if (!acceptable(exchange, keys ? "application/json" : page->second.type)) {
     return true;
+  } else if (const auto unready = keys ? authenticator_.unready() : std::nullopt) {
+    exchange.refuse(*unready);  // an empty set would be kept by whoever asks
   } else if (keys) {
     exchange.own_headers = true;
     const std::string caching = fmt::format("public, max-age={}", kKeySetMaxAge / kSecond);

@@ -204,6 +204,7 @@ def test_a_full_disk_at_postgresql(cluster, money):
             return cluster.log_lines("balance", "engine.commit_failed")
         wait_for(refused, "a tick that finds no space", 60)
         assert failed()["labels"]["reason"] == "storage_full"
+        assert cluster.metric("micropay_store_commit_failures_total", "balance", reason="storage_full") > 0
     finally:
         filler.unlink()
     pay(cluster)
