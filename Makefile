@@ -8,7 +8,7 @@ export BUILD
 export CCACHE_SLOPPINESS = pch_defines,time_macros,include_file_mtime,include_file_ctime
 
 .PHONY: run build build-all test soak soak-kills chaos check tidy format bench bench-cluster bench-compare flame fuzz sanitize \
-  mixed release-contracts clean help setup setup-test setup-fuzz setup-bench setup-cluster cluster
+  mixed mutants release-contracts clean help setup setup-test setup-fuzz setup-bench setup-cluster cluster
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -51,6 +51,9 @@ fuzz: setup-fuzz  ## libFuzzer on every parser of outside bytes, each for SECOND
 	@ninja -C build-fuzz fuzz
 	@tools/fuzz.py $(or $(SECONDS),60) $(TARGETS)
 
+mutants: setup-test  ## put wrong lines into a copy of the code, one at a time: would the tests notice? (NAMES="reversed-twice" for some)
+	@tools/mutants.py $(NAMES)
+
 sanitize: setup-test  ## the unit tests with address, undefined and leak checks, the concurrent ones with thread's
 	@tools/sanitize.sh
 
@@ -80,7 +83,7 @@ bench-compare: setup-bench build  ## rows on another commit and here, in turns: 
 	@bench/compare.py $(or $(REF),HEAD) $(or $(BENCH),payments)
 
 clean:  ## remove what was built; data/ stays
-	rm -rf $(BUILD) build-fuzz build-asan build-tsan .venv
+	rm -rf $(BUILD) build-fuzz build-asan build-tsan build-mutants .venv
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 23

@@ -203,6 +203,9 @@ TEST_F(AccountTest, ATopUpIsCapturedThenBookedThenComplete) {
   const AccountTopUpCaptured event = world.all<AccountTopUpCaptured>().at(0);
   EXPECT_EQ(event.amount().minor(), 5000);
   EXPECT_EQ(event.provider(), "sandbox");
+  credit(captured->id());  // another event that says the same
+  EXPECT_EQ(world.events(), Types{});
+  EXPECT_EQ(stored().pending_top_ups(), 0u);
 }
 
 TEST_F(AccountTest, DeclinesFailWithTheirReason) {

@@ -229,5 +229,12 @@ TEST(Refuse, NoAccountHoldsMoreThanItCan) {
   EXPECT_EQ(refuse(&system, &wallet, eur(1)), "balance_limit_exceeded");
 }
 
+TEST(Refuse, WhatIsPromisedCanArrive) {
+  Balance rich = account("r", 1'000), full = account("f", kMaxBalanceMinor - 5);
+  full.set_pending_in_minor(3);
+  EXPECT_EQ(refuse(&rich, &full, eur(2)), "");
+  EXPECT_EQ(refuse(&rich, &full, eur(3)), "balance_limit_exceeded");
+}
+
 }  // namespace
 }  // namespace micropay::balance

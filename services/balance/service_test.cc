@@ -99,6 +99,14 @@ TEST_F(BalanceService, APaymentIsHeldThenPosted) {
   EXPECT_EQ(updated.changes(0).posted().minor(), 700);
 }
 
+TEST_F(BalanceService, APaymentIsHeldOnceHoweverOftenItBegins) {
+  fund("anna", 1000);
+  initiate("p", "anna", "ben", 300);
+  initiate("p", "anna", "ben", 300);
+  EXPECT_EQ(world.events(), (Types{"account.balance.reserved"}));
+  EXPECT_EQ(figures("anna"), (Figures{1000, 300, 0}));
+}
+
 TEST_F(BalanceService, RefusesWithTheReason) {
   fund("anna", 1000);
   open("dora", "USD");
