@@ -49,9 +49,9 @@ Result<void> hold_funds(Context& ctx, const HoldRequest& request) {
   if (reservations.find(request.id) != nullptr) return {};
   auto balances = ctx.table<Balance>();
   const Balance* found = balances.find(request.from);
-  const Balance* to = balances.find(request.to);
+  const Balance* receiver = balances.find(request.to);
   const Refusal refusal =
-      to != nullptr ? refuse(found, to, request.amount) : refuse_nobody(found, request.amount);
+      receiver != nullptr ? refuse(found, receiver, request.amount) : refuse_nobody(found, request.amount);
   if (!refusal.empty()) {
     emit_hold_failed(ctx, request, found, refusal);
     return {};
