@@ -192,6 +192,7 @@ void shape_rules(SetFraudRulesRequest& request, Random& random) {
   rule.set_threshold(random.of<int64_t>({500'000, 600'000, 15'000}));
   rule.set_points(60);
   rule.set_enabled(random.chance(80));
+  if (random.chance(15)) rule.set_decision(DECLINE);
 }
 
 }  // namespace
