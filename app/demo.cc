@@ -165,6 +165,7 @@ class Seeder {
     request.set_payee_account_id(to);
     *request.mutable_amount() = amount;
     request.set_description(std::string(description));
+    (*request.mutable_metadata()->mutable_values())["category"] = std::string(description);
     return call<Payment>(request, payer.user_id);
   }
 

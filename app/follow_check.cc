@@ -30,8 +30,8 @@ void FollowCheck::take(const TickRecord& record) {
 }
 
 void FollowCheck::take_place(Follower& follower, const ConsumerRecord& next, const TickRecord& record) {
-  const bool goes_on = follower.counts && follower.at->began() == next.began() &&
-                       next.follows() == follower.digest && next.followed() >= follower.at->followed();
+  const bool goes_on = follower.at && follower.at->began() == next.began() &&
+                       follower.at->follows() == next.follows() && next.followed() >= follower.at->followed();
   if (!goes_on) begin(follower, next, record);
   uint64_t passed = 0;
   for (; !follower.waiting.empty() && follower.waiting.front() < next.position(); ++passed)

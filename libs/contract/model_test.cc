@@ -118,7 +118,7 @@ TEST(Model, RefusesContradictions) {
 TEST(Model, RefusesWhatNobodyCouldBeAnswered) {
   const std::string records =
       "message P{option (table)={name:\"p\",key:[\"id\"]};string id=1[(field)={format:UUID}];"
-      "string why=2;repeated string list=3;}"
+      "string why=2;repeated string list=3;string failure_detail=4;}"
       "message U{option (table)={name:\"u\",key:[\"id\"]};string id=1[(field)={format:UUID}];}"
       "message T{option (table)={name:\"t\",key:[\"a\",\"b\"]};string a=1;string b=2;}"
       "message Done{option (event)={type:\"p.done\",key:\"p_id\"};string p_id=1[(field)={format:UUID}];}"

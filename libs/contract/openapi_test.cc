@@ -147,7 +147,7 @@ TEST_F(OpenApi, DescribesRequestsExactly) {
 // tomorrow is not refused by a client of today.
 TEST_F(OpenApi, AnswersSayWhatIsAlwaysThereAndStayOpen) {
   EXPECT_EQ(raw("/components/schemas/Wallet/required"),
-            R"(["userId","failureReason","parts","state","failureDetail"])");
+            R"(["userId","failureReason","failureDetail","parts","state"])");
   EXPECT_EQ(raw("/components/schemas/ListResponse/required"), R"(["wallets","nextPageToken"])");
   EXPECT_EQ(raw("/components/schemas/Wallet/properties/state"),
             R"({"type":"string","x-extensible-enum":["OPEN","SHUT"]})");

@@ -1,5 +1,5 @@
-// Who may call, as the contract says it: scopes of API keys, owners of records, conditions on a record, and timers
-// that were moved while they were due. Each of these lines was once made wrong with every test green.
+// Who may call, as the contract says it: scopes of API keys, owners of records, conditions on a record. Each of
+// these lines was once made wrong with every test green.
 #include "libs/runtime/access.h"
 
 #include <gtest/gtest.h>
@@ -82,25 +82,6 @@ TEST(Access, ARecordThatHasChangedIsNotWrittenOver) {
   ASSERT_NE(tag(), before);
   EXPECT_EQ(ask(before), "etag_mismatch");
   EXPECT_EQ(ask(tag()), "");
-}
-
-TEST(Access, ATimerThatIsMovedWhileItIsDueWaits) {
-  int fired = 0;
-  Service service{"payment"};
-  service.on([](Context& ctx, const AccountFrozen& event) -> Result<void> {
-    ctx.set_timer(event.account_id(), ctx.now() + kMinute, PaymentExpiry());
-    return {};
-  });
-  service.on_timer([&](Context&, const PaymentExpiry&) -> Result<void> { return ++fired, Result<void>{}; });
-  World world({service});
-  AccountFrozen frozen;
-  frozen.set_account_id(kWallet);
-  world.given(frozen);
-  world.clock().advance(2 * kMinute);
-  world.given(frozen);  // in the tick in which it would fire
-  EXPECT_EQ(fired, 0);
-  world.advance(2 * kMinute);
-  EXPECT_EQ(fired, 1);
 }
 
 }  // namespace

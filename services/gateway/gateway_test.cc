@@ -353,6 +353,7 @@ TEST_P(GatewayTest, TellsItsHealthAndMetrics) {
 TEST(GatewayKeys, WhatNobodyCanCheckIsNoWrongToken) {
   GatewaySettings settings;
   settings.rate_limits.on = true;
+  settings.rate_limits.global.set({.interval_ns = 1'000, .burst = 1'000});
   settings.rate_limits.standard.set({.interval_ns = 60'000'000'000, .burst = 3});
   settings.rate_limits.read.set({.interval_ns = 60'000'000'000, .burst = 3});
   TestGateway gateway(settings);

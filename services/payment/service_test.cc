@@ -190,7 +190,7 @@ TEST_F(PaymentTest, CancelledByPayerOrStaff) {
     decide(id, APPROVE);  // too late
     EXPECT_EQ(stored(id).status(), Payment::CANCELLED);
   }
-  EXPECT_EQ(spent("0a"), 30);  // of the three that stayed
+  EXPECT_EQ(spent("0a"), 40);  // of the four that stayed
 }
 
 TEST_F(PaymentTest, ACompletedPaymentIsNotCancelled) {
