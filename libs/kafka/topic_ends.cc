@@ -2,7 +2,9 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include <chrono>
 #include <set>
+#include <thread>
 
 #include "libs/kafka/client.h"
 #include "libs/kafka/topics.h"
@@ -10,6 +12,7 @@
 namespace micropay::kafka {
 namespace {
 
+constexpr Duration kAgain = 100 * kMillisecond;
 constexpr int64_t kLook = 100;  // records of a partition, for those at its end that nobody can read
 
 Result<ConfPtr> conf_of(const KafkaSettings& settings) {
@@ -37,16 +40,27 @@ class Looking {
       for (uint32_t number = 0; number < found->second; ++number) ends_[{found->first, number}];
     }
     if (ends_.empty()) return std::move(ends_);
-    TRY(offsets_at(RD_KAFKA_OFFSET_BEGINNING, &TopicEnd::low));
-    TRY(offsets_at(RD_KAFKA_OFFSET_END, &TopicEnd::high));
+    TRY(find_offsets());
     TRY(assign());
     TRY(read());
     return std::move(ends_);
   }
 
  private:
-  Duration left() const {
-    return std::max<Duration>(deadline_ - system_clock().monotonic(), kMillisecond);
+  Duration left() const { return std::max<Duration>(deadline_ - system_clock().monotonic(), kMillisecond); }
+
+  // A partition of a topic that was just made, or whose broker has changed, has no leader for a moment.
+  Result<void> find_offsets() {
+    while (true) {
+      const auto found = [&]() -> Result<void> {
+        TRY(offsets_at(RD_KAFKA_OFFSET_BEGINNING, &TopicEnd::low));
+        return offsets_at(RD_KAFKA_OFFSET_END, &TopicEnd::high);
+      }();
+      const bool passes = !found && found.error().reason == "kafka_failed";
+      if (!passes || system_clock().monotonic() > deadline_) return found;
+      std::this_thread::sleep_for(std::chrono::microseconds(kAgain));
+      TRY(partitions_of(client_, left()));  // who leads them now
+    }
   }
 
   Result<void> offsets_at(int64_t which, uint64_t TopicEnd::* into) {
