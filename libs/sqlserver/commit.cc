@@ -160,11 +160,13 @@ Result<bool> ServerStoreImpl::lock_and_look(SqlSession& session, const Tick& tic
   for (size_t i = taken; i < since_begin_.size(); ++i)
     if (reads_.conflicts(tick, *since_begin_[i])) return conflict("conflict");
   if (more) return conflict("behind");
-  if (end().tick != head.tick || end().next_position != head.next_position) {
+  if (head.tick < end().tick) {
     const Error error = log_went_back(head.tick, end().tick);
     heard(&error);
     return std::unexpected(error);
   }
+  if (end().tick != head.tick || end().next_position != head.next_position)
+    return fail(Code::kInternal, "log_damaged", "the database's log does not end where its head says");
   fence_ = head.fence;
   return false;
 }

@@ -63,11 +63,15 @@ Result<bool> ServerStoreImpl::take_in(const SqlRows& log) {
     LogEnd end = this->end();
     if (static_cast<uint64_t>(log.integer(i, 0)) <= end.tick) continue;  // it was asked for twice
     TickPtr tick = TRY(tick_of(log, i, model_));
-    if (tick->number != end.tick + 1 || tick->first_position != end.next_position) {
-      const Error error = log_went_back(tick->number, end.tick);
+    // The log goes on with other events than those that were seen: it was put back, and others went on.
+    if (tick->number == end.tick + 1 && tick->first_position != end.next_position) {
+      const Error error = log_went_back(tick->number - 1, end.tick);
       heard(&error);
       return std::unexpected(error);
     }
+    if (tick->number != end.tick + 1)
+      return fail(Code::kInternal, "log_damaged",
+                  fmt::format("tick {} of the database's log does not follow {}", tick->number, end.tick));
     for (const RowChange& change : tick->changes)
       if (change.table->scattered)
         known_.renew(*change.table, change.key, change.row);  // never asked for again
