@@ -7,11 +7,10 @@ namespace micropay::app {
 
 const std::vector<const CommandInfo*>& commands() {
   static const std::vector<const CommandInfo*> kCommands{
-      &kServeCommand,     &kTopCommand,      &kVerifyCommand,     &kReplayCommand,     &kBackupCommand,
-      &kRestoreCommand,   &kSimulateCommand, &kSchemaCommand,     &kEventsTailCommand, &kEventsShowCommand,
-      &kTopicsAlignCommand,
-      &kUserAdminCommand, &kOutboxCommand,   &kKeysRotateCommand, &kCertsCommand,      &kServicesCommand,
-      &kOpenapiCommand,   &kDocsCommand,     &kCompletionCommand, &kVersionCommand};
+      &kServeCommand,       &kTopCommand,       &kVerifyCommand, &kReplayCommand,     &kBackupCommand,
+      &kRestoreCommand,     &kSimulateCommand,  &kSchemaCommand, &kEventsTailCommand, &kEventsShowCommand,
+      &kTopicsAlignCommand, &kUserAdminCommand, &kOutboxCommand, &kKeysRotateCommand, &kCertsCommand,
+      &kServicesCommand,    &kOpenapiCommand,   &kDocsCommand,   &kCompletionCommand, &kVersionCommand};
   return kCommands;
 }
 

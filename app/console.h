@@ -57,9 +57,9 @@ class Progress {
   bool dirty_ = false;
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::string latest_;   // guarded by mutex_
-  bool ended_ = false;   // guarded by mutex_
-  std::thread teller_;   // where lines are wanted and there is no terminal
+  std::string latest_;  // guarded by mutex_
+  bool ended_ = false;  // guarded by mutex_
+  std::thread teller_;  // where lines are wanted and there is no terminal
 };
 
 }  // namespace micropay::app

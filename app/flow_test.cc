@@ -126,9 +126,8 @@ TEST_F(Flow, FreezeFailsThePaymentUnderReviewAndReleasesItsReservation) {
   freeze.set_id(ada.wallet);
   freeze.set_reason("suspicious");
   ASSERT_TRUE(world.call<Account>(freeze, user_principal("00000000-0000-7000-8000-000000000001", {ADMIN})));
-  EXPECT_EQ(flow(),
-            (Types{"account.holder_frozen", "account.frozen", "payment.failed", "account.balance.released",
-                   "fraud.case.decided"}));
+  EXPECT_EQ(flow(), (Types{"account.holder_frozen", "account.frozen", "payment.failed",
+                           "account.balance.released", "fraud.case.decided"}));
   EXPECT_EQ(available(ada), 900'000);
   EXPECT_EQ(world.all<PaymentFailed>().back().reason(), "account_frozen");
 }

@@ -21,9 +21,9 @@ struct Check {
   uint64_t count = 0;
   std::string unit = {};  // what was counted: "events"
   bool ok = true;
-  std::string problem = {};                  // the first one, with its place
-  std::optional<Duration> took = {};         // none: part of an earlier one
-  std::string next = {};                     // what to do about it
+  std::string problem = {};           // the first one, with its place
+  std::optional<Duration> took = {};  // none: part of an earlier one
+  std::string next = {};              // what to do about it
   // Of a cluster: what fails may be under way between services, and no fault; it holds at rest, or is one.
   bool under_way = false;
   std::vector<TableComparison> tables = {};  // that differ
@@ -37,9 +37,9 @@ struct VerifyReport {
   bool at_rest = true;             // of a cluster: nothing is under way between services
   bool topics_read = true;         // of a cluster
   std::vector<std::string> notes;  // worth knowing, and no fault: work that waits, dead letters
-  bool ok() const;  // no fault was found
-  std::string text() const;  // a table
-  std::string json() const;  // docs/cli.md has its shape
+  bool ok() const;                 // no fault was found
+  std::string text() const;        // a table
+  std::string json() const;        // docs/cli.md has its shape
 };
 
 class Stopwatch {

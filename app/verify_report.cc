@@ -73,7 +73,10 @@ bool VerifyReport::ok() const {
 std::string VerifyReport::text() const {
   std::vector<std::vector<std::string>> rows{{"", "check", "count", "time"}};
   for (const Check& check : checks)
-    rows.push_back({check.ok ? "ok" : check.under_way ? "open" : "FAILED", check.name,
+    rows.push_back({check.ok          ? "ok"
+                    : check.under_way ? "open"
+                                      : "FAILED",
+                    check.name,
                     check.unit.empty() ? grouped(check.count) : grouped(check.count) + " " + check.unit,
                     check.took ? seconds_text(*check.took) : ""});
   std::string out = text_table(rows) + "\n", advice;
@@ -94,9 +97,10 @@ std::string VerifyReport::text() const {
   const auto failed = std::ranges::count_if(checks, [](const Check& check) { return !check.ok; }) - open;
   const std::string cost = fmt::format("{}, {} of memory", seconds_text(took), bytes_text(memory_bytes));
   if (failed == 0 && !at_rest)
-    out += fmt::format("No fault was found in {} checks, and {} could not be judged: the cluster is not at "
-                       "rest ({}).\n",
-                       checks.size(), open, cost);
+    out += fmt::format(
+        "No fault was found in {} checks, and {} could not be judged: the cluster is not at "
+        "rest ({}).\n",
+        checks.size(), open, cost);
   else
     out += failed == 0 ? fmt::format("All {} checks hold ({}).\n", checks.size(), cost)
                        : fmt::format("{} of {} checks failed ({}).\n", failed, checks.size(), cost);
@@ -105,8 +109,9 @@ std::string VerifyReport::text() const {
 
 std::string VerifyReport::json() const {
   std::string out = fmt::format(
-      R"({{"ok":{},"atRest":{},"topicsRead":{},"seconds":{:.3f},"memoryBytes":{},"checks":{},"notes":{})", ok(),
-      at_rest, topics_read, double(took) / kSecond, memory_bytes, json_list(checks, json_check), json_list(notes, json_text));
+      R"({{"ok":{},"atRest":{},"topicsRead":{},"seconds":{:.3f},"memoryBytes":{},"checks":{},"notes":{})",
+      ok(), at_rest, topics_read, double(took) / kSecond, memory_bytes, json_list(checks, json_check),
+      json_list(notes, json_text));
   if (head.sequence > 0) out += fmt::format(R"(,"auditHead":"{}")", audit_head_text(head));
   return out + "}\n";
 }

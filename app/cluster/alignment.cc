@@ -44,10 +44,11 @@ class Comparison {
                          TRY(event_id_(source.service, end.event->position)) == end.event->id;
       if (there) continue;
       add(Kind::kTopicAhead, source.service,
-          fmt::format("{}, partition {}, ends with event {} ({}), which the log of {} does not have: that ends "
-                      "at {}",
-                      topic, at->first.number, end.event->position, end.event->id, source.service,
-                      source.end.next_position - 1));
+          fmt::format(
+              "{}, partition {}, ends with event {} ({}), which the log of {} does not have: that ends "
+              "at {}",
+              topic, at->first.number, end.event->position, end.event->id, source.service,
+              source.end.next_position - 1));
       return {};
     }
     if (!written && source.published_some)
@@ -126,9 +127,8 @@ Result<std::vector<Misfit>> Alignment::look() {
     facts.published = TRY(log.position(kShippingDuty));
     facts.end = TRY(log.end());
     const std::string topic = kafka::topic_of(settings_->kafka, facts.service);
-    const bool empty = std::ranges::none_of(ends, [&](const auto& end) {
-      return end.first.topic == topic && !end.second.never_written();
-    });
+    const bool empty = std::ranges::none_of(
+        ends, [&](const auto& end) { return end.first.topic == topic && !end.second.never_written(); });
     if (empty && facts.published > 0) facts.published_some = TRY(log.emitted(facts.service, facts.published));
   }
   return compare(all, ends, settings_->kafka, [this](const std::string& service, uint64_t position) {
@@ -148,13 +148,14 @@ Error error_of(const std::vector<Misfit>& misfits) {
   const auto worst = std::ranges::find_if_not(misfits, &Misfit::topics_mend_it);
   const Misfit& told = worst == misfits.end() ? misfits.front() : *worst;
   const std::string more = misfits.size() == 1 ? "" : fmt::format(" (and {} more)", misfits.size() - 1);
-  const std::string next =
-      worst == misfits.end() ? std::string(kNext)
-                             : "restore all databases to one moment (docs/operations.md, Restoring)";
-  return {.code = Code::kUnavailable,
-          .reason = std::string(name_of(told.kind)),
-          .detail = fmt::format("databases and topics do not belong together, so nothing is taken in: {}{}; {}",
-                                told.text, more, next)};
+  const std::string next = worst == misfits.end()
+                               ? std::string(kNext)
+                               : "restore all databases to one moment (docs/operations.md, Restoring)";
+  return {
+      .code = Code::kUnavailable,
+      .reason = std::string(name_of(told.kind)),
+      .detail = fmt::format("databases and topics do not belong together, so nothing is taken in: {}{}; {}",
+                            told.text, more, next)};
 }
 
 void count(const std::vector<Misfit>& misfits, bool compared) {

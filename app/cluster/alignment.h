@@ -36,8 +36,8 @@ std::string_view name_of(Misfit::Kind kind);  // "topic_ahead"
 struct AlignmentFacts {
   std::string service;
   LogEnd end = {};
-  uint64_t published = 0;           // up to this position, it says
-  bool published_some = false;      // one of these was its own
+  uint64_t published = 0;       // up to this position, it says
+  bool published_some = false;  // one of these was its own
   std::vector<LogLook::Mark> marks = {};
 };
 // The id of the event at a position of a service's log; empty: there is none.
@@ -52,8 +52,9 @@ class Alignment {
   // The databases of these services; an error says which cannot be looked at. Those that are not `needed` are
   // left out then.
   using Needed = std::function<bool(const std::string& service)>;
-  static Result<Alignment> open(const ClusterSettings& settings, const std::vector<std::string>& services,
-                                const Needed& needed = [](const std::string&) { return true; });
+  static Result<Alignment> open(
+      const ClusterSettings& settings, const std::vector<std::string>& services,
+      const Needed& needed = [](const std::string&) { return true; });
   // May be called again, whoever writes meanwhile.
   Result<std::vector<Misfit>> look();
 
@@ -70,8 +71,8 @@ class Alignment {
 };
 
 // Returns when databases and topics belong together, and not before: until then it says why by `tell`, in the
-// log and in metrics, and looks again. `stopped` when `pause` says that the process shall end; without a pause
-// it is looked once.
+// log and in metrics, and looks again. `stopped` when `pause` says that the process shall end; without a
+// pause it is looked once.
 struct StartCheck {
   std::vector<std::string> services;  // all that there are
   Alignment::Needed needed;           // without whose databases nothing can be said

@@ -23,8 +23,8 @@ struct AlignmentTest : testing::Test {
     ends[{kTopic, 1}] = {.high = 50, .event = {{17, "e17"}}, .place = 17};
   }
   std::vector<std::string> misfits() {
-    const auto found =
-        compare(facts, ends, settings, [](const std::string& service, uint64_t position) -> Result<std::string> {
+    const auto found = compare(
+        facts, ends, settings, [](const std::string& service, uint64_t position) -> Result<std::string> {
           return service == "payment" && position <= 20 ? fmt::format("e{}", position) : "";
         });
     std::vector<std::string> names;

@@ -1,7 +1,7 @@
 // The gateway in a process of the cluster profile: the public edge, over services elsewhere. It has no data:
-// the keys that verify tokens and what an API key may do it asks of the user service (the keys that it knew last
-// are kept in a file, so that it serves while that service is away), who was signed out it
-// hears from that service's topic.
+// the keys that verify tokens and what an API key may do it asks of the user service (the keys that it knew
+// last are kept in a file, so that it serves while that service is away), who was signed out it hears from
+// that service's topic.
 #pragma once
 
 #include <condition_variable>

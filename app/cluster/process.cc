@@ -151,7 +151,8 @@ Result<void> ClusterProcess::Impl::wait_until(std::string_view what, Attempt att
     const Result<void> done = attempt();
     const Time now = system_clock().monotonic();
     if (done || done.error().code != Code::kUnavailable || now >= deadline || !options.pause) return done;
-    waits({.reason = done.error().reason, .detail = fmt::format("waits for {}: {}", what, done.error().detail)});
+    waits({.reason = done.error().reason,
+           .detail = fmt::format("waits for {}: {}", what, done.error().detail)});
     if (told == 0 || now - told >= kSayAgain) {
       told = now;
       log_warn("process.waits", fmt::format("The start waits for {}: {}", what, done.error().detail),
@@ -187,16 +188,15 @@ void ClusterProcess::Impl::waits(const Error& error) {
 // Before anything is taken in, decided or published.
 Result<void> ClusterProcess::Impl::await_topics() {
   if (!cluster.start_compare) return {};
-  return wait_until_aligned(
-      cluster, {.services = all_services,
-                .needed =
-                    [this](const std::string& service) {
-                      return std::ranges::any_of(nodes, [&](const auto& node) {
-                        return node->name() == service || node->hears_of(service);
-                      });
-                    },
-                .pause = options.pause,
-                .tell = [this](const Error& error) { waits(error); }});
+  return wait_until_aligned(cluster, {.services = all_services,
+                                      .needed =
+                                          [this](const std::string& service) {
+                                            return std::ranges::any_of(nodes, [&](const auto& node) {
+                                              return node->name() == service || node->hears_of(service);
+                                            });
+                                          },
+                                      .pause = options.pause,
+                                      .tell = [this](const Error& error) { waits(error); }});
 }
 
 // Whose tokens are good no more, for gateways: beside the topic, which is slower.

@@ -13,7 +13,7 @@ constexpr size_t kMostWaiting = 4'000;  // inputs of the engine, before events a
 // So much of a partition that is not heard is read again at most, after a start or a rebalance.
 constexpr size_t kMostPassed = 2'000;
 constexpr Duration kPassedFor = 5 * kSecond;
-constexpr Duration kPatience = 50 * kMillisecond;  // of services that nobody waits for
+constexpr Duration kPatience = 50 * kMillisecond;               // of services that nobody waits for
 constexpr std::string_view kPartitionsNumber = "(partitions)";  // no service has such a name
 
 }  // namespace
@@ -50,11 +50,12 @@ Result<void> ServiceNode::open() {
 Result<void> ServiceNode::check_partitions() {
   const uint64_t settled = TRY(store_->settled_number(kPartitionsNumber, settings_.kafka.partitions));
   if (settled == settings_.kafka.partitions) return {};
-  return fail(Code::kFailedPrecondition, "partitions_changed",
-              fmt::format("the database of {} has been used with kafka.partitions={}, and what it has taken in "
-                          "is kept by these: set it back",
-                          name(), settled),
-              "kafka.partitions");
+  return fail(
+      Code::kFailedPrecondition, "partitions_changed",
+      fmt::format("the database of {} has been used with kafka.partitions={}, and what it has taken in "
+                  "is kept by these: set it back",
+                  name(), settled),
+      "kafka.partitions");
 }
 
 Result<void> ServiceNode::start() {

@@ -74,8 +74,8 @@ Result<std::string> rotate_keys(const Arguments& arguments) {
     const auto answer = process->ask(ask);
     if (answer) return answer->answer();
     // A process of another service, or of an older version.
-    const bool knows_nothing = answer.error().reason == "no_signing_keys" ||
-                               answer.error().reason == "unknown_command";
+    const bool knows_nothing =
+        answer.error().reason == "no_signing_keys" || answer.error().reason == "unknown_command";
     if (!knows_nothing || (answer.error().reason == "no_signing_keys" && !arguments.has("--config")))
       return std::unexpected(answer.error());
   }
@@ -122,9 +122,11 @@ const CommandInfo kKeysRotateCommand{
     .summary = "Makes a new key for signing access tokens",
     .description =
         "Without a restart: the new key is at /.well-known/jwks.json within a second and signs six minutes "
-        "later, when no copy of the key set lives that it is not in. The previous one goes on verifying for a "
+        "later, when no copy of the key set lives that it is not in. The previous one goes on verifying for "
+        "a "
         "day after that, longer than any token lives, so nobody is signed out.\n"
-        "The process that runs on the folder does it, when there is one. Of a cluster: --data is the folder of "
+        "The process that runs on the folder does it, when there is one. Of a cluster: --data is the folder "
+        "of "
         "a process of user; or --config and --set say where user.keys is, which every instance of user looks "
         "at once a second. Gateways have the new key within two seconds more.",
     .options = {kDataOption, kConfigOption, kSetOption},

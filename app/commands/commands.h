@@ -6,9 +6,9 @@
 namespace micropay::app {
 
 extern const CommandInfo kServeCommand, kVerifyCommand, kReplayCommand, kBackupCommand, kRestoreCommand,
-    kSchemaCommand, kEventsTailCommand, kEventsShowCommand, kTopicsAlignCommand, kUserAdminCommand, kOutboxCommand,
-    kKeysRotateCommand, kCertsCommand, kServicesCommand, kSimulateCommand, kTopCommand, kOpenapiCommand,
-    kDocsCommand, kCompletionCommand, kVersionCommand;
+    kSchemaCommand, kEventsTailCommand, kEventsShowCommand, kTopicsAlignCommand, kUserAdminCommand,
+    kOutboxCommand, kKeysRotateCommand, kCertsCommand, kServicesCommand, kSimulateCommand, kTopCommand,
+    kOpenapiCommand, kDocsCommand, kCompletionCommand, kVersionCommand;
 
 // Options that several commands take.
 constexpr Option kDataOption{.name = "--data", .value = "DIR", .help = "The data folder", .standard = "data"};

@@ -1,11 +1,11 @@
 // topics align: after databases or topics were restored, brings the topics to what the databases' logs have.
+#include "libs/kafka/topics.h"
 #include "app/cluster/alignment.h"
 #include "app/cluster/service_node.h"
 #include "app/commands/commands.h"
 #include "app/console.h"
 #include "app/instance.h"
 #include "app/modules.h"
-#include "libs/kafka/topics.h"
 #include "libs/remote/remote_settings.h"
 
 namespace micropay::app {
@@ -62,8 +62,7 @@ class Aligning {
   // empty and filled from the beginning.
   Result<void> mend() {
     progress_.step("Making topics anew");
-    for (const std::string& service : anew_)
-      TRY(alignment_->log_of(service).set_position(kShippingDuty, 0));
+    for (const std::string& service : anew_) TRY(alignment_->log_of(service).set_position(kShippingDuty, 0));
     TRY(kafka::make_anew(settings_.kafka, anew_));
     if (const auto left = TRY(alignment_->look()); !left.empty())
       return fail(Code::kFailedPrecondition, std::string(name_of(left.front().kind)), left.front().text);
@@ -79,9 +78,8 @@ class Aligning {
   }
   bool has_topic(const std::string& service) const {
     return std::ranges::count(services_, service) > 0 &&
-           std::ranges::any_of(contract::model().events(), [&](const contract::Event* event) {
-             return event->service->name == service;
-           });
+           std::ranges::any_of(contract::model().events(),
+                               [&](const contract::Event* event) { return event->service->name == service; });
   }
 
   const ClusterSettings& settings_;
@@ -127,13 +125,14 @@ int align(const Arguments& arguments) {
   if (done) return kOk;
   const std::string_view reason = done.error().reason;
   std::fflush(stdout);
-  print_error("topics align", done.error(),
-              reason == "processes_run"
-                  ? "Stop all services, then run it again; --force does it while they run, and they have to be "
-                    "restarted."
-              : reason == "databases_differ"
-                  ? "Restore all databases to one moment; micropay verify --cluster --kafka off says more."
-                  : "");
+  print_error(
+      "topics align", done.error(),
+      reason == "processes_run"
+          ? "Stop all services, then run it again; --force does it while they run, and they have to be "
+            "restarted."
+      : reason == "databases_differ"
+          ? "Restore all databases to one moment; micropay verify --cluster --kafka off says more."
+          : "");
   return reason == "databases_differ" || reason == "not_aligned" ? kFailed : kUsage;
 }
 
@@ -144,10 +143,13 @@ const CommandInfo kTopicsAlignCommand{
     .summary = "Of a cluster: brings topics to what the databases have, after a restore",
     .description =
         "The services' logs, in their databases, are the truth; topics carry them. After databases were "
-        "restored, topics have events that no log knows any more; after a broker lost its disk, they lack some. "
+        "restored, topics have events that no log knows any more; after a broker lost its disk, they lack "
+        "some. "
         "Processes notice at their start, take nothing in, and say so at /health/ready. This compares all "
-        "databases with all topics, removes the topics that do not fit, makes them again, and lets each service "
-        "begin with its log again: at the next start they are filled, and consumers leave out what they have. "
+        "databases with all topics, removes the topics that do not fit, makes them again, and lets each "
+        "service "
+        "begin with its log again: at the next start they are filled, and consumers leave out what they "
+        "have. "
         "Run again it finds nothing to do; interrupted, it goes on where it was.\n"
         "It is refused while processes of the services run, and when the databases themselves are not of one "
         "moment, which no topic can mend. Dead letters (TOPIC-dlt) stay.",
@@ -158,7 +160,8 @@ const CommandInfo kTopicsAlignCommand{
                 {.name = "--force", .help = "Although processes run"}},
     .examples = "micropay topics align --config bootstrap.yaml",
     .exit_codes =
-        "0 they belong together now, 1 the databases are not of one moment (or, with --dry-run, something does "
+        "0 they belong together now, 1 the databases are not of one moment (or, with --dry-run, something "
+        "does "
         "not fit), 2 it could not be done: processes run, a database or the broker does not answer, wrong "
         "arguments",
     .run = align};

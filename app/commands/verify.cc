@@ -147,11 +147,13 @@ const CommandInfo kVerifyCommand{
         "for, once and in order, as far as its watermarks say; the invariants of the money over all services "
         "together; the audit chain; and the topics have what the logs published, as far as retention kept "
         "it. "
-        "It reads to where logs and topics end when it begins, so it ends under any traffic, and says how far "
+        "It reads to where logs and topics end when it begins, so it ends under any traffic, and says how "
+        "far "
         "it is "
         "every two seconds (stderr). What is under way between services is told in notes, and is no fault: "
         "atRest of the "
-        "JSON is false then, a check that fails only because of it has underWay (in the table: open), and the "
+        "JSON is false then, a check that fails only because of it has underWay (in the table: open), and "
+        "the "
         "exit code is "
         "3 instead of 0. To prove those as well, verify at rest: gateway stopped, nothing waiting. "
         "--kafka=off leaves the topics out, which topicsRead of the JSON and a note say.",
@@ -172,7 +174,8 @@ const CommandInfo kVerifyCommand{
         "micropay verify --data data\nmicropay verify --data data --json | jq .ok\n"
         "micropay verify --cluster --config bootstrap.yaml",
     .exit_codes =
-        "0 every check holds, 3 (of a cluster) no fault was found, but it is not at rest, so that not all could "
+        "0 every check holds, 3 (of a cluster) no fault was found, but it is not at rest, so that not all "
+        "could "
         "be judged, 1 one fails or the folder is damaged (its first problem is printed), 2 it "
         "could "
         "not be checked: no data folder, a newer format, no scratch space, wrong arguments",

@@ -150,7 +150,7 @@ void Clients::answered(Request& request, const Answer& answer) {
     if (request.method->resource != nullptr && !request.method->query)
       request.resource_id = contract::field_text(*request.response, *request.method->resource->key[0]);
     learn(request);
-  } else {
+  } else if (answer.result.error().code != Code::kAlreadyExists) {  // that names another request's
     for (const auto& [name, value] : answer.result.error().extensions)
       if (name.ends_with("Id")) request.resource_id = value;
   }

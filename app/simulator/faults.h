@@ -24,7 +24,7 @@ enum class Fault : uint8_t {
   kSkipsAuditEntry,        // an event is left out of the trail
   kPublishesBeforeCommit,  // events of a tick that failed are heard
   kIgnoresReserved,        // a payment is checked against all the money, held or not
-  kPaysBackTwice,  // a payment does not notice that its entry is taken back, and can be refunded after
+  kPaysBackTwice,    // a payment does not notice that its entry is taken back, and can be refunded after
   kSkipsFirstEvent,  // where a follower begins is written down with the first event that it has followed
 };
 

@@ -118,8 +118,9 @@ Site::Site(std::vector<Service> services, bool cluster, uint32_t instances,
   };
   if (cluster) database = std::make_unique<Database>(*projector_, tell);
   else disk = std::make_unique<LogDisk>(*projector_, tell);
-  (cluster ? database->hooks : disk->hooks) = {.begins = [this] { handled.begin_tick(); },
-                                               .commits = [this](uint64_t tick) { handled.commits(tick); }};
+  auto& hooks = cluster ? database->hooks : disk->hooks;
+  hooks.begins = [this] { handled.begin_tick(); };
+  hooks.commits = [this](uint64_t tick) { handled.commits(tick); };
   for (uint32_t i = 0; i < instances; ++i) processes.push_back(std::make_unique<Process>(*this, i));
 }
 

@@ -12,7 +12,7 @@ namespace {
 
 // Strings of requests that are neither kept nor shown: compared with what there is, or read by their own
 // grammar.
-const std::set<std::string> kNotKept = {"page_token", "order_by"};
+const std::set<std::string> kNotKept = {"page_token", "order_by", "refresh_token"};
 
 void free_strings(const Descriptor& message, std::set<const Descriptor*>& seen,
                   std::set<std::string>& found) {

@@ -55,6 +55,7 @@ class Session final : public LoopMember, public WebSocket, public std::enable_sh
   void on_read(const SystemError& error);
   void on_control(websocket::frame_type kind);
   void write_next();
+  void say_goodbye();
   void end();
 
   ServerCorePtr core_ptr_;
@@ -70,6 +71,8 @@ class Session final : public LoopMember, public WebSocket, public std::enable_sh
   bool open_ = false;
   bool ended_ = false;
   Time closing_at_ = 0;  // when the closing handshake began
+  std::optional<websocket::close_reason> goodbye_;
+  bool goodbye_waits_ = false;  // for the last word
 };
 
 void Session::start(const WebSocketHandshake& handshake) {
@@ -136,20 +139,31 @@ void Session::write_next() {
                         self->writing_ = false;
                         self->queued_bytes_ -= self->queue_.front()->size();
                         self->queue_.pop_front();
-                        if (!error && !self->queue_.empty()) self->write_next();
+                        if (error) return;
+                        if (!self->queue_.empty()) self->write_next();
+                        else if (std::exchange(self->goodbye_waits_, false)) self->say_goodbye();
                       });
 }
 
+// What is being written cannot be taken back; of what waits behind it only the last word is said: why it
+// ends. To somebody who does not read, nothing.
 void Session::close(uint16_t code, std::string_view reason) {
   if (!open_ || ended_ || closing_at_ != 0) return;
   closing_at_ = std::max<Time>(loop_.now(), 1);
-  while (queue_.size() > (writing_ ? 1 : 0)) {
-    queued_bytes_ -= queue_.back()->size();
-    queue_.pop_back();
+  goodbye_.emplace(static_cast<websocket::close_code>(code),
+                   beast::string_view(reason.data(), std::min<size_t>(reason.size(), 120)));
+  const size_t first = writing_ ? 1 : 0;
+  const size_t kept = writing_ && queue_.size() > 1 && code != websocket::close_code::try_again_later ? 1 : 0;
+  while (queue_.size() > first + kept) {
+    queued_bytes_ -= queue_[first]->size();
+    queue_.erase(queue_.begin() + std::ptrdiff_t(first));
   }
-  websocket::close_reason frame(static_cast<websocket::close_code>(code),
-                                beast::string_view(reason.data(), std::min<size_t>(reason.size(), 120)));
-  stream_.async_close(frame, [self = shared_from_this()](const SystemError&) { self->end(); });
+  goodbye_waits_ = kept != 0;
+  if (!goodbye_waits_) say_goodbye();
+}
+
+void Session::say_goodbye() {
+  stream_.async_close(*goodbye_, [self = shared_from_this()](const SystemError&) { self->end(); });
 }
 
 void Session::close() {

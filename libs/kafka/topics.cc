@@ -28,10 +28,11 @@ Result<void> check_partitions(const std::string& topic, uint32_t found, uint32_t
   if (found == wanted) return {};
   return fail(
       Code::kFailedPrecondition, "topic_partitions",
-      fmt::format("topic {0} has {1} partitions and kafka.partitions is {2}, and where an event is follows "
-                  "from that: set kafka.partitions={1}. When somebody has changed the topic: stop all services "
-                  "and run `micropay topics align`, which makes it again with {2}",
-                  topic, found, wanted),
+      fmt::format(
+          "topic {0} has {1} partitions and kafka.partitions is {2}, and where an event is follows "
+          "from that: set kafka.partitions={1}. When somebody has changed the topic: stop all services "
+          "and run `micropay topics align`, which makes it again with {2}",
+          topic, found, wanted),
       "kafka.partitions");
 }
 
@@ -117,8 +118,8 @@ Result<void> remove(rd_kafka_t* client, const std::vector<std::string>& topics, 
     for (size_t i = 0; i < count; ++i)
       if (const auto response = rd_kafka_topic_result_error(each[i]);
           response != RD_KAFKA_RESP_ERR_NO_ERROR && response != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
-        return std::unexpected(error_of(
-            response, fmt::format("removing topic {}", rd_kafka_topic_result_name(each[i]))));
+        return std::unexpected(
+            error_of(response, fmt::format("removing topic {}", rd_kafka_topic_result_name(each[i]))));
     return {};
   }();
   if (event != nullptr) rd_kafka_event_destroy(event);
@@ -136,8 +137,9 @@ Result<void> await(rd_kafka_t* client, const std::vector<std::string>& topics, T
                             [&](const std::string& topic) { return present.contains(topic) == wanted; }))
       return {};
     if (system_clock().monotonic() > deadline)
-      return fail(Code::kUnavailable, "kafka_timeout",
-                  wanted ? "topics that were made are not there yet" : "topics that were removed are still there");
+      return fail(
+          Code::kUnavailable, "kafka_timeout",
+          wanted ? "topics that were made are not there yet" : "topics that were removed are still there");
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
 }

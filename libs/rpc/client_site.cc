@@ -260,7 +260,8 @@ Answer ClientSite::answer_of(const Pool& pool, OutCall& call, const Outcome& out
           .marks = std::move(call.marks)};
 }
 
-// What is nearest to working says most: an instance that is there and does not answer, before one that is not.
+// What is nearest to working says most: an instance that is there and does not answer, before one that is
+// not.
 std::string_view ClientSite::why_none(const Pool& pool, Time now) const {
   std::string_view why = "no_instance";
   for (const TargetPtr& target : pool.targets) {

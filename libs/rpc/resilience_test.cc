@@ -104,8 +104,7 @@ TEST(Resilience, WhatWasRefusedIsTriedElsewhereWithoutAKey) {
 }
 
 uint64_t unanswered(const std::string& reason) {
-  return counter("micropay_rpc_client_unavailable_total", "",
-                 {{"service", "account"}, {"reason", reason}})
+  return counter("micropay_rpc_client_unavailable_total", "", {{"service", "account"}, {"reason", reason}})
       .value();
 }
 

@@ -1,5 +1,5 @@
-// Who may call, as the contract says it: scopes of API keys, owners of records, conditions on a record. Each of
-// these lines was once made wrong with every test green.
+// Who may call, as the contract says it: scopes of API keys, owners of records, conditions on a record. Each
+// of these lines was once made wrong with every test green.
 #include "libs/runtime/access.h"
 
 #include <gtest/gtest.h>
@@ -14,7 +14,8 @@
 namespace micropay {
 namespace {
 
-const std::string kAlice = derived_uuid("alice"), kBob = derived_uuid("bob"), kWallet = derived_uuid("wallet");
+const std::string kAlice = derived_uuid("alice"), kBob = derived_uuid("bob"),
+                  kWallet = derived_uuid("wallet");
 
 Principal api_key(std::vector<std::string> scopes) {
   Principal principal{.kind = Principal::Kind::kApiKey, .user_id = kAlice};

@@ -66,8 +66,8 @@ class KeyRing {
   // Nothing is signed by it (keys_unavailable). Refuses what is no such set (invalid_jwks).
   static std::shared_ptr<KeyRing> verifying(const Clock& clock = system_clock());
   Result<void> show(std::string_view jwks);
-  // Whether what signs now may be a key that is not here, so that a token of an unknown key is not to be judged:
-  // no set was shown yet, or whoever shows them cannot ask for them at present.
+  // Whether what signs now may be a key that is not here, so that a token of an unknown key is not to be
+  // judged: no set was shown yet, or whoever shows them cannot ask for them at present.
   bool may_lack(std::string_view key_id);
   void set_outdated(bool outdated) { outdated_ = outdated; }
   bool empty();

@@ -48,8 +48,7 @@ TEST_P(LogLooks, SeesTheLogAndItsMarks) {
   const std::string emitter(first.events[1]->envelope.service());
   ASSERT_TRUE(store->commit(first));
   Tick second =
-      test::TickMaker(store->end())
-          .next({mark("source:payment/3", 40, 77), mark("notification", 9, 0)}, 1);
+      test::TickMaker(store->end()).next({mark("source:payment/3", 40, 77), mark("notification", 9, 0)}, 1);
   ASSERT_TRUE(store->commit(second));
   ASSERT_TRUE(store->has_duty("(shipping)"));
   ASSERT_TRUE(store->set_duty_position("(shipping)", 2));

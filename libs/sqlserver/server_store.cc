@@ -43,8 +43,9 @@ Result<std::unique_ptr<ServerStore>> ServerStore::open(ServerStoreOptions option
 ServerStoreImpl::ServerStoreImpl(ServerStoreOptions options, const contract::Model& model)
     : options_(std::move(options)),
       model_(model),
-      health_(options_.services.size() == 1 ? MetricLabels{{"service", options_.services[0]}} : MetricLabels{},
-              std::max(options_.lease, 5 * kSecond)),
+      health_(
+          options_.services.size() == 1 ? MetricLabels{{"service", options_.services[0]}} : MetricLabels{},
+          std::max(options_.lease, 5 * kSecond)),
       membership_({.name = own_name(options_), .lease = options_.lease}, options_.address),
       main_(options_.address, main_options()),
       readers_(options_.address, reader_options(), options_.readers, options_.read_patience),

@@ -11,9 +11,9 @@
 //
 // How it fails: while the server is away, commit() and lists are kUnavailable (storage_failed) and get()
 // throws StoreUnavailable after `read_patience`; a full disk is storage_full. A commit whose answer was lost
-// is looked for in the log before anything else is done. A database that was restored to an earlier state under
-// a running store is log_went_back for good. An instance that was fenced (its lease ran out while
-// it stood still) gets kAborted (fenced) for its tick, and goes on with a new epoch.
+// is looked for in the log before anything else is done. A database that was restored to an earlier state
+// under a running store is log_went_back for good. An instance that was fenced (its lease ran out while it
+// stood still) gets kAborted (fenced) for its tick, and goes on with a new epoch.
 #pragma once
 
 #include <memory>

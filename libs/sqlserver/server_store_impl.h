@@ -139,8 +139,8 @@ class ServerStoreImpl final : public ServerStore {
 
   mutable std::mutex end_mutex_;
   LogEnd end_;
-  std::atomic<bool> told_{false};  // others have committed
-  std::atomic<bool> full_{false};  // the last commit found no space
+  std::atomic<bool> told_{false};       // others have committed
+  std::atomic<bool> full_{false};       // the last commit found no space
   std::atomic<bool> went_back_{false};  // an earlier state was put into the database
   std::mutex wake_mutex_;
   std::function<void()> wake_;

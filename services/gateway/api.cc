@@ -76,8 +76,8 @@ void Api::identified(const ExchangePtr& exchange, Result<Principal> principal) {
   const HttpRequest& request = exchange->request();
   const contract::Method& method = *exchange->match.route->method;
   if (!principal) {
-    // Guessing tokens costs the address what a request of a user costs the user. That nobody can say whether a
-    // token is good is no guess.
+    // Guessing tokens costs the address what a request of a user costs the user. That nobody can say whether
+    // a token is good is no guess.
     if (principal.error().code == Code::kUnauthenticated &&
         !rates_.take(*exchange, method.options.rate(), address_of(request.remote_address)))
       return;

@@ -349,7 +349,8 @@ TEST_P(GatewayTest, TellsItsHealthAndMetrics) {
   EXPECT_EQ(get("/health/ready").status, 503);
 }
 
-// The user service was away when the gateway was started again: 359 good tokens were answered 401, and then 429.
+// The user service was away when the gateway was started again: 359 good tokens were answered 401, and then
+// 429.
 TEST(GatewayKeys, WhatNobodyCanCheckIsNoWrongToken) {
   GatewaySettings settings;
   settings.rate_limits.on = true;

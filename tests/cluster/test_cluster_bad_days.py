@@ -303,9 +303,9 @@ def test_a_certificate_of_another_authority(cluster, money):
     with certificate_of(cluster["payment-1"], folder):
         cluster["payment-1"].start()
         grown()
-        lines = cluster.log_lines("gateway", "rpc.connection_failed")[before:]
-        assert ("unknown_authority", "payment") in {(line["labels"]["reason"], line["labels"]["service"])
-                                                    for line in lines}
+        wait_for(lambda: ("unknown_authority", "payment") in {
+            (line["labels"]["reason"], line["labels"].get("service"))
+            for line in cluster.log_lines("gateway", "rpc.connection_failed")[before:]}, "the log line")
         for _ in range(5):
             cluster.ada.pay(cluster.bob, "1.00")
     money.moved("5.00")

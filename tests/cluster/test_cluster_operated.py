@@ -73,7 +73,7 @@ def restore(cluster, services):
 
 def test_restored_databases_are_refused_until_topics_are_aligned(cluster, money):
     """2,319 entries without a payment, wallets that were wrong, payments that were PENDING for ever; and all was ready."""
-    services = list(SERVERS_CLUSTER.SERVICES)
+    services = list(SERVERS_CLUSTER.services())
     pay(cluster)
     stop_services(cluster)
     for service in services:

@@ -53,7 +53,7 @@ def test_a_payment_is_one_tree_over_all_services(cluster, zipkin):
         way.append((*way[-1], f"{sender} send {sender}-events", f"{receiver} process {sender}-events"))
     assert set(way) <= tree.paths(), tree.paths()
     assert {service(span) for span in tree.spans.values()} >= {
-        "gateway", "payment", "account", "balance", "fraud", "transaction", "notification", "audit"}
+        "gateway", "payment", "balance", "fraud", "transaction", "notification", "audit"}
 
 
 def test_spans_have_the_attributes_that_tools_know(cluster, zipkin):

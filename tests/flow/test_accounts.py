@@ -73,6 +73,7 @@ def test_a_frozen_wallet_neither_pays_nor_takes(ada, bob, support):
     support.refused(409, "account_frozen", "POST", f"accounts/{wallet}/freeze", {"reason": "again"})
     body = {"payerAccountId": wallet, "payeeAccountId": bob.wallet(), "amount": money("1.00")}
     ada.refused(402, "account_frozen", "POST", "payments", body)
+    bob.top_up("1.00")  # without money he is told nothing of the payee
     problem(bob.request("POST", "payments", bob.payment_body(wallet, "1.00")), 402, "account_frozen")
     ada.refused(409, "account_frozen", "POST", f"accounts/{wallet}/top-ups",
                 {"amount": money("1.00"), "paymentMethod": "card_ok"})

@@ -341,7 +341,7 @@ def test_reversing_a_transfer(admin, support, wallets):
 
 def test_nobody_decides_about_his_own_money(ada, admin, wallets):
     rich, _ = wallets
-    own = wait_for(lambda: admin.items("accounts", userId=admin.id, currency="EUR"), "a wallet")[0]["id"]
+    own = admin.wallet()
     payment = ada.pay(own, "3.00")
     admin.refused(403, "is_party", "POST", f"transactions/{payment['transactionId']}/reverse",
                   {"reason": "a mistake"})

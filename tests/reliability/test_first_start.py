@@ -40,7 +40,7 @@ def test_the_first_registration_in_an_empty_folder_is_followed_after_a_kill(fres
 @pytest.mark.parametrize("attempt", range(3))
 def test_a_service_that_is_new_to_a_folder_misses_nothing_after_a_kill(fresh_platform, attempt):
     platform = fresh_platform(flags=("--services", ",".join(name for name in ALL if name != "notification")))
-    before = platform.register("before")
+    before = platform.register("before", prove=False)
     platform.stop()
     platform.flags = ()
     platform.start()

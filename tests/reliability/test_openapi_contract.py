@@ -59,7 +59,8 @@ REACHED = {}  # operation -> statuses
 HARD_TO_REACH = {
     "GET /api/v1/dead-letters/{id}", "POST /api/v1/dead-letters/{id}/redrive", "POST /api/v1/auth/password",
     "POST /api/v1/accounts/{accountId}/top-ups/{topUpId}/confirm", "POST /api/v1/ledger/transfers",
-    "GET /api/v1/ledger/transfers/{id}", "POST /api/v1/payments"}  # the last: one payee, but not two
+    "GET /api/v1/ledger/transfers/{id}", "POST /api/v1/users/me/email/verification",  # of whom has proven his
+    "POST /api/v1/payments"}  # one payee, but not two
 OPERATIONS = {operation.ok().label: operation.ok() for operation in SCHEMA.get_all_operations()}
 
 
@@ -95,7 +96,10 @@ def known(callers):
         user.post("api-keys", {"name": f"key {number}", "scopes": ["payments:read"]}, expect=201)
     return {"accounts": [user.wallet(), user.wallet("USD")], "spare": [user.new_wallet() for _ in range(3)],
             "payments": payments,
-            "userId": [other.id], "topUpId": [top_up], "transactions": [one["id"] for one in transfers], "users": [other.id],
+            "userId": [other.id], "topUpId": [top_up], "transactions": [one["id"] for one in transfers],
+            "users": [user.platform.register("victim").id],  # to be frozen, suspended and given roles
+            "reason": ["for a test"], "note": ["for a test"],
+            "perPayment": [money("50.00")], "perDay": [money("500.00")], "perMonth": [money("5000.00")],
             "notifications": [one["id"] for one in notifications], "payerAccountId": [user.wallet()],
             "payeeAccountId": [other.wallet()],
             "payeeEmail": [other.email], "email": [other.email], "password": [PASSWORD], "sessions": sessions,
@@ -108,6 +112,8 @@ def known(callers):
 
 def known_for(known, name, path):
     """Values for a field or parameter of this name at this path; none when there are none."""
+    if name == "userId" and path.startswith("/api/v1/users/"):
+        return known["users"]
     if name in known:
         return known[name]
     if name == "paymentId":
