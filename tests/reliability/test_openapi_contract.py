@@ -120,7 +120,7 @@ def known_for(known, name, path):
         return known["payments"]
     if name.lower().endswith("accountid"):
         return known["accounts"]
-    if path.endswith(("freeze", "close", "limits")):
+    if name == "id" and path.endswith(("freeze", "close", "limits")):
         return known["spare"]  # the others are to go on working
     kind = "cancel" if path.endswith("cancel") else path.split("/")[3]
     return known.get(kind, []) if name == "id" else []
@@ -141,12 +141,12 @@ def make_it_mean_something(case, known, chance):
             found = known_for(known, name, path)
             if found and chance.random() < 0.7:
                 place[name] = chance.choice(found)
+    if isinstance(case.body, dict) and "/accounts/" in path and path.endswith("/freeze"):
+        case.body["scope"] = "WALLET"  # the others are to go on working
     if isinstance(case.body, dict) and chance.random() < 0.7:
         case.body = with_known(case.body, known, path, chance)
         if path.endswith("/payments") and "payeeAccountId" in case.body:
             case.body.pop("payeeEmail", None)  # one of both is wanted, which the document cannot say
-        if "/accounts/" in path and path.endswith("/freeze"):
-            case.body["scope"] = "WALLET"  # the others are to go on working
         if "email" in case.body and path.endswith("/users"):
             case.body["email"] = f"{unique('made')}@example.org"
 
